@@ -1,0 +1,28 @@
+// The little that the cases use of the other packages. Declared here so that the project's type check does not need
+// them installed; their own declarations are not consulted.
+
+declare module "fastq" {
+  export interface PromiseQueue<T, R> {
+    push(task: T): Promise<R>;
+    pause(): void;
+    resume(): void;
+  }
+  const fastq: { promise<T, R>(worker: (task: T) => Promise<R>, concurrency: number): PromiseQueue<T, R> };
+  export default fastq;
+}
+
+declare module "p-queue" {
+  export default class PQueue {
+    constructor(options: { concurrency: number; autoStart?: boolean });
+    add<R>(work: () => Promise<R>, options?: { priority?: number; signal?: AbortSignal }): Promise<R>;
+    start(): this;
+  }
+}
+
+declare module "tinyqueue" {
+  export default class TinyQueue<T> {
+    constructor(entries: T[], compare: (a: T, b: T) => number);
+    push(entry: T): void;
+    pop(): T | undefined;
+  }
+}

@@ -1,0 +1,10 @@
+import type { BenchCase } from "./bench-case.js";
+import { cancel } from "./cases/cancel.js";
+import { heap } from "./cases/heap.js";
+import { inlineFifo } from "./cases/inline-fifo.js";
+import { inlinePriority } from "./cases/inline-priority.js";
+import { memory } from "./cases/memory.js";
+import { scale } from "./cases/scale.js";
+
+/** In the order in which they run when none is named. */
+export const cases: readonly BenchCase[] = [inlineFifo, inlinePriority, heap, cancel, memory, scale];

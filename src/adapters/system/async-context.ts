@@ -1,0 +1,38 @@
+import { AsyncResource } from "node:async_hooks";
+import type { CapturedContext, ContextCarrier } from "../../ports/context-carrier.js";
+import type { Eventually, Outcome } from "../../task/outcome.js";
+import type { Task } from "../../task/task.js";
+
+/** No destroy hook can be told of the end of a task: nothing would call it. */
+const OPTIONS = { requireManualDestroy: true };
+
+/** The async context of one call. */
+class TaskResource extends AsyncResource implements CapturedContext {
+  declare readonly headers?: undefined;
+
+  constructor() {
+    super("MillraceTask", OPTIONS);
+  }
+}
+
+/**
+ * Carries AsyncLocalStorage from the enqueue call to the handler. An AsyncResource costs 72 bytes and 0.2 µs
+ * a task, `AsyncLocalStorage.snapshot()` 2.7 kB and 12 µs. A task that gave up its context runs in the one in
+ * which the manager was made, never in that of whoever happened to make room for it.
+ */
+export class AsyncContext implements ContextCarrier {
+  readonly #root = new TaskResource();
+
+  capture(): CapturedContext {
+    return new TaskResource();
+  }
+
+  run(
+    captured: CapturedContext | undefined,
+    _task: Task,
+    perform: () => Eventually<Outcome>,
+  ): Eventually<Outcome> {
+    const resource = captured instanceof TaskResource ? captured : this.#root;
+    return resource.runInAsyncScope(perform);
+  }
+}

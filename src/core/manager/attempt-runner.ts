@@ -1,0 +1,243 @@
+import { assert, TaskTimeoutError } from "../../errors.js";
+import type { Clock } from "../../ports/clock.js";
+import type { CapturedContext } from "../../ports/context-carrier.js";
+import type { Random } from "../../ports/random.js";
+import { backoffDelayMs } from "../../task/backoff.js";
+import type { Outcome } from "../../task/outcome.js";
+import type { Task } from "../../task/task.js";
+import type { Limiter } from "../limiter/limiter.js";
+import type { TaskQueue } from "../queue/task-queue.js";
+import type { Alarms } from "./alarms.js";
+import { Attempt, type AttemptTimekeeper } from "./attempt.js";
+import type { Backlog } from "./backlog.js";
+import type { Carriers } from "./carriers.js";
+import { type AbortCause, type Conclusion, conclude, stoppedError } from "./conclude.js";
+import type { Journal } from "./journal.js";
+import type { Lane } from "./lane.js";
+import type { Lifecycle } from "./lifecycle.js";
+import type { Settler } from "./settler.js";
+import type { TaskTally } from "./tally.js";
+
+export interface AttemptRunnerParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly alarms: Alarms;
+  readonly carriers: Carriers;
+  readonly lifecycle: Lifecycle;
+  readonly limiter: Limiter;
+  readonly backlog: Backlog;
+  readonly settler: Settler;
+  readonly journal: Journal;
+  readonly tally: TaskTally;
+  /** At a stop, no attempt is given longer than this from its abort. */
+  readonly stopKillAfterMs: number;
+  /** A slot may have become free, or a task ready. */
+  readonly onProgress: () => void;
+}
+
+/**
+ * Takes attempts from start to end: record the start, run inside the carried context, watch the time,
+ * conclude from the outcome, and act on the conclusion. An attempt ends once: when its handler ends, or when
+ * it is given up.
+ */
+export class AttemptRunner implements AttemptTimekeeper {
+  readonly #parts: AttemptRunnerParts;
+  readonly #running = new Map<Task, Attempt>();
+
+  constructor(parts: AttemptRunnerParts) {
+    this.#parts = parts;
+  }
+
+  /** Attempts that hold a slot. */
+  get running(): number {
+    return this.#running.size;
+  }
+
+  attempts(): IterableIterator<Attempt> {
+    return this.#running.values();
+  }
+
+  start(task: Task, queue: TaskQueue, lane: Lane, now: number): void {
+    const attempt = this.#recordStart(task, queue, lane, now);
+    const { timeoutMs } = task.settings;
+    if (timeoutMs !== false) this.#parts.alarms.set(attempt, now + timeoutMs);
+    const outcome = this.#perform(attempt);
+    if (outcome instanceof Promise) {
+      outcome.then(
+        (ended) => this.#handlerEnded(attempt, ended),
+        (thrown: unknown) => this.#handlerEnded(attempt, { returned: false, thrown }),
+      );
+    } else {
+      this.#handlerEnded(attempt, outcome);
+    }
+  }
+
+  /**
+   * Tells a running task to end. The first cause decides what becomes of it, but that of a stop gives way.
+   * @returns whether this call decided
+   */
+  abort(task: Task, cause: AbortCause, now: number): boolean {
+    const attempt = this.#running.get(task);
+    if (attempt === undefined) return false;
+    if (attempt.cause !== undefined && attempt.cause.kind !== "stopped") {
+      if (cause.kind === "stopped") this.#hurry(attempt, now);
+      return false;
+    }
+    attempt.abort(cause, now);
+    // The handler may have ended, and so may the task, by what its signal set off.
+    if (!attempt.over) this.#hurry(attempt, now);
+    return true;
+  }
+
+  timeUp(attempt: Attempt, now: number): void {
+    if (attempt.cause !== undefined) {
+      this.#giveUp(attempt, now);
+      return;
+    }
+    const { task } = attempt;
+    const timeoutMs = task.settings.timeoutMs || 0;
+    this.abort(task, { kind: "timeout", error: new TaskTimeoutError(task.id, timeoutMs) }, now);
+  }
+
+  #recordStart(task: Task, queue: TaskQueue, lane: Lane, now: number): Attempt {
+    const { run } = task;
+    assert(run !== undefined, "a live task has its work");
+    task.move("queued", "start");
+    task.attempt++;
+    task.times = { startedAt: now, waitMs: now - (task.readyAt ?? task.enqueuedAt), runMs: undefined };
+    const attempt = new Attempt(task, run, queue, lane, this);
+    lane.running++;
+    this.#running.set(task, attempt);
+    this.#parts.tally.started++;
+    this.#parts.journal.record("started", task);
+    return attempt;
+  }
+
+  #perform(attempt: Attempt): Outcome | Promise<Outcome> {
+    const { task, lane } = attempt;
+    try {
+      return this.#parts.carriers.run(task.captured as CapturedContext | undefined, task, () =>
+        lane.executor.run(attempt),
+      );
+    } catch (thrown) {
+      return { returned: false, thrown };
+    }
+  }
+
+  /** The time that an aborted attempt has left, from its abort; a stop shortens it. */
+  #hurry(attempt: Attempt, now: number): void {
+    const { alarms, lifecycle, stopKillAfterMs } = this.#parts;
+    const { killAfterMs } = attempt.task.settings;
+    let giveUpAt = (attempt.abortedAt ?? now) + killAfterMs;
+    if (!lifecycle.starting) giveUpAt = Math.min(giveUpAt, now + stopKillAfterMs);
+    alarms.set(attempt, giveUpAt);
+  }
+
+  #handlerEnded(attempt: Attempt, outcome: Outcome): void {
+    const { clock, onProgress } = this.#parts;
+    if (attempt.over) {
+      attempt.lane.abandoned--; // it was given up before, and has ended after all
+    } else {
+      const now = clock.now();
+      this.#recordEnd(attempt, now);
+      this.#act(attempt, conclude(attempt.task, attempt.cause, outcome), now, false);
+    }
+    onProgress();
+  }
+
+  /** The handler went on after its abort: by force where there is one, else without its slot. */
+  #giveUp(attempt: Attempt, now: number): void {
+    const { task, lane, cause } = attempt;
+    if (lane.executor.kill(attempt)) return;
+    this.#recordEnd(attempt, now);
+    lane.abandoned++;
+    this.#parts.tally.abandoned++;
+    this.#parts.journal.record("abandoned", task);
+    this.#act(attempt, conclude(task, cause, { returned: false, thrown: cause?.error }), now, true);
+    this.#parts.onProgress();
+  }
+
+  #recordEnd(attempt: Attempt, now: number): void {
+    const { task, queue, lane } = attempt;
+    attempt.over = true;
+    this.#parts.alarms.clear(attempt);
+    this.#running.delete(task);
+    lane.running--;
+    this.#parts.backlog.ready.ended(queue);
+    if (task.times !== undefined) task.times = { ...task.times, runMs: now - task.times.startedAt };
+    if (attempt.cause?.kind === "timeout") this.#parts.tally.timedOut++;
+  }
+
+  #act(attempt: Attempt, conclusion: Conclusion, now: number, abandoned: boolean): void {
+    const { task } = attempt;
+    const { settler, limiter } = this.#parts;
+    switch (conclusion.next) {
+      case "complete":
+        settler.complete(task, conclusion.value, now);
+        break;
+      case "fail":
+      case "cancel":
+        settler.defeat(task, { ...conclusion, transition: conclusion.next }, now, abandoned);
+        break;
+      case "retry":
+        this.#retry(attempt, conclusion.error, now, abandoned);
+        break;
+      case "reschedule":
+        if (conclusion.scope === "all") limiter.closeUntil(now + conclusion.delayMs);
+        this.#reschedule(task, conclusion.reason, conclusion.delayMs, now);
+    }
+  }
+
+  #retry({ task, queue }: Attempt, error: Error, now: number, abandoned: boolean): void {
+    const { settler, tally, journal, random } = this.#parts;
+    const { backoff } = task.settings;
+    task.error = error;
+    let delayMs: number;
+    try {
+      const input = { attempt: task.attempt, error, snapshot: () => journal.snapshot(task) };
+      delayMs = backoffDelayMs(backoff, input, () => random.next());
+    } catch (refused) {
+      const cause = refused instanceof Error ? refused : error;
+      settler.defeat(task, { transition: "fail", reason: "error", error: cause }, now, abandoned);
+      return;
+    }
+    if (this.#tooLate(task, now + delayMs, now, abandoned)) return;
+    tally.retried++;
+    queue.tally.retried++;
+    this.#again(task, "backoff", delayMs, now, () => journal.recordRetried(task, delayMs, error));
+  }
+
+  #reschedule(task: Task, reason: "rescheduled" | "rate-limited", delayMs: number, now: number): void {
+    const { tally, journal } = this.#parts;
+    if (this.#tooLate(task, now + delayMs, now, false)) return;
+    task.attempt--;
+    task.sequence = 0; // it takes its place anew when it falls due
+    tally.rescheduled++;
+    this.#again(task, reason, delayMs, now, () => journal.recordRescheduled(task, delayMs));
+  }
+
+  /** Whether a stop leaves no time for one more attempt; the task is then ended. */
+  #tooLate(task: Task, dueAt: number, now: number, abandoned: boolean): boolean {
+    const { lifecycle, settler } = this.#parts;
+    if (dueAt <= lifecycle.lastStartAt) return false;
+    const error = stoppedError(task);
+    settler.defeat(task, { transition: "cancel", reason: "stopped", error }, now, abandoned);
+    return true;
+  }
+
+  #again(
+    task: Task,
+    reason: "backoff" | "rescheduled" | "rate-limited",
+    delayMs: number,
+    now: number,
+    record: () => void,
+  ): void {
+    const { backlog } = this.#parts;
+    task.readyAt = now + delayMs;
+    if (delayMs > 0) task.move("running", "schedule", reason);
+    else task.move("running", "queue");
+    record();
+    if (delayMs > 0) backlog.addDelayed(task, now + delayMs);
+    else backlog.addReady(task);
+  }
+}

@@ -1,0 +1,123 @@
+import type { RunnableAttempt } from "../../ports/executor.js";
+import type { TaskMetadata } from "../../task/metadata.js";
+import type { Task } from "../../task/task.js";
+import type { TaskContext, TaskFunction } from "../../task/task-context.js";
+import type { TaskQueue } from "../queue/task-queue.js";
+import type { Alarm } from "./alarms.js";
+import type { AbortCause } from "./conclude.js";
+import type { Lane } from "./lane.js";
+
+/** Who is told that an attempt's time is up: its timeout, or the grace after its abort. */
+export interface AttemptTimekeeper {
+  timeUp(attempt: Attempt, now: number): void;
+}
+
+/**
+ * One start of a handler. It holds a slot from its start until it is over: when the handler has ended, or
+ * when it was given up.
+ */
+export class Attempt implements RunnableAttempt, Alarm {
+  alarmTicket = -1;
+  readonly task: Task;
+  readonly queue: TaskQueue;
+  readonly lane: Lane;
+  readonly run: TaskFunction;
+  readonly context: TaskContext;
+  /**
+   * Set by the first abort; a later one changes nothing, but that any abort takes precedence over a stop's.
+   */
+  cause: AbortCause | undefined = undefined;
+  abortedAt: number | undefined = undefined;
+  over = false;
+  readonly #timekeeper: AttemptTimekeeper;
+  #abort: AbortController | undefined;
+  #stopping: AbortController | undefined;
+  #stopReason: Error | undefined;
+
+  constructor(task: Task, run: TaskFunction, queue: TaskQueue, lane: Lane, keeper: AttemptTimekeeper) {
+    this.task = task;
+    this.run = run;
+    this.queue = queue;
+    this.lane = lane;
+    this.#timekeeper = keeper;
+    this.context = new AttemptContext(this);
+  }
+
+  /** The handler's signal. Made when it is first asked for, since it costs 760 bytes and 4 µs. */
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      if (this.cause !== undefined) this.#abort.abort(this.cause.error);
+    }
+    return this.#abort.signal;
+  }
+
+  /** One for each attempt: listeners that a handler leaves on it go with the attempt. */
+  get stopping(): AbortSignal {
+    if (this.#stopping === undefined) {
+      this.#stopping = new AbortController();
+      if (this.#stopReason !== undefined) this.#stopping.abort(this.#stopReason);
+    }
+    return this.#stopping.signal;
+  }
+
+  /** Tells the handler to end. */
+  abort(cause: AbortCause, now: number): void {
+    this.cause = cause;
+    this.abortedAt ??= now;
+    this.#abort?.abort(cause.error);
+  }
+
+  announceStop(reason: Error): void {
+    this.#stopReason = reason;
+    this.#stopping?.abort(reason);
+  }
+
+  ring(now: number): void {
+    this.#timekeeper.timeUp(this, now);
+  }
+}
+
+/** What a handler sees of its attempt. */
+class AttemptContext implements TaskContext {
+  readonly #attempt: Attempt;
+  /** Kept, since the task goes on counting when the attempt was given up. */
+  readonly attempt: number;
+
+  constructor(attempt: Attempt) {
+    this.#attempt = attempt;
+    this.attempt = attempt.task.attempt;
+  }
+
+  get id(): string {
+    return this.#attempt.task.id;
+  }
+
+  get queue(): string {
+    return this.#attempt.task.queue;
+  }
+
+  get priority(): number {
+    return this.#attempt.task.priority;
+  }
+
+  get maxAttempts(): number {
+    return this.#attempt.task.settings.maxAttempts;
+  }
+
+  get metadata(): TaskMetadata {
+    return this.#attempt.task.metadata;
+  }
+
+  get correlationId(): string | undefined {
+    return this.#attempt.task.details?.correlationId;
+  }
+
+  get signal(): AbortSignal {
+    return this.#attempt.signal;
+  }
+
+  get stopping(): AbortSignal {
+    return this.#attempt.stopping;
+  }
+}

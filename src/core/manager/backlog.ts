@@ -1,0 +1,109 @@
+import type { Task } from "../../task/task.js";
+import { ArrivalOrder } from "../queue/arrival-order.js";
+import { DelayQueue } from "../queue/delay-queue.js";
+import type { LaneGate } from "../queue/group.js";
+import type { QueueSet } from "../queue/queue-set.js";
+import type { QueueGroup } from "../queue/task-queue.js";
+import type { Alarm, Alarms } from "./alarms.js";
+
+/** So many tasks that fall due together become ready in one turn of the event loop. */
+const PROMOTIONS_PER_TURN = 1_000;
+
+export interface BacklogEvents {
+  /** A task has become ready. */
+  ready(task: Task): void;
+  /** One fewer waits. */
+  room(): void;
+}
+
+/** Everything that waits: what is ready, and what is not yet due. The one owner of how many that is. */
+export class Backlog implements Alarm {
+  alarmTicket = -1;
+  readonly ready: QueueSet;
+  readonly #delayed = new DelayQueue();
+  readonly #arrivals = new ArrivalOrder();
+  readonly #alarms: Alarms;
+  readonly #lane: LaneGate;
+  readonly #events: BacklogEvents;
+  #backingOff = 0;
+
+  constructor(ready: QueueSet, lane: LaneGate, alarms: Alarms, events: BacklogEvents) {
+    this.ready = ready;
+    this.#lane = lane;
+    this.#alarms = alarms;
+    this.#events = events;
+  }
+
+  /** Queued and scheduled tasks. */
+  get size(): number {
+    return this.ready.size + this.#delayed.size;
+  }
+
+  get queued(): number {
+    return this.ready.size;
+  }
+
+  get scheduled(): number {
+    return this.#delayed.size;
+  }
+
+  /** Scheduled tasks that wait for a retry. */
+  get backingOff(): number {
+    return this.#backingOff;
+  }
+
+  /** Takes a task that is in state queued. */
+  addReady(task: Task): void {
+    if (task.times === undefined) this.#arrivals.push(task);
+    this.ready.push(task, this.#lane);
+    this.#events.ready(task);
+  }
+
+  /** Takes a task that is in state scheduled. */
+  addDelayed(task: Task, dueAt: number): void {
+    if (task.reason === "backoff") this.#backingOff++;
+    this.#delayed.push(task, dueAt);
+    this.#alarms.set(this, this.#delayed.nextDueAt);
+  }
+
+  /** Takes the head of a group for a start. */
+  take(group: QueueGroup): Task {
+    const task = this.ready.take(group);
+    this.#left();
+    return task;
+  }
+
+  /** Takes a waiting task out, wherever it waits. */
+  withdraw(task: Task): void {
+    if (task.state === "scheduled" && task.reason === "backoff") this.#backingOff--;
+    task.place?.remove(task);
+    this.#left();
+  }
+
+  /** The queued task that arrived first and was never started. */
+  oldest(): Task | undefined {
+    return this.#arrivals.oldest();
+  }
+
+  /** The first `count` of those, or fewer. */
+  oldestFew(count: number): Task[] {
+    return this.#arrivals.first(count);
+  }
+
+  /** What has fallen due becomes ready, in portions. */
+  ring(now: number): void {
+    for (let count = 0; count < PROMOTIONS_PER_TURN; count++) {
+      const task = this.#delayed.shiftDue(now);
+      if (task === undefined) break;
+      if (task.reason === "backoff") this.#backingOff--;
+      task.move("scheduled", "queue");
+      this.addReady(task);
+    }
+    if (this.#delayed.size > 0) this.#alarms.set(this, Math.max(now, this.#delayed.nextDueAt));
+  }
+
+  #left(): void {
+    this.#arrivals.tidy(this.ready.size);
+    this.#events.room();
+  }
+}

@@ -1,0 +1,104 @@
+import { DeadlineError, QueueFullError } from "../../errors.js";
+import { isTerminal } from "../../task/states.js";
+import type { Task } from "../../task/task.js";
+import type { AttemptRunner } from "./attempt-runner.js";
+import type { Backlog } from "./backlog.js";
+import { cancelledError, stoppedError } from "./conclude.js";
+import type { Journal } from "./journal.js";
+import type { Defeat, Settler } from "./settler.js";
+import type { TaskTally } from "./tally.js";
+
+export interface CancellerParts {
+  readonly backlog: Backlog;
+  readonly runner: AttemptRunner;
+  readonly settler: Settler;
+  readonly journal: Journal;
+  readonly tally: TaskTally;
+}
+
+/** A `cancelAll` that is under way: what it has not reached yet must not start. */
+export interface Sweep {
+  /** How many tasks it has decided about. */
+  readonly cancelled: number;
+  /** Cancels the task if it was there when the sweep began. */
+  cancel(task: Task, now: number): boolean;
+  end(): void;
+}
+
+/**
+ * Ends tasks from outside: a waiting one at once, a running one by its signal. Each method says whether it
+ * decided what becomes of the task.
+ */
+export class Canceller {
+  readonly #parts: CancellerParts;
+  readonly #sweeps = new Set<Sweep>();
+
+  constructor(parts: CancellerParts) {
+    this.#parts = parts;
+  }
+
+  cancel(task: Task, reason: unknown, now: number): boolean {
+    if (isTerminal(task.state)) return false;
+    const error = cancelledError(task, reason);
+    if (task.state === "running") return this.#parts.runner.abort(task, { kind: "cancelled", error }, now);
+    return this.#endWaiting(task, { transition: "cancel", reason: "cancelled", error }, now);
+  }
+
+  /** The task's deadline has passed. */
+  expire(task: Task, now: number): boolean {
+    if (isTerminal(task.state)) return false;
+    const error = new DeadlineError(`Task ${task.id} did not end before its deadline`, task.id);
+    if (task.state === "running") return this.#parts.runner.abort(task, { kind: "deadline", error }, now);
+    return this.#endWaiting(task, { transition: "fail", reason: "deadline", error }, now);
+  }
+
+  /** The manager stops. */
+  stop(task: Task, now: number): boolean {
+    if (isTerminal(task.state)) return false;
+    const error = stoppedError(task);
+    if (task.state === "running") return this.#parts.runner.abort(task, { kind: "stopped", error }, now);
+    return this.#endWaiting(task, { transition: "cancel", reason: "stopped", error }, now);
+  }
+
+  /** A waiting task makes room for another. */
+  drop(task: Task, capacity: number, now: number): void {
+    const { journal, tally } = this.#parts;
+    const error = new QueueFullError(`Task ${task.id} was dropped to make room`, capacity, task.id);
+    tally.dropped++;
+    journal.record("dropped", task);
+    this.#endWaiting(task, { transition: "cancel", reason: "dropped", error }, now);
+  }
+
+  /** From now on no task up to this number starts, until the sweep ends. */
+  beginSweep(upTo: number, reason: unknown): Sweep {
+    let cancelled = 0;
+    const sweep: Sweep = {
+      get cancelled() {
+        return cancelled;
+      },
+      cancel: (task, now) => {
+        if (task.number > upTo || !this.cancel(task, reason, now)) return false;
+        cancelled++;
+        return true;
+      },
+      end: () => this.#sweeps.delete(sweep),
+    };
+    this.#sweeps.add(sweep);
+    return sweep;
+  }
+
+  /** Ends a task that must not start any more, although nothing has come round to it yet. */
+  endsInsteadOfStarting(task: Task, now: number): boolean {
+    const expiresAt = task.details?.expiresAt;
+    if (expiresAt !== undefined && expiresAt <= now) return this.expire(task, now);
+    if (this.#sweeps.size === 0) return false;
+    for (const sweep of this.#sweeps) if (sweep.cancel(task, now)) return true;
+    return false;
+  }
+
+  #endWaiting(task: Task, defeat: Defeat, now: number): true {
+    this.#parts.backlog.withdraw(task);
+    this.#parts.settler.defeat(task, defeat, now);
+    return true;
+  }
+}

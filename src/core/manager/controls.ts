@@ -1,0 +1,159 @@
+import * as check from "../../task/checks.js";
+import { MAX_PRIORITY, toOrder } from "../../task/order.js";
+import { PAUSED } from "../queue/task-queue.js";
+import type { Core } from "./core.js";
+import {
+  concurrencyCheck,
+  RATE_CHECKS,
+  type RateLimitOptions,
+  type RetentionOptions,
+  readRetention,
+  toRateLimit,
+} from "./options.js";
+import { visitInPortions } from "./sweep.js";
+
+export interface PauseOptions {
+  /** Pause only this queue. Default: all of them. */
+  queue?: string | undefined;
+  /** Resolve only when what was running has ended. Default false. */
+  wait?: boolean | undefined;
+}
+
+export interface ResumeOptions {
+  /** Resume only this queue. Default: undo a pause of all; queues that were paused by name stay paused. */
+  queue?: string | undefined;
+}
+
+export interface ConcurrencyOptions {
+  /** Tasks on the event loop at once; what runs beyond a lower number runs to its end. */
+  inline?: number | undefined;
+}
+
+export interface RateOptions extends RateLimitOptions {
+  /** Set the limit of this queue. Default: the shared one. */
+  queue?: string | undefined;
+}
+
+export interface DrainOptions {
+  /** False: do not wait for tasks that wait for their time, other than for a retry. Default true. */
+  scheduled?: boolean | undefined;
+  /** Stop waiting when it aborts, and reject with its reason. */
+  signal?: AbortSignal | undefined;
+}
+
+const PAUSE: check.Checks<PauseOptions> = { queue: check.queueName, wait: check.flag };
+const RESUME: check.Checks<ResumeOptions> = { queue: check.queueName };
+const CONCURRENCY: check.Checks<ConcurrencyOptions> = { inline: concurrencyCheck };
+const RATE: check.Checks<RateOptions> = { queue: check.queueName, ...RATE_CHECKS };
+const DRAIN: check.Checks<DrainOptions> = { scheduled: check.flag, signal: check.abortSignal };
+const priorityCheck = check.integer(-MAX_PRIORITY, MAX_PRIORITY);
+
+/**
+ * What can be changed and asked of a manager while it works. Every input is checked before anything is
+ * changed.
+ */
+export class Controls {
+  readonly #core: Core;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  start(): void {
+    const { lifecycle, dispatcher } = this.#core;
+    if (lifecycle.phase !== "ready") return;
+    lifecycle.advance("running");
+    dispatcher.resume();
+  }
+
+  async pause(options?: PauseOptions): Promise<void> {
+    const { queue, wait = false } = check.readOptions<PauseOptions>("", options, PAUSE);
+    const { conditions, dispatcher, queues, runner } = this.#core;
+    if (queue === undefined) dispatcher.pause();
+    else queues.close(queues.queue(queue), PAUSED);
+    if (!wait) return;
+    await conditions.until(() => {
+      return queue === undefined ? runner.running === 0 : (queues.known(queue)?.running ?? 0) === 0;
+    });
+  }
+
+  resume(options?: ResumeOptions): void {
+    const { queue } = check.readOptions<ResumeOptions>("", options, RESUME);
+    const { dispatcher, queues } = this.#core;
+    if (queue === undefined) {
+      dispatcher.resume();
+    } else {
+      const known = queues.known(queue);
+      if (known !== undefined) queues.open(known, PAUSED);
+      dispatcher.wake();
+    }
+  }
+
+  setConcurrency(options: ConcurrencyOptions): void {
+    const { inline } = check.readOptions<ConcurrencyOptions>("", options, CONCURRENCY);
+    const { dispatcher, lane } = this.#core;
+    if (inline !== undefined) lane.concurrency = inline;
+    dispatcher.wake();
+  }
+
+  setRate(options: RateOptions): void {
+    const { queue, tasksPerSecond, burst } = check.readOptions<RateOptions>("", options, RATE);
+    if (tasksPerSecond === undefined) {
+      throw check.expected("tasksPerSecond", "a number greater than 0, or Infinity for no limit", undefined);
+    }
+    const { clock, dispatcher, lane, limiter } = this.#core;
+    const present = queue === undefined ? limiter.limit.burst : limiter.queueLimit(queue)?.burst;
+    const known = present !== undefined && Number.isFinite(present) ? present : undefined;
+    const limit = toRateLimit(
+      { tasksPerSecond, burst },
+      known ?? (queue === undefined ? lane.concurrency : 1),
+    );
+    if (queue === undefined) limiter.setRate(limit, clock.now());
+    else limiter.setQueueRate(queue, limit, clock.now());
+    dispatcher.reconsider();
+  }
+
+  setRetention(options: RetentionOptions): void {
+    const { clock, retention } = this.#core;
+    retention.setLimits(readRetention(options, retention.limits), clock.now());
+  }
+
+  cancel(id: string, reason: unknown): boolean {
+    const { canceller, clock, registry } = this.#core;
+    const task = registry.get(check.name(id, "id"));
+    return task !== undefined && canceller.cancel(task, reason, clock.now());
+  }
+
+  /**
+   * Ends all tasks that were accepted before the call, in portions; what it has not reached does not start.
+   */
+  async cancelAll(reason: unknown): Promise<number> {
+    const { canceller, clock, intake, registry, runner } = this.#core;
+    const sweep = canceller.beginSweep(intake.lastNumber, reason);
+    try {
+      for (const { task } of [...runner.attempts()]) sweep.cancel(task, clock.now());
+      await visitInPortions(registry, clock, (task) => sweep.cancel(task, clock.now()));
+      return sweep.cancelled;
+    } finally {
+      sweep.end();
+    }
+  }
+
+  reprioritize(id: string, priority: number): boolean {
+    const { dispatcher, registry } = this.#core;
+    const checked = priorityCheck(priority, "priority");
+    const task = registry.get(check.name(id, "id"));
+    if (task?.place === undefined) return false;
+    task.order = toOrder(checked, task.weight);
+    task.place.reorder(task);
+    dispatcher.wake();
+    return true;
+  }
+
+  async drain(options?: DrainOptions): Promise<void> {
+    const { scheduled = true, signal } = check.readOptions<DrainOptions>("", options, DRAIN);
+    const { backlog, conditions, settler } = this.#core;
+    const ignored = () => (scheduled ? 0 : backlog.scheduled - backlog.backingOff);
+    await conditions.until(() => settler.unsettled === ignored(), signal);
+  }
+}

@@ -1,0 +1,44 @@
+import type { Clock } from "../../ports/clock.js";
+import type { Task } from "../../task/task.js";
+import type { TaskEvent } from "../../task/task-event.js";
+import type { TaskSnapshot } from "../../task/task-snapshot.js";
+import { toSnapshot } from "../../task/to-snapshot.js";
+import { EventStream } from "../events/event-stream.js";
+
+/** Pictures tasks for whoever observes them, and only when somebody does. */
+export class Journal {
+  readonly events = new EventStream();
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  snapshot(task: Task): TaskSnapshot {
+    return toSnapshot(task, this.#clock.wallNow() - this.#clock.now());
+  }
+
+  record(type: "queued" | "scheduled" | "started" | "dropped" | "abandoned", task: Task): void {
+    if (this.events.active) this.events.publish({ type, task: this.snapshot(task) });
+  }
+
+  recordRetried(task: Task, delayMs: number, error: Error): void {
+    if (this.events.active) this.#publish({ type: "retried", task: this.snapshot(task), delayMs, error });
+  }
+
+  recordRescheduled(task: Task, delayMs: number): void {
+    if (this.events.active) this.#publish({ type: "rescheduled", task: this.snapshot(task), delayMs });
+  }
+
+  recordFinished(task: Task, value: unknown): void {
+    if (this.events.active) this.#publish({ type: "finished", task: this.snapshot(task), value });
+  }
+
+  recordStopping(graceful: boolean): void {
+    if (this.events.active) this.#publish({ type: "stopping", graceful });
+  }
+
+  #publish(event: TaskEvent): void {
+    this.events.publish(event);
+  }
+}

@@ -1,0 +1,40 @@
+import type { Executor } from "../../ports/executor.js";
+import type { LaneGate } from "../queue/group.js";
+
+/**
+ * The slots of one executor. An attempt that was given up goes on without a slot, so that its neighbours do
+ * not suffer, but only `maxAbandoned` may do so at a time: each one more holds a slot back until it ends.
+ */
+export class Lane implements LaneGate {
+  readonly index: number;
+  readonly executor: Executor;
+  concurrency: number;
+  running = 0;
+  /** Attempts that were given up and go on all the same. */
+  abandoned = 0;
+  readonly #maxAbandoned: number | undefined;
+
+  constructor(index: number, executor: Executor, concurrency: number, maxAbandoned: number | undefined) {
+    this.index = index;
+    this.executor = executor;
+    this.concurrency = concurrency;
+    this.#maxAbandoned = maxAbandoned;
+  }
+
+  get maxAbandoned(): number {
+    return this.#maxAbandoned ?? this.concurrency;
+  }
+
+  /** Slots that abandoned attempts hold back. */
+  get held(): number {
+    return Math.max(0, this.abandoned - this.maxAbandoned);
+  }
+
+  get free(): number {
+    return Math.max(0, this.concurrency - this.running - this.held);
+  }
+
+  get open(): boolean {
+    return this.concurrency - this.running - this.held > 0;
+  }
+}

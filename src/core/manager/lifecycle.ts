@@ -1,0 +1,55 @@
+import { assert, NotAcceptingError } from "../../errors.js";
+
+/**
+ * The life of a manager:
+ *
+ * - `ready`: accepts tasks but starts none (`autoStart: false`); `start` leads on
+ * - `running`: accepts and starts tasks
+ * - `draining`: a graceful stop has begun; accepts nothing, starts what can still be done in time
+ * - `aborting`: what runs was told to end; starts nothing
+ * - `stopped`: nothing is left
+ *
+ * A phase never goes back.
+ */
+export type Phase = "ready" | "running" | "draining" | "aborting" | "stopped";
+
+const ORDER: readonly Phase[] = ["ready", "running", "draining", "aborting", "stopped"];
+
+export class Lifecycle {
+  #phase: Phase = "ready";
+  #lastStartAt = Number.POSITIVE_INFINITY;
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  get accepting(): boolean {
+    return this.#phase === "ready" || this.#phase === "running";
+  }
+
+  /** Whether attempts may be started at all. */
+  get starting(): boolean {
+    return this.#phase === "running" || this.#phase === "draining";
+  }
+
+  /** No attempt that is due after this instant will be started. */
+  get lastStartAt(): number {
+    return this.#lastStartAt;
+  }
+
+  advance(to: Phase, lastStartAt = this.#lastStartAt): void {
+    assert(
+      ORDER.indexOf(to) >= ORDER.indexOf(this.#phase),
+      `a manager that is ${this.#phase} is not ${to} again`,
+    );
+    this.#phase = to;
+    this.#lastStartAt = lastStartAt;
+  }
+
+  /** @throws {NotAcceptingError} */
+  refuseUnlessAccepting(): void {
+    if (this.accepting) return;
+    const state = this.#phase === "stopped" ? "has stopped" : "is stopping";
+    throw new NotAcceptingError(`This task manager ${state} and accepts no tasks`);
+  }
+}

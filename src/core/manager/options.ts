@@ -1,0 +1,235 @@
+import { OptionError } from "../../errors.js";
+import type { Clock } from "../../ports/clock.js";
+import type { Random } from "../../ports/random.js";
+import type { Backoff } from "../../task/backoff.js";
+import * as check from "../../task/checks.js";
+import { BUILT_IN_SETTINGS, resolveSettings, type TaskSettings } from "../../task/settings.js";
+import { SETTINGS_CHECKS } from "../../task/task-options.js";
+import { type RateLimit, UNLIMITED } from "../limiter/limiter.js";
+import type { QueueShape } from "../queue/task-queue.js";
+import type { RetentionLimits } from "./retention.js";
+
+/** A limit on how fast tasks start. */
+export interface RateLimitOptions {
+  /** Permits per second, fractions included; `Infinity` for no limit. */
+  tasksPerSecond: number;
+  /** Permits that can be saved up, from 1 up. Default: for the manager, see `burst`; for a queue, 1. */
+  burst?: number | undefined;
+}
+
+/**
+ * Options of one queue. What it says of attempts holds for its tasks, unless they say otherwise themselves.
+ */
+export interface QueueOptions {
+  /** Turns among queues that have something eligible: 1 to 1,000. Default 1. */
+  share?: number | undefined;
+  /** At most so many of its tasks run at once, over all lanes. Default: no limit. */
+  maxConcurrency?: number | undefined;
+  /** A limit of its own, beside the shared one. Default: none. */
+  rateLimit?: RateLimitOptions | undefined;
+  timeoutMs?: number | false | undefined;
+  maxAttempts?: number | undefined;
+  backoff?: Backoff | undefined;
+  killAfterMs?: number | undefined;
+}
+
+/** How long finished tasks are kept for `get` and `list`. */
+export interface RetentionOptions {
+  /** At most so many; 0 keeps none. Default 1,000. */
+  maxEntries?: number | undefined;
+  /** At most so long after their end, in milliseconds. Default 3,600,000. */
+  ttlMs?: number | undefined;
+}
+
+/** Options of a manager. All are optional, durations are in milliseconds, `undefined` means the default. */
+export interface TaskManagerOptions {
+  /** Tasks on the event loop at once: 1 to 1,000,000. Default 16. */
+  concurrency?: number | undefined;
+  /** Tasks that may wait (queued, scheduled or in backoff); a retry is always taken back. Default 10,000. */
+  capacity?: number | undefined;
+  /**
+   * When as many wait as `capacity` allows: `"reject"` the new one with a QueueFullError (default), or
+   * `"drop-oldest"`, which cancels the queued task that arrived first and was never started, in any queue.
+   */
+  whenFull?: "reject" | "drop-oldest" | undefined;
+  /**
+   * Starts per second over all lanes and queues, each times the task's `cost`. Default `Infinity`: no limit.
+   */
+  tasksPerSecond?: number | undefined;
+  /**
+   * Starts that can be saved up: at least 1, and what `cost` may be at most. Default: `concurrency`. Timers
+   * have a grain of a millisecond, so a rate above 500 × burst cannot be used in full.
+   */
+  burst?: number | undefined;
+  /** Queues with settings of their own. A queue that is not named here has share 1 and no limits. */
+  queues?: Record<string, QueueOptions> | undefined;
+  /** Where a task waits that names no queue. Default `"default"`. */
+  defaultQueue?: string | undefined;
+  /** Drain queues of a higher share first, instead of giving each its turns. Default false. */
+  strictQueues?: boolean | undefined;
+  /** Limit of one attempt, from its real start; `false` for none. Default 300,000. */
+  timeoutMs?: number | false | undefined;
+  /** Starts of a handler, the first included. Default 1. */
+  maxAttempts?: number | undefined;
+  /** The delay before a retry. Default `exponential()`. */
+  backoff?: Backoff | undefined;
+  /**
+   * How long an aborted attempt may go on before it is given up. Default 1,000. At a stop it caps each task's
+   * own.
+   */
+  killAfterMs?: number | undefined;
+  /**
+   * Attempts that were given up and go on without a slot, at most; each one more holds its slot until it
+   * ends. Default: `concurrency`.
+   */
+  maxAbandoned?: number | undefined;
+  retention?: RetentionOptions | undefined;
+  /** False: tasks are accepted, but none starts before `start()`. Default true. */
+  autoStart?: boolean | undefined;
+  /** When it aborts, the manager stops as by `stopNow`. */
+  signal?: AbortSignal | undefined;
+  /** Where time comes from; `ManualClock` of `millrace/testing` serves tests. Default: the system. */
+  clock?: Clock | undefined;
+  /** Where chance comes from (jitter, the prefix of ids). Default: `Math.random`. */
+  random?: Random | undefined;
+}
+
+/** Manager options after the door: complete, checked against each other, frozen. */
+export interface ResolvedOptions {
+  readonly concurrency: number;
+  readonly capacity: number;
+  readonly whenFull: "reject" | "drop-oldest";
+  readonly rateLimit: RateLimit;
+  readonly queueShapes: ReadonlyMap<string, QueueShape>;
+  readonly queueRates: ReadonlyMap<string, RateLimit>;
+  readonly queueSettings: ReadonlyMap<string, TaskSettings>;
+  readonly defaultQueue: string;
+  readonly strictQueues: boolean;
+  readonly settings: TaskSettings;
+  readonly maxAbandoned: number | undefined;
+  readonly retention: RetentionLimits;
+  readonly autoStart: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
+const MAX_CONCURRENCY = 1_000_000;
+const MAX_SHARE = 1_000;
+const DEFAULT_RETENTION: RetentionLimits = { maxEntries: 1_000, ttlMs: 3_600_000 };
+
+export const concurrencyCheck = check.integer(1, MAX_CONCURRENCY);
+
+export const RATE_CHECKS: check.Checks<RateLimitOptions> = {
+  tasksPerSecond: check.rate,
+  burst: check.integer(1),
+};
+
+const QUEUE_CHECKS: check.Checks<QueueOptions> = {
+  share: check.integer(1, MAX_SHARE),
+  maxConcurrency: concurrencyCheck,
+  rateLimit: (value, path) => readRateLimit(path, value),
+  ...SETTINGS_CHECKS,
+};
+
+const RETENTION_CHECKS: check.Checks<RetentionOptions> = {
+  maxEntries: check.integer(0),
+  ttlMs: check.duration(0),
+};
+
+const CHECKS: check.Checks<TaskManagerOptions> = {
+  concurrency: concurrencyCheck,
+  capacity: check.integer(1),
+  whenFull: check.oneOf("reject", "drop-oldest"),
+  ...RATE_CHECKS,
+  queues: readQueues,
+  defaultQueue: check.queueName,
+  strictQueues: check.flag,
+  ...SETTINGS_CHECKS,
+  maxAbandoned: check.integer(0, MAX_CONCURRENCY),
+  retention: (value, path) => check.readOptions(path, value, RETENTION_CHECKS),
+  autoStart: check.flag,
+  signal: check.abortSignal,
+  clock: check.having<Clock>("a clock", "now", "wallNow", "setTimeout", "setImmediate"),
+  random: check.having<Random>("a source of chance", "next"),
+};
+
+/** @throws {OptionError} for a wrong value or an unknown name */
+export function readManagerOptions(options: unknown): TaskManagerOptions {
+  return check.readOptions<TaskManagerOptions>("", options, CHECKS);
+}
+
+/**
+ * Completes checked options and holds them against each other.
+ * @throws {OptionError}
+ */
+export function resolveOptions(read: TaskManagerOptions): ResolvedOptions {
+  const concurrency = read.concurrency ?? 16;
+  if (read.burst !== undefined && read.tasksPerSecond === undefined) {
+    throw new OptionError("burst", "Expected `tasksPerSecond` beside `burst`, found none");
+  }
+  const settings = resolveSettings(BUILT_IN_SETTINGS, read);
+  const queues = new Map(Object.entries(read.queues ?? {}));
+  const defaultQueue = read.defaultQueue ?? "default";
+  if (!queues.has(defaultQueue)) queues.set(defaultQueue, {});
+  const rates = [...queues].flatMap(([name, { rateLimit }]) =>
+    rateLimit === undefined ? [] : [[name, toRateLimit(rateLimit, 1)] as const],
+  );
+  return Object.freeze({
+    concurrency,
+    capacity: read.capacity ?? 10_000,
+    whenFull: read.whenFull ?? "reject",
+    rateLimit: toRateLimit(read, concurrency),
+    queueShapes: mapValues(queues, toShape),
+    queueRates: new Map(rates),
+    queueSettings: mapValues(queues, (queue) => resolveSettings(settings, queue)),
+    defaultQueue,
+    strictQueues: read.strictQueues ?? false,
+    settings,
+    maxAbandoned: read.maxAbandoned,
+    retention: readRetention(read.retention, DEFAULT_RETENTION),
+    autoStart: read.autoStart ?? true,
+    signal: read.signal,
+  });
+}
+
+/** Retention limits, with what is not said taken from `present`. */
+export function readRetention(options: unknown, present: RetentionLimits): RetentionLimits {
+  const { maxEntries, ttlMs } = check.readOptions<RetentionOptions>("retention", options, RETENTION_CHECKS);
+  return Object.freeze({ maxEntries: maxEntries ?? present.maxEntries, ttlMs: ttlMs ?? present.ttlMs });
+}
+
+/** A rate limit with its burst; without one, `defaultBurst`. */
+export function toRateLimit(
+  options: { tasksPerSecond?: number | undefined; burst?: number | undefined },
+  defaultBurst: number,
+): RateLimit {
+  const { tasksPerSecond = Number.POSITIVE_INFINITY, burst = Math.max(1, defaultBurst) } = options;
+  return tasksPerSecond === Number.POSITIVE_INFINITY ? UNLIMITED : Object.freeze({ tasksPerSecond, burst });
+}
+
+function readRateLimit(path: string, value: unknown): RateLimitOptions {
+  const { tasksPerSecond, burst } = check.readOptions<RateLimitOptions>(path, value, RATE_CHECKS);
+  if (tasksPerSecond === undefined)
+    throw check.expected(`${path}.tasksPerSecond`, "a number greater than 0", undefined);
+  return { tasksPerSecond, burst };
+}
+
+function readQueues(value: unknown, path: string): Record<string, QueueOptions> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw check.expected(path, "an object of queue options by queue name", value);
+  }
+  const queues = Object.create(null) as Record<string, QueueOptions>;
+  for (const name of Object.keys(value)) {
+    check.queueName(name, `${path} name`);
+    const options: unknown = (value as Record<string, unknown>)[name];
+    queues[name] = check.readOptions<QueueOptions>(`${path}.${name}`, options, QUEUE_CHECKS);
+  }
+  return queues;
+}
+
+function toShape({ share = 1, maxConcurrency = Number.POSITIVE_INFINITY }: QueueOptions): QueueShape {
+  return Object.freeze({ share, maxConcurrency });
+}
+
+function mapValues<V, W>(map: ReadonlyMap<string, V>, change: (value: V) => W): Map<string, W> {
+  return new Map([...map].map(([key, value]) => [key, change(value)]));
+}

@@ -1,0 +1,89 @@
+import { DuplicateTaskError, OptionError } from "../../errors.js";
+import type { Task } from "../../task/task.js";
+
+/**
+ * Tasks per page: small enough that one long-lived task pins little, large enough that a page costs a task
+ * little.
+ */
+const PAGE_SIZE = 64;
+
+interface Page {
+  readonly tasks: (Task | undefined)[];
+  used: number;
+}
+
+/**
+ * Every task that this manager knows: live ones, and finished ones while they are retained.
+ *
+ * Made-up ids are a prefix and a number, so tasks are kept in pages by number: that costs 9 bytes a task
+ * where a Map by text would cost the text and an entry. Ids that users gave are in a Map beside it.
+ */
+export class Registry {
+  readonly #prefix: string;
+  readonly #pages = new Map<number, Page>();
+  readonly #named = new Map<string, Task>();
+  #size = 0;
+
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * Refuses an id that a user gives.
+   * @throws {DuplicateTaskError} when a task of that id is known
+   * @throws {OptionError} when it looks like one that this manager makes up
+   */
+  refuseTaken(id: string): void {
+    if (this.#named.has(id)) throw new DuplicateTaskError(id);
+    if (!id.startsWith(this.#prefix)) return;
+    throw new OptionError(
+      "id",
+      `Expected \`id\` not to begin with "${this.#prefix}", as made-up ids here do`,
+    );
+  }
+
+  add(task: Task): void {
+    const key = Math.floor(task.number / PAGE_SIZE);
+    let page = this.#pages.get(key);
+    if (page === undefined) {
+      page = { tasks: new Array<Task | undefined>(PAGE_SIZE).fill(undefined), used: 0 };
+      this.#pages.set(key, page);
+    }
+    page.tasks[task.number % PAGE_SIZE] = task;
+    page.used++;
+    this.#size++;
+    const own = task.details?.id;
+    if (own !== undefined) this.#named.set(own, task);
+  }
+
+  delete(task: Task): void {
+    const key = Math.floor(task.number / PAGE_SIZE);
+    const page = this.#pages.get(key);
+    if (page === undefined || page.tasks[task.number % PAGE_SIZE] !== task) return;
+    page.tasks[task.number % PAGE_SIZE] = undefined;
+    page.used--;
+    this.#size--;
+    if (page.used === 0) this.#pages.delete(key);
+    const own = task.details?.id;
+    if (own !== undefined) this.#named.delete(own);
+  }
+
+  get(id: string): Task | undefined {
+    const named = this.#named.get(id);
+    if (named !== undefined || !id.startsWith(this.#prefix)) return named;
+    const number = Number(id.slice(this.#prefix.length));
+    const task = this.#pages.get(Math.floor(number / PAGE_SIZE))?.tasks[number % PAGE_SIZE];
+    return task?.id === id ? task : undefined;
+  }
+
+  /** All of them, page by page; tasks may come and go meanwhile. */
+  *[Symbol.iterator](): Generator<Task> {
+    for (const page of this.#pages.values()) {
+      for (const task of page.tasks) if (task !== undefined) yield task;
+    }
+  }
+}

@@ -1,0 +1,75 @@
+import type { Task } from "../../task/task.js";
+import { RingBuffer } from "../collections/ring-buffer.js";
+import type { Alarm, Alarms } from "./alarms.js";
+import type { Registry } from "./registry.js";
+
+/** How long finished tasks are kept for `get` and `list`. */
+export interface RetentionLimits {
+  /** At most so many, the oldest are pruned first. */
+  readonly maxEntries: number;
+  /** At most so long after their end, in milliseconds. */
+  readonly ttlMs: number;
+}
+
+/** So many are pruned in one turn of the event loop when they expire together. */
+const PRUNES_PER_TURN = 1_000;
+
+/**
+ * Keeps finished tasks in the order of their end, and forgets them by count and age: O(1) for each in the
+ * end.
+ */
+export class Retention implements Alarm {
+  alarmTicket = -1;
+  readonly #registry: Registry;
+  readonly #alarms: Alarms;
+  readonly #finished = new RingBuffer<Task>();
+  #limits: RetentionLimits;
+
+  constructor(registry: Registry, alarms: Alarms, limits: RetentionLimits) {
+    this.#registry = registry;
+    this.#alarms = alarms;
+    this.#limits = limits;
+  }
+
+  get size(): number {
+    return this.#finished.size;
+  }
+
+  get limits(): RetentionLimits {
+    return this.#limits;
+  }
+
+  keep(task: Task, now: number): void {
+    this.#finished.push(task);
+    while (this.#finished.size > this.#limits.maxEntries) this.#prune();
+    if (this.#finished.size === 1) this.#setAlarm(now);
+  }
+
+  setLimits(limits: RetentionLimits, now: number): void {
+    this.#limits = limits;
+    while (this.#finished.size > limits.maxEntries) this.#prune();
+    this.#setAlarm(now);
+  }
+
+  ring(now: number): void {
+    for (let count = 0; count < PRUNES_PER_TURN && this.#expiry() <= now; count++) this.#prune();
+    this.#setAlarm(now);
+  }
+
+  #setAlarm(now: number): void {
+    const expiry = this.#expiry();
+    if (expiry === Number.POSITIVE_INFINITY) this.#alarms.clear(this);
+    else this.#alarms.set(this, Math.max(now, expiry));
+  }
+
+  /** When the one that ended first may go; Infinity when none is kept. */
+  #expiry(): number {
+    const oldest = this.#finished.peek();
+    return oldest === undefined ? Number.POSITIVE_INFINITY : (oldest.finishedAt ?? 0) + this.#limits.ttlMs;
+  }
+
+  #prune(): void {
+    const task = this.#finished.shift();
+    if (task !== undefined) this.#registry.delete(task);
+  }
+}

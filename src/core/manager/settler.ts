@@ -1,0 +1,90 @@
+import type { TaskReason } from "../../task/states.js";
+import { deliver, type Task } from "../../task/task.js";
+import type { QueueSet } from "../queue/queue-set.js";
+import type { Journal } from "./journal.js";
+import type { Retention } from "./retention.js";
+import type { TaskTally } from "./tally.js";
+import type { Watches } from "./watches.js";
+
+/** How a task ended without completing. */
+export interface Defeat {
+  readonly transition: "fail" | "cancel";
+  readonly reason: TaskReason;
+  readonly error: Error;
+}
+
+export interface SettlerParts {
+  readonly journal: Journal;
+  readonly queues: QueueSet;
+  readonly retention: Retention;
+  readonly tally: TaskTally;
+  readonly watches: Watches;
+}
+
+/** What a running stop wants to know of each task that ends. */
+export type EndListener = (task: Task, abandoned: boolean) => void;
+
+/**
+ * The one place that ends a task: it moves to its terminal state, everything that refers to its work is let
+ * go, its waiters get the outcome, and the end is published. Nothing else makes a terminal state.
+ */
+export class Settler {
+  readonly #parts: SettlerParts;
+  /** Told of each end before it is published; set by a stop. */
+  onEnd: EndListener | undefined = undefined;
+  /** Told how many are unsettled, whenever that has changed. */
+  onChange: ((unsettled: number) => void) | undefined = undefined;
+  #unsettled = 0;
+
+  constructor(parts: SettlerParts) {
+    this.#parts = parts;
+  }
+
+  /** Accepted tasks that have not ended. */
+  get unsettled(): number {
+    return this.#unsettled;
+  }
+
+  /** A task was accepted. */
+  begin(): void {
+    this.#unsettled++;
+    this.#parts.tally.enqueued++;
+    if (this.#unsettled === 1) this.onChange?.(1);
+  }
+
+  complete(task: Task, value: unknown, now: number): void {
+    task.move("running", "complete");
+    task.error = undefined; // that of an attempt before
+    this.#parts.tally.completed++;
+    this.#finish(task, value, now, false);
+  }
+
+  /** Ends a task that is in any live state; a waiting one has been taken out of its place before. */
+  defeat(task: Task, { transition, reason, error }: Defeat, now: number, abandoned = false): void {
+    task.move(task.state, transition, reason);
+    task.error = error;
+    this.#parts.tally[transition === "fail" ? "failed" : "cancelled"]++;
+    this.#finish(task, undefined, now, abandoned);
+  }
+
+  #finish(task: Task, value: unknown, now: number, abandoned: boolean): void {
+    const { journal, queues, retention, watches } = this.#parts;
+    task.finishedAt = now;
+    task.run = undefined;
+    task.captured = undefined;
+    const { state } = task;
+    if (state === "completed" || state === "failed" || state === "cancelled") {
+      const tally = queues.known(task.queue)?.tally;
+      if (tally !== undefined) tally[state]++;
+    }
+    if (task.details !== undefined) watches.unwatch(task);
+    retention.keep(task, now);
+    this.#unsettled--;
+    const { sink } = task;
+    task.sink = undefined;
+    sink?.[deliver](task, value);
+    this.onEnd?.(task, abandoned);
+    journal.recordFinished(task, value);
+    this.onChange?.(this.#unsettled);
+  }
+}

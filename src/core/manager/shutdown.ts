@@ -1,0 +1,192 @@
+import type { Clock } from "../../ports/clock.js";
+import { duration, readOptions } from "../../task/checks.js";
+import { isTerminal } from "../../task/states.js";
+import type { Task } from "../../task/task.js";
+import type { Alarm, Alarms } from "./alarms.js";
+import type { AttemptRunner } from "./attempt-runner.js";
+import type { Canceller } from "./canceller.js";
+import { stoppedError } from "./conclude.js";
+import type { Conditions } from "./conditions.js";
+import type { Intake } from "./intake.js";
+import type { Journal } from "./journal.js";
+import type { Lifecycle } from "./lifecycle.js";
+import type { Registry } from "./registry.js";
+import type { Settler } from "./settler.js";
+import { visitInPortions } from "./sweep.js";
+
+/**
+ * What became of the tasks that were alive when a stop was called:
+ * `alive = completed + failed + cancelled + interrupted + abandoned + neverStarted`.
+ */
+export interface StopReport {
+  /** Tasks that had been accepted and had not ended at the call. */
+  readonly alive: number;
+  readonly completed: number;
+  readonly failed: number;
+  /** Cancelled after at least one attempt had begun. */
+  readonly cancelled: number;
+  /** Durable tasks that were handed back unfinished; another process goes on with them. */
+  readonly interrupted: number;
+  /** Given up while their handler went on, however they ended. */
+  readonly abandoned: number;
+  /** Cancelled before any attempt. */
+  readonly neverStarted: number;
+  /** How long the stop took, in milliseconds. */
+  readonly durationMs: number;
+}
+
+export interface StopOptions {
+  /**
+   * The end of everything, in milliseconds from the call: tasks go on until `killAfterMs` before it, are
+   * aborted then, and given up at it. Default 10,000.
+   */
+  deadlineMs?: number | undefined;
+}
+
+/**
+ * The deadline of a graceful stop.
+ * @throws {OptionError}
+ */
+export function readStopOptions(options: unknown): number {
+  return readOptions<StopOptions>("", options, { deadlineMs: duration(0) }).deadlineMs ?? 10_000;
+}
+
+export interface ShutdownParts {
+  readonly clock: Clock;
+  readonly alarms: Alarms;
+  readonly lifecycle: Lifecycle;
+  readonly registry: Registry;
+  readonly intake: Intake;
+  readonly canceller: Canceller;
+  readonly runner: AttemptRunner;
+  readonly settler: Settler;
+  readonly conditions: Conditions;
+  readonly journal: Journal;
+  readonly killAfterMs: number;
+  /** True for a task that a pause keeps from starting. */
+  readonly isPaused: (task: Task) => boolean;
+  /** Lets go of everything, once no task is left. */
+  readonly release: () => Promise<void>;
+}
+
+/**
+ * A stop, step by step:
+ *
+ * 1. draining: nothing is accepted any more, `stopping` fires, what cannot start in time is cancelled;
+ * 2. aborting, at `deadlineMs - killAfterMs` or at once for `stopNow`: what waits is cancelled, what runs is
+ *    aborted;
+ * 3. what still runs `killAfterMs` later is given up by its own alarm;
+ * 4. stopped, when no task is left: everything is let go, and the one report is given to all who called.
+ *
+ * A stop that comes while another is under way can only bring step 2 forward.
+ */
+export class Shutdown implements Alarm {
+  alarmTicket = -1;
+  readonly #parts: ShutdownParts;
+  readonly #counts = { completed: 0, failed: 0, cancelled: 0, abandoned: 0, neverStarted: 0 };
+  #report: Promise<StopReport> | undefined;
+  #unlisten: (() => void) | undefined;
+
+  constructor(parts: ShutdownParts) {
+    this.#parts = parts;
+  }
+
+  stopGraceful(deadlineMs: number): Promise<StopReport> {
+    if (this.#report !== undefined) return this.#report;
+    const { clock, alarms, lifecycle, killAfterMs } = this.#parts;
+    const abortAt = clock.now() + Math.max(0, deadlineMs - killAfterMs);
+    this.#begin(true, () => lifecycle.advance("draining", abortAt));
+    alarms.set(this, abortAt);
+    this.#inBackground(this.#cancelHopeless(abortAt));
+    return this.#reported();
+  }
+
+  stopNow(): Promise<StopReport> {
+    if (this.#report === undefined) this.#begin(false, () => this.#abort());
+    else this.#abort();
+    return this.#reported();
+  }
+
+  /** Stops at once when the signal aborts; listens no longer than the manager lives. */
+  stopOn(signal: AbortSignal): void {
+    const listener = () => void this.stopNow();
+    if (signal.aborted) listener();
+    else signal.addEventListener("abort", listener, { once: true });
+    this.#unlisten = () => signal.removeEventListener("abort", listener);
+  }
+
+  /** The time for going on is over. */
+  ring(): void {
+    this.#abort();
+  }
+
+  #begin(graceful: boolean, enter: () => void): void {
+    const { clock, intake, journal, runner, settler } = this.#parts;
+    const startedAt = clock.now();
+    const alive = settler.unsettled;
+    settler.onEnd = (task, abandoned) => this.#count(task, abandoned);
+    this.#report = this.#finish(alive, startedAt);
+    enter();
+    intake.close();
+    journal.recordStopping(graceful);
+    for (const attempt of [...runner.attempts()]) attempt.announceStop(stoppedError(attempt.task));
+  }
+
+  #reported(): Promise<StopReport> {
+    return this.#report as Promise<StopReport>;
+  }
+
+  async #finish(alive: number, startedAt: number): Promise<StopReport> {
+    const { alarms, clock, conditions, lifecycle, release, settler } = this.#parts;
+    await null; // let the phase that was entered do its first work
+    await conditions.until(() => settler.unsettled === 0);
+    lifecycle.advance("stopped");
+    alarms.clear(this);
+    this.#unlisten?.();
+    await release();
+    const durationMs = clock.now() - startedAt;
+    return Object.freeze({ alive, ...this.#counts, interrupted: 0, durationMs });
+  }
+
+  /** Ends what waits longer than the stop does, or for a resume that will not come. */
+  async #cancelHopeless(abortAt: number): Promise<void> {
+    const { canceller, clock, isPaused, registry } = this.#parts;
+    await visitInPortions(registry, clock, (task) => {
+      if (isTerminal(task.state) || task.state === "running") return;
+      const late = task.state === "scheduled" && (task.readyAt ?? 0) > abortAt;
+      if (late || isPaused(task)) canceller.stop(task, clock.now());
+    });
+  }
+
+  #abort(): void {
+    const { alarms, canceller, clock, lifecycle, registry, runner } = this.#parts;
+    if (lifecycle.phase === "aborting" || lifecycle.phase === "stopped") return;
+    lifecycle.advance("aborting", Number.NEGATIVE_INFINITY);
+    alarms.clear(this);
+    const now = clock.now();
+    for (const attempt of [...runner.attempts()]) canceller.stop(attempt.task, now);
+    this.#inBackground(
+      visitInPortions(registry, clock, (task) => {
+        if (!isTerminal(task.state) && task.state !== "running") canceller.stop(task, clock.now());
+      }),
+    );
+  }
+
+  /** The walks over the tasks settle nothing themselves: the report waits for the last task, not for them. */
+  #inBackground(walk: Promise<void>): void {
+    walk.catch((error: unknown) => {
+      this.#parts.clock.setImmediate(() => {
+        throw error; // an invariant is broken: it must be seen
+      });
+    });
+  }
+
+  #count(task: Task, abandoned: boolean): void {
+    const counts = this.#counts;
+    if (abandoned) counts.abandoned++;
+    else if (task.state === "completed") counts.completed++;
+    else if (task.state === "failed") counts.failed++;
+    else if (task.times === undefined) counts.neverStarted++;
+    else counts.cancelled++;
+  }
+}

@@ -1,0 +1,129 @@
+import { ResultTimeoutError } from "../../errors.js";
+import type { Clock } from "../../ports/clock.js";
+import { abortSignal, duration, readOptions } from "../../task/checks.js";
+import { isTerminal, type TaskState } from "../../task/states.js";
+import { deliver, type ResultSink, type Task } from "../../task/task.js";
+import type { Alarm, Alarms } from "./alarms.js";
+
+/** How long to wait for a result. */
+export interface ResultOptions {
+  /** Reject with a ResultTimeoutError after so many milliseconds; the task goes on. Default: no limit. */
+  timeoutMs?: number | undefined;
+  /** Stop waiting when it aborts, and reject with its reason; the task goes on. */
+  signal?: AbortSignal | undefined;
+}
+
+/** What `enqueue` gives back: the one who owns a task's outcome. */
+export interface TaskHandle<R = unknown> {
+  /** Made into text when it is first read. */
+  readonly id: string;
+  readonly state: TaskState;
+  /**
+   * The task's outcome: what its handler returned, or a rejection that says why there is none. A promise is
+   * made only here, so a task whose result nobody asks for cannot cause an unhandled rejection.
+   * @throws {OptionError} at once, for wrong options
+   */
+  result(options?: ResultOptions): Promise<R>;
+  /**
+   * Ends the task: at once when it waits, through its signal when it runs.
+   * @param reason becomes the `cause` of the TaskCancelledError
+   * @returns true when this call decided what becomes of it; false when it had ended or was ending already
+   */
+  cancel(reason?: unknown): boolean;
+}
+
+/** What a handle asks of its manager. */
+export interface HandleHost {
+  readonly clock: Clock;
+  readonly alarms: Alarms;
+  cancelTask(task: Task, reason: unknown): boolean;
+}
+
+const CHECKS = { timeoutMs: duration(0), signal: abortSignal };
+
+/** The promise that was given out, with its two ends. */
+interface Pending<R> {
+  readonly promise: Promise<R>;
+  readonly resolve: (value: R) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class LocalTaskHandle<R> implements TaskHandle<R>, ResultSink {
+  readonly #task: Task;
+  readonly #host: HandleHost;
+  #value: unknown = undefined;
+  #pending: Pending<R> | undefined = undefined;
+
+  constructor(task: Task, host: HandleHost) {
+    this.#task = task;
+    this.#host = host;
+  }
+
+  get id(): string {
+    return this.#task.id;
+  }
+
+  get state(): TaskState {
+    return this.#task.state;
+  }
+
+  cancel(reason?: unknown): boolean {
+    return this.#host.cancelTask(this.#task, reason);
+  }
+
+  result(options?: ResultOptions): Promise<R> {
+    if (options === undefined) return this.#outcome();
+    const { timeoutMs, signal } = readOptions<ResultOptions>("", options, CHECKS);
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    if (isTerminal(this.#task.state) || (timeoutMs === undefined && signal === undefined))
+      return this.#outcome();
+    return this.#outcomeBefore(timeoutMs, signal);
+  }
+
+  [deliver](task: Task, value: unknown): void {
+    this.#value = value;
+    if (this.#pending === undefined) return;
+    if (task.state === "completed") this.#pending.resolve(value as R);
+    else this.#pending.reject(task.error);
+  }
+
+  #outcome(): Promise<R> {
+    this.#pending ??= createPending<R>();
+    if (isTerminal(this.#task.state)) this[deliver](this.#task, this.#value);
+    return this.#pending.promise;
+  }
+
+  #outcomeBefore(timeoutMs: number | undefined, signal: AbortSignal | undefined): Promise<R> {
+    const { clock, alarms } = this.#host;
+    return new Promise<R>((resolve, reject) => {
+      const stop = () => {
+        alarms.clear(alarm);
+        signal?.removeEventListener("abort", onAbort);
+      };
+      const alarm: Alarm = {
+        alarmTicket: -1,
+        ring: () => {
+          stop();
+          reject(new ResultTimeoutError(this.id, timeoutMs ?? 0));
+        },
+      };
+      const onAbort = () => {
+        stop();
+        reject(signal?.reason);
+      };
+      if (timeoutMs !== undefined) alarms.set(alarm, clock.now() + timeoutMs);
+      signal?.addEventListener("abort", onAbort, { once: true });
+      this.#outcome().then(resolve, reject).finally(stop);
+    });
+  }
+}
+
+function createPending<R>(): Pending<R> {
+  let resolve: (value: R) => void = () => {};
+  let reject: (error: unknown) => void = () => {};
+  const promise = new Promise<R>((onValue, onError) => {
+    resolve = onValue;
+    reject = onError;
+  });
+  return { promise, resolve, reject };
+}

@@ -1,0 +1,73 @@
+import type { Task, WaitingPlace } from "../../task/task.js";
+import { IndexedHeap } from "../collections/indexed-heap.js";
+
+/** Something that is open or closed to starts. */
+export interface Gate {
+  readonly open: boolean;
+}
+
+/** What the queue set has to know of a lane: whether one more attempt may start in it. */
+export interface LaneGate extends Gate {
+  readonly index: number;
+}
+
+/**
+ * The smallest thing that opens and closes for the dispatcher: the waiting tasks of one queue that start in
+ * one lane (and, where its handler has a limit of its own, of that handler). Its order is priority, weight,
+ * arrival.
+ */
+export class Group<Q extends Gate> implements WaitingPlace {
+  readonly queue: Q;
+  readonly lane: LaneGate;
+  readonly #tasks = new IndexedHeap<Task>();
+  readonly #owner: GroupOwner<Q>;
+
+  constructor(queue: Q, lane: LaneGate, owner: GroupOwner<Q>) {
+    this.queue = queue;
+    this.lane = lane;
+    this.#owner = owner;
+  }
+
+  get size(): number {
+    return this.#tasks.size;
+  }
+
+  get head(): Task | undefined {
+    return this.#tasks.peek();
+  }
+
+  /** Whether its head may start, as far as queue and group are concerned. */
+  get eligible(): boolean {
+    return this.#tasks.size > 0 && this.queue.open;
+  }
+
+  push(task: Task): void {
+    task.place = this;
+    task.ticket = this.#tasks.push(task, task.order, task.sequence);
+    if (this.head === task) this.#owner.headMayHaveChanged(this);
+  }
+
+  /** Takes the head out. */
+  shift(): Task | undefined {
+    const task = this.#tasks.pop();
+    if (task !== undefined) task.place = undefined;
+    return task;
+  }
+
+  remove(task: Task): void {
+    this.#tasks.remove(task.ticket);
+    task.place = undefined;
+    this.#owner.removed(this);
+  }
+
+  reorder(task: Task): void {
+    this.#tasks.update(task.ticket, task.order, task.sequence);
+    this.#owner.headMayHaveChanged(this);
+  }
+}
+
+/** Who is told of changes that did not come from itself. */
+export interface GroupOwner<Q extends Gate> {
+  headMayHaveChanged(group: Group<Q>): void;
+  removed(group: Group<Q>): void;
+}

@@ -1,0 +1,82 @@
+import type { Group } from "./group.js";
+
+/** What holds a queue closed; several may at once. */
+export const PAUSED = 1;
+/** As many of its tasks run as its `maxConcurrency` allows. */
+export const FULL = 2;
+/** Its own rate limit has no permit for its head. */
+export const LIMITED = 4;
+
+export type QueueClosure = typeof PAUSED | typeof FULL | typeof LIMITED;
+
+/** What is configured for one named queue, as far as waiting is concerned. */
+export interface QueueShape {
+  /** Turns among queues. */
+  readonly share: number;
+  readonly maxConcurrency: number;
+}
+
+export const DEFAULT_SHAPE: QueueShape = Object.freeze({
+  share: 1,
+  maxConcurrency: Number.POSITIVE_INFINITY,
+});
+
+/** How many tasks of a queue came to which end since the queue is known. */
+export interface QueueTally {
+  completed: number;
+  failed: number;
+  cancelled: number;
+  retried: number;
+}
+
+/** One named queue: its groups, what holds it closed, and its place in the turns of the queue set. */
+export class TaskQueue {
+  readonly name: string;
+  readonly shape: QueueShape;
+  /** Named in the options: never forgotten. */
+  readonly configured: boolean;
+  /** Order of creation, which breaks ties between queues. */
+  readonly index: number;
+  readonly groups: Group<TaskQueue>[] = [];
+  /** Its tickets in the heaps of the lanes, by lane; -1 where it is in none. */
+  readonly tickets: number[];
+  readonly tally: QueueTally = { completed: 0, failed: 0, cancelled: 0, retried: 0 };
+  /** Virtual time of its next turn (stride scheduling). */
+  pass = 0;
+  idleTicket = -1;
+  waiting = 0;
+  running = 0;
+  #closedBy = 0;
+
+  constructor(name: string, index: number, lanes: number, shape?: QueueShape) {
+    this.name = name;
+    this.index = index;
+    this.configured = shape !== undefined;
+    this.shape = shape ?? DEFAULT_SHAPE;
+    this.tickets = new Array<number>(lanes).fill(-1);
+  }
+
+  get open(): boolean {
+    return this.#closedBy === 0;
+  }
+
+  isClosedBy(closure: QueueClosure): boolean {
+    return (this.#closedBy & closure) !== 0;
+  }
+
+  close(closure: QueueClosure): void {
+    this.#closedBy |= closure;
+  }
+
+  reopen(closure: QueueClosure): void {
+    this.#closedBy &= ~closure;
+  }
+
+  /** Nothing would be lost if this queue were made anew at its next use, but for its place in the turns. */
+  get forgettable(): boolean {
+    return !this.configured && this.waiting === 0 && this.running === 0 && this.open;
+  }
+}
+
+/** A group of a named queue. */
+export type QueueGroup = Group<TaskQueue>;

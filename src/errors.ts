@@ -1,0 +1,142 @@
+/**
+ * Every error class of Millrace, each with a stable `code`. Compare codes, not messages: messages may
+ * be reworded in a minor version, codes may not.
+ */
+
+/** The code of each error class; the README's table of errors is compared with it by a test. */
+export type MillraceErrorCode =
+  | "MILLRACE_INVARIANT"
+  | "MILLRACE_OPTION"
+  | "MILLRACE_NOT_ACCEPTING"
+  | "MILLRACE_QUEUE_FULL"
+  | "MILLRACE_DUPLICATE_TASK"
+  | "MILLRACE_TASK_CANCELLED"
+  | "MILLRACE_TASK_TIMEOUT"
+  | "MILLRACE_TASK_FAILED"
+  | "MILLRACE_DEADLINE"
+  | "MILLRACE_MANAGER_STOPPED"
+  | "MILLRACE_RESULT_TIMEOUT";
+
+/** What all errors of Millrace have in common. */
+export abstract class MillraceError extends Error {
+  /** Stable and unique to the class. */
+  abstract readonly code: MillraceErrorCode;
+
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** A rule of Millrace itself was broken: a bug in this library, never in the code that uses it. */
+export class InvariantError extends MillraceError {
+  readonly code = "MILLRACE_INVARIANT";
+}
+
+/** An option or argument was refused. The message says what was expected and what was found. */
+export class OptionError extends MillraceError {
+  readonly code = "MILLRACE_OPTION";
+  /** Name of the refused option, with its path where it is nested: `queues.email.share`. */
+  readonly option: string;
+
+  constructor(option: string, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.option = option;
+  }
+}
+
+/** The manager is stopping or has stopped; nothing of the call was kept. */
+export class NotAcceptingError extends MillraceError {
+  readonly code = "MILLRACE_NOT_ACCEPTING";
+}
+
+/**
+ * There was no room. Thrown by `enqueue` and `enqueueMany` when as many tasks wait as `capacity` allows,
+ * by `enqueueAsync` when as many calls wait for room, and the result of a task that was dropped to make
+ * room (`whenFull: "drop-oldest"`): only then does it carry a `taskId`.
+ */
+export class QueueFullError extends MillraceError {
+  readonly code = "MILLRACE_QUEUE_FULL";
+  readonly capacity: number;
+  readonly taskId: string | undefined;
+
+  constructor(message: string, capacity: number, taskId?: string) {
+    super(message);
+    this.capacity = capacity;
+    this.taskId = taskId;
+  }
+}
+
+/** A live or retained task already has this id. */
+export class DuplicateTaskError extends MillraceError {
+  readonly code = "MILLRACE_DUPLICATE_TASK";
+  readonly taskId: string;
+
+  constructor(taskId: string) {
+    super(`A task with the id ${JSON.stringify(taskId)} is already known to this manager`);
+    this.taskId = taskId;
+  }
+}
+
+/** An error that is about one task. */
+export abstract class TaskError extends MillraceError {
+  readonly taskId: string;
+
+  constructor(message: string, taskId: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.taskId = taskId;
+  }
+}
+
+/** The task was cancelled; `cause` is the reason that the caller gave, if any. */
+export class TaskCancelledError extends TaskError {
+  readonly code = "MILLRACE_TASK_CANCELLED";
+}
+
+/** An attempt ran longer than `timeoutMs`. */
+export class TaskTimeoutError extends TaskError {
+  readonly code = "MILLRACE_TASK_TIMEOUT";
+  readonly timeoutMs: number;
+
+  constructor(taskId: string, timeoutMs: number) {
+    super(`Task ${taskId} ran longer than its timeoutMs of ${timeoutMs}`, taskId);
+    this.timeoutMs = timeoutMs;
+  }
+}
+
+/**
+ * The handler threw something that is not a usable Error (null, a string, an Error whose getters throw);
+ * `cause` is what was thrown.
+ */
+export class TaskFailedError extends TaskError {
+  readonly code = "MILLRACE_TASK_FAILED";
+}
+
+/** The task's whole life, `deadline` or `ttlMs`, passed before it had ended. */
+export class DeadlineError extends TaskError {
+  readonly code = "MILLRACE_DEADLINE";
+}
+
+/** A stop ended the task before it had finished by itself. */
+export class ManagerStoppedError extends TaskError {
+  readonly code = "MILLRACE_MANAGER_STOPPED";
+}
+
+/** `result({ timeoutMs })` waited that long in vain. The task itself goes on. */
+export class ResultTimeoutError extends TaskError {
+  readonly code = "MILLRACE_RESULT_TIMEOUT";
+  readonly timeoutMs: number;
+
+  constructor(taskId: string, timeoutMs: number) {
+    super(`Task ${taskId} had no result after ${timeoutMs} ms; it goes on`, taskId);
+    this.timeoutMs = timeoutMs;
+  }
+}
+
+/**
+ * Throws when a rule of Millrace itself is broken.
+ * @throws {InvariantError} with the rule, in words
+ */
+export function assert(condition: unknown, rule: string): asserts condition {
+  if (!condition) throw new InvariantError(rule);
+}

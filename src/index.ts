@@ -1,0 +1,81 @@
+export { type StopOnSignalsOptions, stopOnSignals } from "./adapters/system/stop-on-signals.js";
+export type {
+  ConcurrencyOptions,
+  DrainOptions,
+  PauseOptions,
+  RateOptions,
+  ResumeOptions,
+} from "./core/manager/controls.js";
+export type { Phase } from "./core/manager/lifecycle.js";
+export type {
+  QueueOptions,
+  RateLimitOptions,
+  RetentionOptions,
+  TaskManagerOptions,
+} from "./core/manager/options.js";
+export type { StopOptions, StopReport } from "./core/manager/shutdown.js";
+export type {
+  HealthConcern,
+  LaneStats,
+  LimiterStats,
+  QueueStats,
+  TaskManagerHealth,
+  TaskManagerStats,
+} from "./core/manager/stats.js";
+export type { TaskTally } from "./core/manager/tally.js";
+export type { HandlesOf, TaskEntry } from "./core/manager/task-entries.js";
+export type { TaskFilter } from "./core/manager/task-filter.js";
+export type { ResultOptions, TaskHandle } from "./core/manager/task-handle.js";
+export {
+  DeadlineError,
+  DuplicateTaskError,
+  InvariantError,
+  ManagerStoppedError,
+  MillraceError,
+  type MillraceErrorCode,
+  NotAcceptingError,
+  OptionError,
+  QueueFullError,
+  ResultTimeoutError,
+  TaskCancelledError,
+  TaskError,
+  TaskFailedError,
+  TaskTimeoutError,
+} from "./errors.js";
+export type { Clock, Timer } from "./ports/clock.js";
+export type { Random } from "./ports/random.js";
+export {
+  type Backoff,
+  type BackoffInput,
+  type BackoffRule,
+  type ExponentialBackoffOptions,
+  exponential,
+  type FixedBackoffOptions,
+  fixed,
+  type Jitter,
+  type LinearBackoffOptions,
+  linear,
+} from "./task/backoff.js";
+export type { TaskMetadata } from "./task/metadata.js";
+export type { TaskReason, TaskState, TerminalState } from "./task/states.js";
+export {
+  type CancelTask,
+  cancelTask,
+  isCancelTask,
+  isRateLimited,
+  isReschedule,
+  isSkipRetry,
+  type RateLimited,
+  type RateLimitedOptions,
+  type RateLimitScope,
+  type Reschedule,
+  type RescheduleOptions,
+  rateLimited,
+  reschedule,
+  type SkipRetry,
+  skipRetry,
+} from "./task/steering.js";
+export type { TaskContext, TaskFunction } from "./task/task-context.js";
+export type { TaskOptions } from "./task/task-options.js";
+export type { TaskSnapshot } from "./task/task-snapshot.js";
+export { TaskManager } from "./task-manager.js";

@@ -1,0 +1,29 @@
+import type { Eventually, Outcome } from "../task/outcome.js";
+import type { Task } from "../task/task.js";
+
+/**
+ * What a carrier took along from the call that enqueued a task. Opaque to the core but for `headers`, which
+ * travel with a task to another thread or process. Carriers keep local things in a class of their own rather
+ * than in a field of a wrapper: with a million tasks waiting, each wrapper counts.
+ */
+export interface CapturedContext {
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+}
+
+/**
+ * Carries context (async context, trace headers, spans) from the enqueue call to the attempts. It is the one
+ * way to wrap an attempt; who only wants to observe listens to events.
+ */
+export interface ContextCarrier {
+  /** Called inside the enqueue call, once the task is sure to be accepted. Must not throw. */
+  capture(task: Task): CapturedContext | undefined;
+  /**
+   * Called around each attempt. It calls `perform` exactly once and gives back what that gives: the outcome,
+   * steering included, now or later.
+   */
+  run(
+    captured: CapturedContext | undefined,
+    task: Task,
+    perform: () => Eventually<Outcome>,
+  ): Eventually<Outcome>;
+}

@@ -1,0 +1,215 @@
+import { InlineExecutor } from "./adapters/inline/inline-executor.js";
+import { AsyncContext } from "./adapters/system/async-context.js";
+import { SystemClock } from "./adapters/system/system-clock.js";
+import { SystemRandom } from "./adapters/system/system-random.js";
+import {
+  type ConcurrencyOptions,
+  Controls,
+  type DrainOptions,
+  type PauseOptions,
+  type RateOptions,
+  type ResumeOptions,
+} from "./core/manager/controls.js";
+import { assembleCore, type Core } from "./core/manager/core.js";
+import {
+  type RetentionOptions,
+  readManagerOptions,
+  resolveOptions,
+  type TaskManagerOptions,
+} from "./core/manager/options.js";
+import { readStopOptions, type StopOptions, type StopReport } from "./core/manager/shutdown.js";
+import { type TaskManagerHealth, type TaskManagerStats, toHealth, toStats } from "./core/manager/stats.js";
+import { type HandlesOf, readRequests, type TaskEntry } from "./core/manager/task-entries.js";
+import { filterTasks, type TaskFilter } from "./core/manager/task-filter.js";
+import type { TaskHandle } from "./core/manager/task-handle.js";
+import { checkWork } from "./core/manager/task-plan.js";
+import { name } from "./task/checks.js";
+import type { TaskFunction } from "./task/task-context.js";
+import type { TaskOptions } from "./task/task-options.js";
+import type { TaskSnapshot } from "./task/task-snapshot.js";
+
+/**
+ * Runs tasks by priority under one rate limit, on the event loop, and settles every promise that it gives
+ * out.
+ *
+ * It keeps the process alive while an accepted task is unsettled, and lets it go after a stop. It installs no
+ * signal handlers, writes nothing to the console and never ends the process: `stopOnSignals` is there for
+ * those who want that.
+ */
+export class TaskManager implements AsyncDisposable {
+  readonly #core: Core;
+  readonly #controls: Controls;
+
+  /** @throws {OptionError} for a wrong or unknown option */
+  constructor(options?: TaskManagerOptions) {
+    const read = readManagerOptions(options);
+    const resolved = resolveOptions(read);
+    this.#core = assembleCore(resolved, {
+      clock: read.clock ?? new SystemClock(),
+      random: read.random ?? new SystemRandom(),
+      inline: new InlineExecutor(),
+      carrier: new AsyncContext(),
+    });
+    this.#controls = new Controls(this.#core);
+    if (resolved.autoStart) this.start();
+    else this.#core.dispatcher.pause(); // also through a stop that comes before the start
+    if (resolved.signal !== undefined) this.#core.shutdown.stopOn(resolved.signal);
+  }
+
+  /** Begins to start tasks, where `autoStart` is false. Does nothing when that has been done. */
+  start(): void {
+    this.#controls.start();
+  }
+
+  /**
+   * Accepts a task, or throws and keeps nothing of it. It starts in a later microtask at the earliest, so
+   * that tasks enqueued together are chosen from together.
+   * @throws {OptionError} @throws {QueueFullError} @throws {NotAcceptingError} @throws {DuplicateTaskError}
+   * @throws {TaskCancelledError} when `signal` has aborted already
+   */
+  enqueue<R>(work: TaskFunction<R>, options?: TaskOptions): TaskHandle<R> {
+    const { intake, planner } = this.#core;
+    return intake.accept<R>(checkWork(work), planner.plan(options));
+  }
+
+  /**
+   * The same, but waits for room: first come, first served, and no more than `capacity` calls at a time.
+   * @throws {QueueFullError} when as many calls wait already
+   * @throws {TaskCancelledError} when `signal` aborts before there is room
+   * @throws what `enqueue` throws
+   */
+  async enqueueAsync<R>(work: TaskFunction<R>, options?: TaskOptions): Promise<TaskHandle<R>> {
+    const { intake, planner } = this.#core;
+    return await intake.acceptWhenRoom<R>(checkWork(work), planner.plan(options));
+  }
+
+  /**
+   * Accepts all of them or none; more than `capacity` at once are refused.
+   * @param entries functions, or pairs of a function and its options
+   * @throws what `enqueue` throws
+   */
+  enqueueMany<const E extends readonly TaskEntry[]>(entries: E): HandlesOf<E> {
+    const { intake, planner } = this.#core;
+    return intake.acceptAll(readRequests(entries, planner)) as HandlesOf<E>;
+  }
+
+  /** `enqueueAsync`, then the result. */
+  async execute<R>(work: TaskFunction<R>, options?: TaskOptions): Promise<R> {
+    const handle = await this.enqueueAsync(work, options);
+    return await handle.result();
+  }
+
+  /**
+   * Ends the task with this id: at once when it waits, through its signal when it runs.
+   * @returns true when this call decided what becomes of it; false when it is unknown, has ended or is ending
+   */
+  async cancel(id: string, reason?: unknown): Promise<boolean> {
+    return this.#controls.cancel(id, reason);
+  }
+
+  /**
+   * Ends every task that was accepted before this call. Resolves to how many that were, when those that
+   * waited are settled and those that run have been signalled.
+   */
+  async cancelAll(reason?: unknown): Promise<number> {
+    return await this.#controls.cancelAll(reason);
+  }
+
+  /**
+   * Gives a waiting task another priority; it keeps its place among equals.
+   * @returns false when no task with this id waits
+   * @throws {OptionError}
+   */
+  async reprioritize(id: string, priority: number): Promise<boolean> {
+    return this.#controls.reprioritize(id, priority);
+  }
+
+  /** A live or retained task, pictured; undefined when none has this id. */
+  get(id: string): TaskSnapshot | undefined {
+    const task = this.#core.registry.get(name(id, "id"));
+    return task === undefined ? undefined : this.#core.journal.snapshot(task);
+  }
+
+  /**
+   * The live and retained tasks that the filter lets through, roughly in order of acceptance. Looks at all of
+   * them.
+   * @throws {OptionError}
+   */
+  list(filter?: TaskFilter): TaskSnapshot[] {
+    const { journal, registry } = this.#core;
+    return filterTasks(registry, filter).map((task) => journal.snapshot(task));
+  }
+
+  stats(): TaskManagerStats {
+    return toStats(this.#core);
+  }
+
+  health(): TaskManagerHealth {
+    return toHealth(this.#core);
+  }
+
+  /**
+   * Starts nothing more, of one queue or at all; what runs goes on.
+   * @returns a promise that resolves at once, or with `wait` when what was running has ended
+   * @throws {OptionError}
+   */
+  async pause(options?: PauseOptions): Promise<void> {
+    await this.#controls.pause(options);
+  }
+
+  /** Undoes `pause`. @throws {OptionError} */
+  resume(options?: ResumeOptions): void {
+    this.#controls.resume(options);
+  }
+
+  /** Changes how many tasks run at once, from now on. @throws {OptionError} */
+  setConcurrency(options: ConcurrencyOptions): void {
+    this.#controls.setConcurrency(options);
+  }
+
+  /**
+   * Changes a rate limit, from now on. Without `burst`, the present one stays. A waiting task whose cost is
+   * above the new burst takes the whole burst.
+   * @throws {OptionError}
+   */
+  setRate(options: RateOptions): void {
+    this.#controls.setRate(options);
+  }
+
+  /** Changes how long finished tasks are kept; what is not given stays. @throws {OptionError} */
+  setRetention(options: RetentionOptions): void {
+    this.#controls.setRetention(options);
+  }
+
+  /**
+   * Resolves when nothing is scheduled, queued, in backoff or running. It does not keep others from
+   * enqueuing.
+   * @throws the reason of `signal` when that aborts first
+   */
+  async drain(options?: DrainOptions): Promise<void> {
+    await this.#controls.drain(options);
+  }
+
+  /**
+   * Accepts nothing more, lets go on what can end in time, aborts the rest `killAfterMs` before the deadline,
+   * and gives up at the deadline what ignores that. Every stop of a manager gives the same promise.
+   * @throws {OptionError}
+   */
+  stopGraceful(options?: StopOptions): Promise<StopReport> {
+    try {
+      return this.#core.shutdown.stopGraceful(readStopOptions(options));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Cancels what waits and aborts what runs, at once; shortens a graceful stop that is under way. */
+  stopNow(): Promise<StopReport> {
+    return this.#core.shutdown.stopNow();
+  }
+
+  /** `stopGraceful()`, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stopGraceful();
+  }
+}

@@ -1,0 +1,136 @@
+import { type Checks, duration, expected, oneOf, readOptions } from "./checks.js";
+
+/**
+ * What a handler throws to say how its task goes on, instead of failing. Thrown as it is or as the `cause`
+ * of another error.
+ */
+export type Steering = Reschedule | SkipRetry | CancelTask | RateLimited;
+
+/** How deep a chain of causes is searched: chains can be endless. */
+const MAX_CAUSES = 16;
+
+/** What all steering has in common. It is an Error, since linters want nothing else to be thrown. */
+abstract class SteeringSignal extends Error {
+  abstract readonly steering: "reschedule" | "skip-retry" | "cancel-task" | "rate-limited";
+}
+
+/** Made by `reschedule`. */
+export class Reschedule extends SteeringSignal {
+  readonly steering = "reschedule";
+  readonly delayMs: number;
+
+  constructor(delayMs: number) {
+    super(`the handler asked to run again in ${delayMs} ms`);
+    this.delayMs = delayMs;
+  }
+}
+
+/** Made by `skipRetry`. */
+export class SkipRetry extends SteeringSignal {
+  readonly steering = "skip-retry";
+
+  constructor(cause: unknown) {
+    super("the handler asked not to be tried again", { cause });
+  }
+}
+
+/** Made by `cancelTask`. */
+export class CancelTask extends SteeringSignal {
+  readonly steering = "cancel-task";
+  readonly reason: unknown;
+
+  constructor(reason: unknown) {
+    super("the handler cancelled its own task");
+    this.reason = reason;
+  }
+}
+
+/** Made by `rateLimited`. */
+export class RateLimited extends SteeringSignal {
+  readonly steering = "rate-limited";
+  readonly retryAfterMs: number;
+  readonly scope: RateLimitScope;
+
+  constructor(retryAfterMs: number, scope: RateLimitScope) {
+    super(`the handler met a rate limit and may try again in ${retryAfterMs} ms`);
+    this.retryAfterMs = retryAfterMs;
+    this.scope = scope;
+  }
+}
+
+/** Whom a met rate limit holds back: this handler alone, or every start of the manager. */
+export type RateLimitScope = "handler" | "all";
+
+export interface RescheduleOptions {
+  /** How long to wait before the task runs again, in milliseconds. Default 0. */
+  delayMs?: number;
+}
+
+export interface RateLimitedOptions {
+  /** How long the other side wants to be left alone, in milliseconds. */
+  retryAfterMs: number;
+  /**
+   * `"handler"` (default) closes the gate of the handler; a plain function has none, so its task alone waits.
+   * `"all"` closes the shared limiter: nothing starts until then.
+   */
+  scope?: RateLimitScope;
+}
+
+const RESCHEDULE: Checks<RescheduleOptions> = { delayMs: duration(0) };
+const RATE_LIMITED: Checks<RateLimitedOptions> = {
+  retryAfterMs: duration(0),
+  scope: oneOf<RateLimitScope>("handler", "all"),
+};
+
+/**
+ * Throw it to run again after `delayMs`; no attempt is used.
+ * @throws {OptionError}
+ */
+export function reschedule(options?: RescheduleOptions): Reschedule {
+  return new Reschedule(readOptions<RescheduleOptions>("", options, RESCHEDULE).delayMs ?? 0);
+}
+
+/** Throw it to fail at once with `cause`, however many attempts are left. */
+export function skipRetry(cause?: unknown): SkipRetry {
+  return new SkipRetry(cause);
+}
+
+/** Throw it to cancel the task from inside; `reason` becomes the cause of its TaskCancelledError. */
+export function cancelTask(reason?: unknown): CancelTask {
+  return new CancelTask(reason);
+}
+
+/**
+ * Throw it when a service answers "too many requests": the task runs again after `retryAfterMs`, no attempt
+ * used.
+ * @throws {OptionError}
+ */
+export function rateLimited(options: RateLimitedOptions): RateLimited {
+  const { retryAfterMs, scope = "handler" } = readOptions<RateLimitedOptions>("", options, RATE_LIMITED);
+  if (retryAfterMs === undefined) throw expected("retryAfterMs", "a number of milliseconds", undefined);
+  return new RateLimited(retryAfterMs, scope);
+}
+
+export const isReschedule = (thrown: unknown): boolean => findSteering(thrown)?.steering === "reschedule";
+export const isSkipRetry = (thrown: unknown): boolean => findSteering(thrown)?.steering === "skip-retry";
+export const isCancelTask = (thrown: unknown): boolean => findSteering(thrown)?.steering === "cancel-task";
+export const isRateLimited = (thrown: unknown): boolean => findSteering(thrown)?.steering === "rate-limited";
+
+/** The steering in what was thrown or in its chain of causes. Whatever was thrown, this does not throw. */
+export function findSteering(thrown: unknown): Steering | undefined {
+  let link = thrown;
+  for (let depth = 0; depth < MAX_CAUSES; depth++) {
+    if (typeof link !== "object" || link === null) return undefined;
+    try {
+      if (isSteering(link)) return link;
+      link = (link as { cause?: unknown }).cause;
+    } catch {
+      return undefined; // a getter or a proxy that throws: not ours
+    }
+  }
+  return undefined;
+}
+
+function isSteering(value: object): value is Steering {
+  return value instanceof SteeringSignal;
+}

@@ -1,0 +1,26 @@
+import type { TaskSnapshot } from "./task-snapshot.js";
+
+/**
+ * Everything observable. `task` is a frozen snapshot of the moment just after what happened; all who listen
+ * are given the same one.
+ */
+export type TaskEvent =
+  /** Accepted, or ready again after a delay or a retry. */
+  | { readonly type: "queued"; readonly task: TaskSnapshot }
+  /** Accepted with a delay. */
+  | { readonly type: "scheduled"; readonly task: TaskSnapshot }
+  | { readonly type: "started"; readonly task: TaskSnapshot }
+  /** An attempt failed and another one will follow after `delayMs`. */
+  | { readonly type: "retried"; readonly task: TaskSnapshot; readonly delayMs: number; readonly error: Error }
+  /** The handler asked to run again; no attempt was used. */
+  | { readonly type: "rescheduled"; readonly task: TaskSnapshot; readonly delayMs: number }
+  /** Reached its terminal state; exactly once for each task. `value` is what a completed one returned. */
+  | { readonly type: "finished"; readonly task: TaskSnapshot; readonly value: unknown }
+  /** Was dropped to make room; comes just before its `finished`. */
+  | { readonly type: "dropped"; readonly task: TaskSnapshot }
+  /** Its handler ignored its signal for `killAfterMs` and was given up; comes just before its `finished`. */
+  | { readonly type: "abandoned"; readonly task: TaskSnapshot }
+  /** A stop has begun. */
+  | { readonly type: "stopping"; readonly graceful: boolean };
+
+export type TaskEventType = TaskEvent["type"];

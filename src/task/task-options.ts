@@ -1,0 +1,119 @@
+import { OptionError } from "../errors.js";
+import { type Backoff, backoffCheck } from "./backoff.js";
+import * as check from "./checks.js";
+import { metadataCheck } from "./metadata.js";
+import { MAX_PRIORITY, MAX_WEIGHT } from "./order.js";
+
+/** Options of one task. Durations are in milliseconds; `undefined` means the default. */
+export interface TaskOptions {
+  /**
+   * Your own id: 1 to 128 of `A-Z a-z 0-9 _ . : -`, unique among live and retained tasks. Default: made up.
+   */
+  id?: string | undefined;
+  /** The queue it waits in. Default: the manager's `defaultQueue`. */
+  queue?: string | undefined;
+  /** Lower goes first: an integer of at most ±1,000,000. Default 0. */
+  priority?: number | undefined;
+  /**
+   * Among tasks of one priority, higher goes first: 1 to 1,000. Default 1. Then the order of arrival counts.
+   */
+  weight?: number | undefined;
+  /** A label for people, at most 128 characters. */
+  name?: string | undefined;
+  /** A sentence for people, at most 1,024 characters. */
+  description?: string | undefined;
+  /** Up to 64 keys and 16 KiB of strings, finite numbers and booleans; copied. */
+  metadata?: Record<string, string | number | boolean> | undefined;
+  /** Ties this task to others, such as all that came from one request; at most 128 characters. */
+  correlationId?: string | undefined;
+  /** Cancels the task when it aborts; its reason becomes the cause of the TaskCancelledError. */
+  signal?: AbortSignal | undefined;
+  /** Permits that each start takes from the rate limits: an integer from 1 up. Default 1. */
+  cost?: number | undefined;
+  /**
+   * `false`: the function does not run in the async context (AsyncLocalStorage) of this call. Default true.
+   */
+  context?: boolean | undefined;
+  /** Do not start before this long has passed. Not together with `runAt`. */
+  delayMs?: number | undefined;
+  /** Do not start before this calendar time. Taken as a delay when the task is accepted. */
+  runAt?: Date | number | undefined;
+  /**
+   * The task's whole life ends at this calendar time; when it passes, the task fails with a DeadlineError.
+   */
+  deadline?: Date | number | undefined;
+  /** The task's whole life, from its acceptance. With `deadline`, the earlier one counts. */
+  ttlMs?: number | undefined;
+  /** Limit of one attempt, from its real start; `false` for none. Default 300,000. */
+  timeoutMs?: number | false | undefined;
+  /** Starts of the handler, the first included. Default 1. */
+  maxAttempts?: number | undefined;
+  /** The delay before a retry. Default `exponential()`. */
+  backoff?: Backoff | undefined;
+  /**
+   * How long an attempt that was aborted may go on before it is given up. Default 1,000; at a stop the
+   * manager's value caps it.
+   */
+  killAfterMs?: number | undefined;
+}
+
+/** Task options after the door: each value checked, times turned into milliseconds. */
+export type CheckedTaskOptions = Partial<
+  Omit<{ [K in keyof TaskOptions]-?: Exclude<TaskOptions[K], undefined> }, "runAt" | "deadline"> & {
+    readonly runAt: number;
+    readonly deadline: number;
+  }
+>;
+
+/** A limit of one attempt: a duration, or `false` for none. */
+export const timeoutCheck: check.Check<number | false> = (value, path) => {
+  if (value === false) return false;
+  if (typeof value !== "number")
+    throw check.expected(path, "a number of milliseconds, or false for none", value);
+  return check.duration(1)(value, path);
+};
+
+/** Attempts are counted in 31 bits. */
+const MAX_ATTEMPTS = 1_000_000_000;
+
+/** The checks of those options that a task, a queue and the manager share. */
+export const SETTINGS_CHECKS = {
+  timeoutMs: timeoutCheck,
+  maxAttempts: check.integer(1, MAX_ATTEMPTS),
+  backoff: backoffCheck,
+  killAfterMs: check.duration(0),
+};
+
+const CHECKS = {
+  id: check.name,
+  queue: check.queueName,
+  priority: check.integer(-MAX_PRIORITY, MAX_PRIORITY),
+  weight: check.integer(1, MAX_WEIGHT),
+  name: check.text(128),
+  description: check.text(1_024),
+  metadata: metadataCheck,
+  correlationId: check.text(128),
+  signal: check.abortSignal,
+  cost: check.integer(1),
+  context: check.flag,
+  delayMs: check.duration(0),
+  runAt: check.instant,
+  deadline: check.instant,
+  ttlMs: check.duration(1),
+  ...SETTINGS_CHECKS,
+} satisfies Record<keyof TaskOptions, unknown> as check.Checks<CheckedTaskOptions>;
+
+const NOTHING: CheckedTaskOptions = Object.freeze({});
+
+/**
+ * Checks the options of one task.
+ * @throws {OptionError} for a wrong value, an unknown name, or two options that exclude each other
+ */
+export function readTaskOptions(options: unknown): CheckedTaskOptions {
+  if (options === undefined) return NOTHING;
+  const read = check.readOptions<CheckedTaskOptions>("", options, CHECKS);
+  if (read.delayMs !== undefined && read.runAt !== undefined) {
+    throw new OptionError("runAt", "Expected `delayMs` or `runAt`, found both");
+  }
+  return read;
+}

@@ -1,0 +1,147 @@
+import { assert } from "../errors.js";
+import { NO_METADATA, type TaskMetadata } from "./metadata.js";
+import { toPriority, toWeight } from "./order.js";
+import type { TaskSettings } from "./settings.js";
+import { nextState, type TaskReason, type TaskState, type TaskTransition } from "./states.js";
+import type { TaskFunction } from "./task-context.js";
+
+/** What few tasks have, kept aside so that the many do not pay for it. */
+export interface TaskDetails {
+  readonly id?: string | undefined;
+  readonly name?: string | undefined;
+  readonly description?: string | undefined;
+  readonly metadata?: TaskMetadata | undefined;
+  readonly correlationId?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly cost?: number | undefined;
+  /** Monotonic end of the task's whole life. */
+  readonly expiresAt?: number | undefined;
+}
+
+/** Where a waiting task stands, for whoever takes it out again without knowing what kind of place it is. */
+export interface WaitingPlace {
+  remove(task: Task): void;
+  /** The order of the task has changed. */
+  reorder(task: Task): void;
+}
+
+/** Key of the method that hands a task's end to the one who waits for it; kept out of reach of users. */
+export const deliver: unique symbol = Symbol("millrace.deliver");
+
+/** Owns the outcome of a task, so that pruning the task's record does not touch it. */
+export interface ResultSink {
+  [deliver](task: Task, value: unknown): void;
+}
+
+/** What many tasks share: one object for all plain tasks of a queue. */
+export interface TaskProfile {
+  readonly idPrefix: string;
+  readonly queue: string;
+  readonly settings: TaskSettings;
+}
+
+/** When the last attempt ran. */
+export interface AttemptTimes {
+  readonly startedAt: number;
+  /** How long the task had been ready. */
+  readonly waitMs: number;
+  /** How long the attempt ran; undefined while it runs. */
+  readonly runMs: number | undefined;
+}
+
+/** What a new task is made of. */
+export interface TaskSeed {
+  readonly profile: TaskProfile;
+  readonly number: number;
+  readonly run: TaskFunction;
+  readonly order: number;
+  readonly details: TaskDetails | undefined;
+  readonly enqueuedAt: number;
+  readonly state: "scheduled" | "queued";
+}
+
+/**
+ * One task: the record that queue, dispatcher and settler share. Instants are monotonic milliseconds. There
+ * may be a million of these: fields that most tasks do not need are `undefined` until they do, and a number
+ * with a fraction costs a heap object of its own, so that instants are written only when they are known.
+ */
+export class Task {
+  readonly profile: TaskProfile;
+  readonly number: number;
+  readonly details: TaskDetails | undefined;
+  readonly enqueuedAt: number;
+  order: number;
+  /** Place among equals: drawn anew when a scheduled or rescheduled task falls due, kept through retries. */
+  sequence = 0;
+  /** Attempts used; the running one counts. */
+  attempt = 0;
+  reason: TaskReason | undefined = undefined;
+  /** When it became, or will become, ready to start; undefined where that is `enqueuedAt`. */
+  readyAt: number | undefined = undefined;
+  /** Undefined until its first start. */
+  times: AttemptTimes | undefined = undefined;
+  finishedAt: number | undefined = undefined;
+  /** Where it waits, and its ticket there. */
+  place: WaitingPlace | undefined = undefined;
+  ticket = -1;
+  /** What the context carrier took along; dropped when the task ends. */
+  captured: unknown = undefined;
+  /** The work; dropped when the task ends. */
+  run: TaskFunction | undefined;
+  /** Who waits for the outcome; dropped when the task ends. */
+  sink: ResultSink | undefined = undefined;
+  /** Why the task failed or was cancelled, or why its last attempt failed. */
+  error: Error | undefined = undefined;
+  #state: TaskState;
+  #id: string | undefined = undefined;
+
+  constructor(seed: TaskSeed) {
+    this.profile = seed.profile;
+    this.number = seed.number;
+    this.run = seed.run;
+    this.order = seed.order;
+    this.details = seed.details;
+    this.enqueuedAt = seed.enqueuedAt;
+    this.#state = seed.state;
+  }
+
+  get id(): string {
+    this.#id ??= this.details?.id ?? `${this.profile.idPrefix}${this.number}`;
+    return this.#id;
+  }
+
+  get queue(): string {
+    return this.profile.queue;
+  }
+
+  get settings(): TaskSettings {
+    return this.profile.settings;
+  }
+
+  get state(): TaskState {
+    return this.#state;
+  }
+
+  get priority(): number {
+    return toPriority(this.order);
+  }
+
+  get weight(): number {
+    return toWeight(this.order);
+  }
+
+  get cost(): number {
+    return this.details?.cost ?? 1;
+  }
+
+  get metadata(): TaskMetadata {
+    return this.details?.metadata ?? NO_METADATA;
+  }
+
+  /** Moves by the transition table; `from` is the state that the caller believes the task to be in. */
+  move(from: TaskState, transition: TaskTransition, reason?: TaskReason): void {
+    assert(this.#state === from, `the task to ${transition} is ${this.#state}, not ${from}`);
+    this.#state = nextState(from, transition);
+    this.reason = reason;
+  }
+}

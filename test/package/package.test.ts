@@ -1,0 +1,147 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { publint } from "publint";
+import { formatMessage } from "publint/utils";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parseSource, walk } from "../tidy/sources.js";
+import { type Packed, packAndInstall, projectRoot } from "./pack.js";
+
+const program = (name: string) => join(projectRoot, "node_modules", ".bin", name);
+
+let packed: Packed;
+
+beforeAll(async () => {
+  packed = await packAndInstall();
+}, 120_000);
+
+afterAll(() => packed?.remove());
+
+describe("the tarball", () => {
+  test("passes publint, suggestions included", async () => {
+    const { buffer } = Uint8Array.from(await readFile(packed.tarball));
+    const { messages, pkg } = await publint({ pack: { tarball: buffer }, strict: true });
+    expect(messages.map((message) => formatMessage(message, pkg, { color: false }))).toEqual([]);
+  });
+
+  test("resolves with its types in every way that ESM packages are resolved", async () => {
+    const ran = await packed.run(program("attw"), [
+      packed.tarball,
+      "--profile",
+      "esm-only",
+      "--format",
+      "ascii",
+    ]);
+    expect(ran.code, `${ran.stdout}${ran.stderr}`).toBe(0);
+  }, 120_000);
+
+  test("holds the build, its sources and the papers, and nothing else", () => {
+    const papers = ["CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md", "package.json"];
+    const others = packed.files.filter((path) => !papers.includes(path));
+    const isBuilt = (path: string) => /^dist\/.+\.(js|d\.ts)(\.map)?$/.test(path);
+    const isSource = (path: string) => /^src\/.+\.(ts|md)$/.test(path);
+    expect(packed.files).toEqual(expect.arrayContaining(papers));
+    expect(others.filter((path) => !isBuilt(path) && !isSource(path))).toEqual([]);
+
+    const built = others.filter((path) => path.endsWith(".js"));
+    const sources = others.filter((path) => path.endsWith(".ts") && isSource(path));
+    expect(built.map((path) => path.replace(/^dist\/(.*)\.js$/, "src/$1.ts")).sort()).toEqual(sources.sort());
+  });
+
+  test("is smaller than 1 MB", () => {
+    expect(packed.size).toBeLessThan(1_000_000);
+  });
+
+  test("awaits nothing while it loads, so that require works", async () => {
+    const scripts = packed.files.filter((path) => path.endsWith(".js"));
+    expect(scripts).not.toEqual([]);
+    for (const path of scripts) expect(awaitsAtTopLevel(path, await packed.read(path)), path).toBe(false);
+  });
+});
+
+describe("a program that installed the package", () => {
+  const body = `
+    const tasks = new TaskManager({ concurrency: 2 });
+    const handle = tasks.enqueue(async () => 42);
+    console.log(await handle.result());
+    await tasks.stopGraceful();`;
+
+  test("imports it, runs a task, and ends by itself", async () => {
+    await packed.write({ "esm.mjs": `import { TaskManager } from "millrace";${body}` });
+    expect(await packed.run(process.execPath, ["esm.mjs"])).toMatchObject({
+      code: 0,
+      stdout: "42\n",
+      stderr: "",
+    });
+  });
+
+  test("requires it, runs a task, and ends by itself", async () => {
+    const text = `const { TaskManager } = require("millrace");\n(async () => {${body}\n})();`;
+    await packed.write({ "commonjs.cjs": text });
+    expect(await packed.run(process.execPath, ["commonjs.cjs"])).toMatchObject({ code: 0, stdout: "42\n" });
+  });
+
+  test("loads the testing tools in both ways, and ends by itself", async () => {
+    await packed.write({
+      "testing.mjs": `import * as testing from "millrace/testing"; console.log(Object.keys(testing).length > 0);`,
+      "testing.cjs": `const testing = require("millrace/testing"); console.log(Object.keys(testing).length > 0);`,
+    });
+    for (const name of ["testing.mjs", "testing.cjs"]) {
+      expect(await packed.run(process.execPath, [name])).toMatchObject({ code: 0, stdout: "true\n" });
+    }
+  });
+
+  test("cannot reach what is inside", async () => {
+    const inside = `import("millrace/dist/errors.js").catch((error) => console.log(error.code));`;
+    const ran = await packed.run(process.execPath, ["-e", inside]);
+    expect(ran.stdout).toBe("ERR_PACKAGE_PATH_NOT_EXPORTED\n");
+  });
+
+  test("finds its types, from ESM and from CommonJS", async () => {
+    const compilerOptions = {
+      module: "nodenext",
+      target: "es2022",
+      strict: true,
+      noEmit: true,
+      types: ["node"],
+    };
+    const use = `
+      import { OptionError, TaskManager } from "millrace";
+      import * as testing from "millrace/testing";
+      export async function main(): Promise<number> {
+        const tasks = new TaskManager({ concurrency: 2 });
+        const handle = tasks.enqueue(async () => 42);
+        const value: number = await handle.result();
+        // @ts-expect-error the result of this task is a number
+        const text: string = await handle.result();
+        await tasks.stopGraceful();
+        const code: "MILLRACE_OPTION" = new OptionError(text, text).code;
+        return value + code.length + Object.keys(testing).length;
+      }`;
+    await packed.write({
+      "tsconfig.json": JSON.stringify({ compilerOptions, files: ["types.mts", "types.cts"] }),
+      "types.mts": use,
+      "types.cts": use,
+    });
+    const ran = await packed.run(program("tsc"), ["-p", "."], 100_000);
+    expect(ran.code, ran.stdout).toBe(0);
+  }, 120_000);
+});
+
+test("the check of awaiting tells top-level awaits from others", () => {
+  const awaits = (text: string) => awaitsAtTopLevel("dist/x.js", text);
+  expect(awaits("await call();")).toBe(true);
+  expect(awaits("if (call) { for await (const x of call()) x(); }")).toBe(true);
+  expect(awaits("const f = async () => { await call(); }; class X { async x() { await call(); } }")).toBe(
+    false,
+  );
+});
+
+function awaitsAtTopLevel(path: string, text: string): boolean {
+  let found = false;
+  walk(parseSource(path, text).program, (node) => {
+    if (/Function/.test(node.type)) return "skip";
+    if (node.type === "AwaitExpression" || (node.type === "ForOfStatement" && node.await)) found = true;
+    return undefined;
+  });
+  return found;
+}
