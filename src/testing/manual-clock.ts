@@ -21,14 +21,14 @@ export interface ManualClockOptions {
 }
 
 /**
- * A clock for tests whose time moves only when told to, so that an hour of backoff takes no time and comes out
- * the same at every run. Give it to the manager as `clock`. `now` begins at 0.
+ * A clock for tests whose time moves only when told to, so that an hour of backoff takes no time and comes
+ * out the same at every run. Give it to the manager as `clock`. `now` begins at 0.
  *
  * Only time stands still: promises, I/O and `setImmediate` go on in the real event loop. Its timers never
  * keep the process alive, whatever `ref` says.
  *
- * Instants that lie within a millionth of a microsecond of a whole microsecond are rounded to it: three
- * waits of 1000/3 ms end at 1000, not at 999.9999999999999.
+ * Instants that lie within a millionth of a microsecond of a whole microsecond are rounded to it: three waits
+ * of 1000/3 ms end at 1000, not at 999.9999999999999.
  */
 export class ManualClock implements Clock {
   #now = 0;
@@ -83,9 +83,10 @@ export class ManualClock implements Clock {
   }
 
   /**
-   * Moves time on by `ms` and fires what falls due on the way, in order of due time and then of creation, with
-   * `now` at the due time of each. The event loop turns before the first, between them and after the last, so
-   * that promises settle; timers that are started meanwhile fire too when they fall due within the span.
+   * Moves time on by `ms` and fires what falls due on the way, in order of due time and then of creation,
+   * with `now` at the due time of each. The event loop turns before the first, between them and after the
+   * last, so that promises settle; timers that are started meanwhile fire too when they fall due within the
+   * span.
    *
    * A callback that throws rejects the call with its error at once. The clock then stands where that timer
    * fell due, and later timers are still to come: another `advance` goes on from there.

@@ -32,6 +32,7 @@ export class Alarms {
   #timerAt = Number.POSITIVE_INFINITY;
   #continuing = false;
   #order = 0;
+  #closed = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -41,8 +42,9 @@ export class Alarms {
     return this.#heap.size;
   }
 
-  /** Rings at `at`, in the order of setting among equals; moves the alarm when it is set already. */
+  /** After `close`, nothing is set any more. Rings at `at`, in the order of setting among equals; moves the alarm when it is set already. */
   set(alarm: Alarm, at: number): void {
+    if (this.#closed) return;
     const order = ++this.#order;
     if (alarm.alarmTicket >= 0) this.#heap.update(alarm.alarmTicket, at, order);
     else alarm.alarmTicket = this.#heap.push(alarm, at, order);
@@ -57,6 +59,7 @@ export class Alarms {
   /** Forgets all alarms and the timer. */
   close(): void {
     for (const alarm of this.#heap) alarm.alarmTicket = UNSET;
+    this.#closed = true;
     this.#heap.clear();
     this.#timer?.cancel();
     this.#timer = undefined;
@@ -93,11 +96,21 @@ export class Alarms {
       alarm.alarmTicket = RINGING;
       due.push(alarm);
     }
-    for (const alarm of due) {
+    for (const [index, alarm] of due.entries()) {
       if (alarm.alarmTicket !== RINGING) continue; // cleared or moved by one that rang before it
       alarm.alarmTicket = UNSET;
-      alarm.ring(now);
+      try {
+        alarm.ring(now);
+      } catch (broken) {
+        this.#ringLater(due.slice(index + 1), now);
+        throw broken;
+      }
     }
+  }
+
+  /** One that breaks must not silence the others. */
+  #ringLater(alarms: readonly Alarm[], now: number): void {
+    for (const alarm of alarms) if (alarm.alarmTicket === RINGING) this.set(alarm, now);
   }
 
   #continue(now: number): void {

@@ -106,6 +106,7 @@ export class AttemptRunner implements AttemptTimekeeper {
     task.attempt++;
     task.times = { startedAt: now, waitMs: now - (task.readyAt ?? task.enqueuedAt), runMs: undefined };
     const attempt = new Attempt(task, run, queue, lane, this);
+    if (!this.#parts.lifecycle.accepting) attempt.announceStop(stoppedError(task));
     lane.running++;
     this.#running.set(task, attempt);
     this.#parts.tally.started++;

@@ -132,7 +132,8 @@ export class Controls {
     const sweep = canceller.beginSweep(intake.lastNumber, reason);
     try {
       for (const { task } of [...runner.attempts()]) sweep.cancel(task, clock.now());
-      await visitInPortions(registry, clock, (task) => sweep.cancel(task, clock.now()));
+      const there = registry.upTo(intake.lastNumber);
+      await visitInPortions(there, clock, (task) => sweep.cancel(task, clock.now()));
       return sweep.cancelled;
     } finally {
       sweep.end();

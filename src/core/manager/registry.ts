@@ -80,10 +80,19 @@ export class Registry {
     return task?.id === id ? task : undefined;
   }
 
-  /** All of them, page by page; tasks may come and go meanwhile. */
-  *[Symbol.iterator](): Generator<Task> {
+  /** All of them, in order of acceptance; tasks may come and go meanwhile. */
+  [Symbol.iterator](): Generator<Task, void, undefined> {
+    return this.upTo(Number.POSITIVE_INFINITY);
+  }
+
+  /** Those that were accepted up to this number. Pages are made in order, so the others all come later. */
+  *upTo(number: number): Generator<Task, void, undefined> {
     for (const page of this.#pages.values()) {
-      for (const task of page.tasks) if (task !== undefined) yield task;
+      for (const task of page.tasks) {
+        if (task === undefined) continue;
+        if (task.number > number) return;
+        yield task;
+      }
     }
   }
 }

@@ -198,7 +198,8 @@ export class QueueSet implements GroupOwner<TaskQueue> {
    * A queue that nobody needs is dropped, but not before the others have had the turns that it took early.
    */
   #retireIfForgettable(queue: TaskQueue): void {
-    if (!queue.forgettable) return;
+    // A gate or an attempt may still hold a queue that was forgotten and made anew since.
+    if (!queue.forgettable || this.#queues.get(queue.name) !== queue) return;
     if (queue.idleTicket === -1) queue.idleTicket = this.#idle.push(queue, queue.pass, queue.index);
     else this.#idle.update(queue.idleTicket, queue.pass, queue.index);
     this.#forgetCaughtUp();

@@ -1,0 +1,48 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+// Below the project, so that "millrace" means this package, as it does to whoever installed it.
+const folder = `${root}.tmp/readme`;
+
+const readme = readFileSync(`${root}README.md`, "utf8");
+const examples = [...readme.matchAll(/```ts\n([\s\S]*?)```\n\n```text\n([\s\S]*?)```/g)].map(
+  ([, code = "", output = ""], index) => ({ code, output, file: `${folder}/example-${index + 1}.ts` }),
+);
+
+beforeAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  for (const { file, code } of examples) writeFileSync(file, code);
+  const config = { extends: "../../test/tsconfig.json", include: ["*.ts"], exclude: [] };
+  writeFileSync(`${folder}/tsconfig.json`, JSON.stringify(config));
+});
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe("the README", () => {
+  test("shows the output of every program, so that none goes unchecked", () => {
+    expect(examples.length).toBeGreaterThan(0);
+    expect(readme.match(/```ts\n/g)).toHaveLength(examples.length);
+  });
+
+  test("has programs that compile", () => {
+    const compiler = fileURLToPath(new URL("bin/tsc", import.meta.resolve("typescript/package.json")));
+    const compiled = spawnSync(process.execPath, [compiler, "-p", folder], { encoding: "utf8" });
+    expect(compiled.stdout).toBe("");
+    expect(compiled.status).toBe(0);
+  });
+
+  test.each(examples)("prints what it says: $file", ({ code, output, file }) => {
+    const run = spawnSync(process.execPath, ["--import", "tsx", file], {
+      cwd: root,
+      encoding: "utf8",
+      timeout: 15_000,
+    });
+    expect(run.stderr).toBe("");
+    expect(run.stdout).toBe(output);
+    expect(run.status).toBe(code.includes("stopOnSignals(") ? 143 : 0);
+  });
+});
