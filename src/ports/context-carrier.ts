@@ -15,15 +15,21 @@ export interface CapturedContext {
  * way to wrap an attempt; who only wants to observe listens to events.
  */
 export interface ContextCarrier {
-  /** Called inside the enqueue call, once the task is sure to be accepted. Must not throw. */
+  /** Called inside the enqueue call, once the task is sure to be accepted. */
   capture(task: Task): CapturedContext | undefined;
   /**
-   * Called around each attempt. It calls `perform` exactly once and gives back what that gives: the outcome,
-   * steering included, now or later.
+   * Called around each attempt. It calls `perform` and gives back what that gives: the outcome, steering
+   * included, now or later. It sees the outcome and cannot change it.
    */
   run(
     captured: CapturedContext | undefined,
     task: Task,
     perform: () => Eventually<Outcome>,
   ): Eventually<Outcome>;
+}
+
+/** The carrier of the async context, which can also keep the context of a call that has to wait. */
+export interface AsyncContextCarrier extends ContextCarrier {
+  /** Gives `call` back so that it runs in the present context, wherever it is called. */
+  bind<R>(call: () => R): () => R;
 }

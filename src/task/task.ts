@@ -46,7 +46,7 @@ export interface AttemptTimes {
   /** How long the task had been ready. */
   readonly waitMs: number;
   /** How long the attempt ran; undefined while it runs. */
-  readonly runMs: number | undefined;
+  runMs: number | undefined;
 }
 
 /** What a new task is made of. */

@@ -16,7 +16,7 @@ export function seededRandom(seed: number): Random {
   }
   const fromLow = splitMix32(seed | 0);
   const fromHigh = splitMix32(Math.floor(seed / 2 ** 32) | 0);
-  // Seeds of one word leave the other generator at 0, whose outputs are not 0: no state is all zeros.
+  // A SplitMix gives each word once in 2^32, so the first and third are never both 0, which would be the end.
   const state = Uint32Array.of(fromLow(), fromLow() ^ fromHigh(), fromLow(), fromLow() ^ fromHigh());
   return {
     next() {

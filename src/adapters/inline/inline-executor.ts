@@ -9,9 +9,10 @@ export class InlineExecutor implements Executor {
     try {
       const { run } = attempt; // called as a plain function: a handler has no `this`
       const value = run(attempt.context);
-      return isObject(value) ? settle(value) : { returned: true, value };
+      if (isPlainPromise(value)) return value.then(toReturned, toThrown);
+      return isObject(value) ? settle(value) : toReturned(value);
     } catch (thrown) {
-      return { returned: false, thrown };
+      return toThrown(thrown);
     }
   }
 
@@ -22,15 +23,28 @@ export class InlineExecutor implements Executor {
   async close(): Promise<void> {}
 }
 
+function toReturned(value: unknown): Outcome {
+  return { returned: true, value };
+}
+
+function toThrown(thrown: unknown): Outcome {
+  return { returned: false, thrown };
+}
+
+/** What an async function returns, and nobody has tampered with: its `then` can be called as it is. */
+function isPlainPromise(value: unknown): value is Promise<unknown> {
+  return value instanceof Promise && value.constructor === Promise && value.then === Promise.prototype.then;
+}
+
 function isObject(value: unknown): boolean {
   return (typeof value === "object" && value !== null) || typeof value === "function";
 }
 
-/** `await` takes a native promise as it is, and treats whatever else has a `then` with the care it needs. */
+/** `await` treats whatever has a `then` with the care that it needs. */
 async function settle(value: unknown): Promise<Outcome> {
   try {
-    return { returned: true, value: await value };
+    return toReturned(await value);
   } catch (thrown) {
-    return { returned: false, thrown };
+    return toThrown(thrown);
   }
 }

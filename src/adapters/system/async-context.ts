@@ -1,5 +1,5 @@
 import { AsyncResource } from "node:async_hooks";
-import type { CapturedContext, ContextCarrier } from "../../ports/context-carrier.js";
+import type { AsyncContextCarrier, CapturedContext } from "../../ports/context-carrier.js";
 import type { Eventually, Outcome } from "../../task/outcome.js";
 import type { Task } from "../../task/task.js";
 
@@ -20,7 +20,7 @@ class TaskResource extends AsyncResource implements CapturedContext {
  * a task, `AsyncLocalStorage.snapshot()` 2.7 kB and 12 µs. A task that gave up its context runs in the one in
  * which the manager was made, never in that of whoever happened to make room for it.
  */
-export class AsyncContext implements ContextCarrier {
+export class AsyncContext implements AsyncContextCarrier {
   readonly #root = new TaskResource();
 
   capture(): CapturedContext {
@@ -34,5 +34,9 @@ export class AsyncContext implements ContextCarrier {
   ): Eventually<Outcome> {
     const resource = captured instanceof TaskResource ? captured : this.#root;
     return resource.runInAsyncScope(perform);
+  }
+  bind<R>(call: () => R): () => R {
+    const resource = new TaskResource();
+    return () => resource.runInAsyncScope(call);
   }
 }

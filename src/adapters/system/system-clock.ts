@@ -1,6 +1,10 @@
+import { assert } from "../../errors.js";
 import type { Clock, Timer } from "../../ports/clock.js";
 
-/** Time as Node tells it. */
+/** The port's bound. Node turns a delay above 2^31 - 1 into 1 ms, and NaN as well. */
+const MAX_DELAY_MS = 2 ** 30;
+
+/** Time as Node tells it. The globals are looked up at each call, so that a test's fake timers reach it. */
 export class SystemClock implements Clock {
   now(): number {
     return performance.now();
@@ -10,8 +14,10 @@ export class SystemClock implements Clock {
     return Date.now();
   }
 
+  /** @throws {InvariantError} when the delay is NaN, negative or above 2^30 ms */
   setTimeout(callback: () => void, delayMs: number): Timer {
-    // Node counts whole milliseconds from the start of the loop's turn: rounding up spares a call too early.
+    assert(delayMs >= 0 && delayMs <= MAX_DELAY_MS, "a timer's delay is from 0 to 2^30 ms");
+    // Node drops the fraction, which would wake the callback too early and make it wait a second time.
     return new SystemTimer(setTimeout(callback, Math.ceil(delayMs)));
   }
 

@@ -1,73 +1,104 @@
 import { assert } from "../../errors.js";
 
-/** What a bucket is filled by. */
+/** How fast permits come, and how many may be saved up. */
 export interface BucketRate {
-  /** Permits per second; `Infinity` for no limit. */
+  /** Permits per second, above 0; Infinity for no limit. */
   readonly tasksPerSecond: number;
-  /** Permits that it holds at most; `Infinity` only where there is no limit. */
+  /** Permits that it holds at most, at least 1; may be Infinity. */
   readonly burst: number;
 }
 
 /**
- * So much of a permit may be missing and is forgiven, relative to the burst: what a sum of fractions is off
- * by, so that a timer set for `waitMs` finds its permit. It is not given away, since the bucket goes below
- * nothing.
+ * What may be missing, as a part of the permits wanted and of those that come in a millisecond. Sums of
+ * fractions such as 1000/3 ms end a hair beside the instant that was meant. What was missing is owed: it
+ * does not add up over the starts.
  */
 const TOLERANCE = 1e-9;
 
 /**
- * A token bucket: it is full at first, permits trickle in at a steady rate up to the burst, each start takes
- * its cost. So within any window of w seconds, starts take at most burst + rate × w. It refills lazily, knows
- * no clock, and takes time that stands still or goes back for no time.
+ * A token bucket that knows no clock: each method is told the time in milliseconds. It is full at first, and
+ * permits trickle in up to the burst, reckoned from the last time that some were taken. In every window of w
+ * seconds it gives out at most `burst + tasksPerSecond * w` permits (and `TOLERANCE`), because at no instant
+ * more than `burst` are there. Time that stands still or goes back adds nothing.
+ *
+ * With an unlimited rate only `closeUntil` holds it back, whatever the burst.
  */
 export class TokenBucket {
+  #rate: BucketRate;
   #permits: number;
-  #perMs: number;
-  #burst: number;
-  #refilledAt: number;
+  #countedAt: number;
+  #latest: number;
   #closedUntil = Number.NEGATIVE_INFINITY;
 
+  /** @throws {InvariantError} when the rate is not above 0 or the burst is below 1 */
   constructor(rate: BucketRate, now: number) {
     assertRate(rate);
-    this.#perMs = rate.tasksPerSecond / 1_000;
-    this.#burst = rate.burst;
+    assert(Number.isFinite(now), "a bucket starts at a finite instant");
+    this.#rate = rate;
     this.#permits = rate.burst;
-    this.#refilledAt = now;
+    this.#countedAt = now;
+    this.#latest = now;
   }
 
   /**
-   * Milliseconds until `cost` permits can be taken, 0 when they can now. A cost above the burst is the burst.
+   * How long until `cost` permits can be taken, in milliseconds with fractions: 0 when they can be taken now.
+   * A cost above the burst counts as the whole burst. Whoever looks again at `now + waitMs` finds them, if no
+   * one else came before; Infinity when no number can express the wait.
+   * @throws {InvariantError} when the cost is negative or not finite
    */
   waitMs(cost: number, now: number): number {
-    this.#refill(now);
-    const missing = Math.min(cost, this.#burst) - this.#permits;
-    const refillMs = missing > this.#slack ? missing / this.#perMs : 0;
-    return Math.max(refillMs, this.#closedUntil - now, 0);
+    assert(cost >= 0 && cost < Number.POSITIVE_INFINITY, "a cost is a number from 0 up");
+    const at = this.#advance(now);
+    const wanted = Math.min(cost, this.#rate.burst);
+    if (this.#canTake(wanted, at)) return 0;
+    const missing = Math.max(0, wanted - this.#permitsAt(at));
+    // After a clock went back, nothing happens until it has caught up.
+    const behind = at - now;
+    let wait = behind + Math.max((missing * 1000) / this.#rate.tasksPerSecond, this.#closedUntil - at);
+    // Rounding may put `now + wait` just before the permit. Then a timer would fire in vain, maybe for ever.
+    let step = Math.max(Math.abs(now), wait) * Number.EPSILON;
+    while (!this.#canTake(wanted, now + wait)) {
+      wait += step;
+      step *= 2;
+    }
+    return wait;
   }
 
   /**
-   * Takes the permits.
-   * @throws {InvariantError} when `waitMs` is not 0
+   * Takes `cost` permits, at most the whole burst.
+   * @throws {InvariantError} when `waitMs(cost, now)` is not 0
    */
   take(cost: number, now: number): void {
     assert(this.waitMs(cost, now) === 0, "permits are taken only when they are there");
-    if (this.#perMs !== Number.POSITIVE_INFINITY) this.#permits -= Math.min(cost, this.#burst);
+    const at = this.#latest;
+    this.#permits = this.#permitsAt(at) - Math.min(cost, this.#rate.burst);
+    this.#countedAt = at;
   }
 
-  /** Permits that could be taken now. */
+  /**
+   * How many permits can be taken now: 0 while closed, Infinity without a limit. What is within `TOLERANCE`
+   * of a whole number reads as that number, so that its integer part agrees with `waitMs`.
+   */
   available(now: number): number {
-    this.#refill(now);
-    return this.#closedUntil > now ? 0 : Math.max(0, this.#permits);
+    const at = this.#advance(now);
+    if (at < this.#closedUntil) return 0;
+    if (this.#rate.tasksPerSecond === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
+    const permits = Math.max(0, this.#permitsAt(at));
+    const whole = Math.round(permits);
+    return Math.abs(permits - whole) <= this.#tolerance(1) ? whole : permits;
   }
 
-  /** Changes the rate from now on. Permits that were saved up stay, as far as the new burst holds them. */
+  /**
+   * Changes the rate. What came until now came at the old rate; of it no more is kept than the new burst. A
+   * bucket that had no limit was full.
+   * @throws {InvariantError} when the rate is not above 0 or the burst is below 1
+   */
   setRate(rate: BucketRate, now: number): void {
     assertRate(rate);
-    this.#refill(now);
-    this.#perMs = rate.tasksPerSecond / 1_000;
-    this.#burst = rate.burst;
-    // A bucket that had no limit had no count: it starts full.
-    this.#permits = Math.min(this.#permits, rate.burst);
+    const at = this.#advance(now);
+    this.#permits = Math.min(this.#permitsAt(at), rate.burst);
+    this.#countedAt = at;
+    this.#rate = rate;
   }
 
   /** Gives no permit before that instant; of several, the latest counts. Permits trickle in meanwhile. */
@@ -76,23 +107,31 @@ export class TokenBucket {
     this.#closedUntil = Math.max(this.#closedUntil, at);
   }
 
-  get #slack(): number {
-    return Number.isFinite(this.#burst) ? this.#burst * TOLERANCE : 0;
+  /** The present, which never goes back. */
+  #advance(now: number): number {
+    assert(Number.isFinite(now), "now is a finite instant");
+    this.#latest = Math.max(this.#latest, now);
+    return this.#latest;
   }
 
-  #refill(now: number): void {
-    const elapsed = now - this.#refilledAt;
-    if (!(elapsed > 0)) return;
-    this.#refilledAt = now;
-    this.#permits = Math.min(this.#burst, this.#permits + elapsed * this.#perMs);
+  #canTake(wanted: number, at: number): boolean {
+    if (at < this.#closedUntil) return false;
+    if (this.#rate.tasksPerSecond === Number.POSITIVE_INFINITY) return true;
+    return this.#permitsAt(at) >= wanted - this.#tolerance(wanted);
+  }
+
+  #permitsAt(at: number): number {
+    const { tasksPerSecond, burst } = this.#rate;
+    if (tasksPerSecond === Number.POSITIVE_INFINITY) return burst;
+    return Math.min(burst, this.#permits + ((at - this.#countedAt) * tasksPerSecond) / 1000);
+  }
+
+  #tolerance(permits: number): number {
+    return TOLERANCE * (permits + this.#rate.tasksPerSecond / 1000);
   }
 }
 
 function assertRate({ tasksPerSecond, burst }: BucketRate): void {
-  assert(tasksPerSecond > 0, "a rate is above 0");
-  assert(burst >= 1, "a burst is 1 or more");
-  assert(
-    burst < Number.POSITIVE_INFINITY || tasksPerSecond === Number.POSITIVE_INFINITY,
-    "a limit has a burst",
-  );
+  assert(tasksPerSecond > 0, "tasksPerSecond is a number above 0");
+  assert(burst >= 1, "burst is a number from 1 up");
 }

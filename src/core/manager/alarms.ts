@@ -42,7 +42,10 @@ export class Alarms {
     return this.#heap.size;
   }
 
-  /** After `close`, nothing is set any more. Rings at `at`, in the order of setting among equals; moves the alarm when it is set already. */
+  /**
+   * After `close`, nothing is set any more. Rings at `at`, in the order of setting among equals; moves the
+   * alarm when it is set already.
+   */
   set(alarm: Alarm, at: number): void {
     if (this.#closed) return;
     const order = ++this.#order;

@@ -29,8 +29,6 @@ export interface AttemptRunnerParts {
   readonly settler: Settler;
   readonly journal: Journal;
   readonly tally: TaskTally;
-  /** At a stop, no attempt is given longer than this from its abort. */
-  readonly stopKillAfterMs: number;
   /** A slot may have become free, or a task ready. */
   readonly onProgress: () => void;
 }
@@ -60,26 +58,26 @@ export class AttemptRunner implements AttemptTimekeeper {
   start(task: Task, queue: TaskQueue, lane: Lane, now: number): void {
     const attempt = this.#recordStart(task, queue, lane, now);
     const { timeoutMs } = task.settings;
-    if (timeoutMs !== false) this.#parts.alarms.set(attempt, now + timeoutMs);
+    // One that was aborted by who heard of its start has the alarm of its abort.
+    if (timeoutMs !== false && attempt.cause === undefined) this.#parts.alarms.set(attempt, now + timeoutMs);
     const outcome = this.#perform(attempt);
     if (outcome instanceof Promise) {
-      outcome.then(
-        (ended) => this.#handlerEnded(attempt, ended),
-        (thrown: unknown) => this.#handlerEnded(attempt, { returned: false, thrown }),
-      );
+      void outcome.then((ended) => this.#handlerEnded(attempt, ended));
     } else {
       this.#handlerEnded(attempt, outcome);
     }
   }
 
   /**
-   * Tells a running task to end. The first cause decides what becomes of it, but that of a stop gives way.
+   * Tells a running task to end. The first cause decides what becomes of it, but that of a stop gives way, and
+   * so does a timeout that leads only to another attempt: a cancellation or deadline that comes while its
+   * handler winds up would else be lost, and the task would run again.
    * @returns whether this call decided
    */
   abort(task: Task, cause: AbortCause, now: number): boolean {
     const attempt = this.#running.get(task);
     if (attempt === undefined) return false;
-    if (attempt.cause !== undefined && attempt.cause.kind !== "stopped") {
+    if (attempt.cause !== undefined && (cause.kind === "stopped" || isDecided(attempt))) {
       if (cause.kind === "stopped") this.#hurry(attempt, now);
       return false;
     }
@@ -96,6 +94,7 @@ export class AttemptRunner implements AttemptTimekeeper {
     }
     const { task } = attempt;
     const timeoutMs = task.settings.timeoutMs || 0;
+    this.#parts.tally.timedOut++;
     this.abort(task, { kind: "timeout", error: new TaskTimeoutError(task.id, timeoutMs) }, now);
   }
 
@@ -116,22 +115,15 @@ export class AttemptRunner implements AttemptTimekeeper {
 
   #perform(attempt: Attempt): Outcome | Promise<Outcome> {
     const { task, lane } = attempt;
-    try {
-      return this.#parts.carriers.run(task.captured as CapturedContext | undefined, task, () =>
-        lane.executor.run(attempt),
-      );
-    } catch (thrown) {
-      return { returned: false, thrown };
-    }
+    const captured = task.captured as CapturedContext | undefined;
+    return this.#parts.carriers.run(captured, task, () => lane.executor.run(attempt));
   }
 
   /** The time that an aborted attempt has left, from its abort; a stop shortens it. */
   #hurry(attempt: Attempt, now: number): void {
-    const { alarms, lifecycle, stopKillAfterMs } = this.#parts;
-    const { killAfterMs } = attempt.task.settings;
-    let giveUpAt = (attempt.abortedAt ?? now) + killAfterMs;
-    if (!lifecycle.starting) giveUpAt = Math.min(giveUpAt, now + stopKillAfterMs);
-    alarms.set(attempt, giveUpAt);
+    const { alarms, lifecycle } = this.#parts;
+    const giveUpAt = (attempt.abortedAt ?? now) + attempt.task.settings.killAfterMs;
+    alarms.set(attempt, Math.min(giveUpAt, lifecycle.endAt));
   }
 
   #handlerEnded(attempt: Attempt, outcome: Outcome): void {
@@ -165,8 +157,7 @@ export class AttemptRunner implements AttemptTimekeeper {
     this.#running.delete(task);
     lane.running--;
     this.#parts.backlog.ready.ended(queue);
-    if (task.times !== undefined) task.times = { ...task.times, runMs: now - task.times.startedAt };
-    if (attempt.cause?.kind === "timeout") this.#parts.tally.timedOut++;
+    if (task.times !== undefined) task.times.runMs = now - task.times.startedAt;
   }
 
   #act(attempt: Attempt, conclusion: Conclusion, now: number, abandoned: boolean): void {
@@ -235,10 +226,20 @@ export class AttemptRunner implements AttemptTimekeeper {
   ): void {
     const { backlog } = this.#parts;
     task.readyAt = now + delayMs;
-    if (delayMs > 0) task.move("running", "schedule", reason);
-    else task.move("running", "queue");
-    record();
-    if (delayMs > 0) backlog.addDelayed(task, now + delayMs);
-    else backlog.addReady(task);
+    if (delayMs > 0) {
+      task.move("running", "schedule", reason);
+      backlog.addDelayed(task, now + delayMs);
+      record();
+    } else {
+      task.move("running", "queue");
+      record();
+      if (task.state === "queued") backlog.addReady(task); // unless who heard of it has ended the task
+    }
   }
+}
+
+/** Whether the cause of its abort says what becomes of the task, and not only of this attempt. */
+function isDecided({ cause, task }: Attempt): boolean {
+  if (cause === undefined || cause.kind === "stopped") return false;
+  return cause.kind !== "timeout" || task.attempt >= task.settings.maxAttempts;
 }

@@ -60,12 +60,14 @@ export class Canceller {
     return this.#endWaiting(task, { transition: "cancel", reason: "stopped", error }, now);
   }
 
-  /** A waiting task makes room for another. */
+  /** A waiting task makes room for another, unless who heard of a drop before it has ended it meanwhile. */
   drop(task: Task, capacity: number, now: number): void {
     const { journal, tally } = this.#parts;
+    if (isTerminal(task.state)) return;
     const error = new QueueFullError(`Task ${task.id} was dropped to make room`, capacity, task.id);
     tally.dropped++;
     journal.record("dropped", task);
+    if (isTerminal(task.state)) return;
     this.#endWaiting(task, { transition: "cancel", reason: "dropped", error }, now);
   }
 

@@ -1,4 +1,4 @@
-import type { CapturedContext, ContextCarrier } from "../../ports/context-carrier.js";
+import type { AsyncContextCarrier, CapturedContext, ContextCarrier } from "../../ports/context-carrier.js";
 import type { Eventually, Outcome } from "../../task/outcome.js";
 import type { Task } from "../../task/task.js";
 
@@ -23,31 +23,46 @@ class Captures implements CapturedContext {
 /**
  * All context carriers as one: the async context of the enqueue call outermost, then those that were
  * attached, in their order. While none is attached, this costs a task nothing beyond what the first one
- * captured.
+ * captured. An attached carrier that breaks changes no outcome: it is counted, and the handler runs once,
+ * with or without it.
  */
 export class Carriers {
-  readonly #local: ContextCarrier;
+  readonly #local: AsyncContextCarrier;
   #attached: readonly ContextCarrier[] = [];
+  #errors = 0;
 
-  constructor(local: ContextCarrier) {
+  constructor(local: AsyncContextCarrier) {
     this.#local = local;
+  }
+
+  /** How often an attached carrier has thrown or rejected. */
+  get errors(): number {
+    return this.#errors;
   }
 
   /** Adds a carrier; tasks that were accepted before run in it with nothing captured. */
   attach(carrier: ContextCarrier): Disposable {
     this.#attached = [...this.#attached, carrier];
+    let attached = true;
     return {
       [Symbol.dispose]: () => {
+        if (!attached) return; // else it would detach what was attached anew since
+        attached = false;
         this.#attached = this.#attached.filter((one) => one !== carrier);
       },
     };
+  }
+
+  /** Lets a call that waits go on in the context in which it was made, not in that of who ends its wait. */
+  bind<R>(call: () => R): () => R {
+    return this.#local.bind(call);
   }
 
   /** @param keepLocal false when the task gave up its async context */
   capture(task: Task, keepLocal: boolean): CapturedContext | undefined {
     const local = keepLocal ? this.#local.capture(task) : undefined;
     if (this.#attached.length === 0) return local;
-    return new Captures(local, new Map(this.#attached.map((carrier) => [carrier, carrier.capture(task)])));
+    return new Captures(local, new Map(this.#attached.map((one) => [one, this.#captureBy(one, task)])));
   }
 
   run(
@@ -58,10 +73,36 @@ export class Carriers {
     const captures = captured instanceof Captures ? captured : undefined;
     const local = captures === undefined ? captured : captures.local;
     if (this.#attached.length === 0) return this.#local.run(local, task, perform);
+    let outcome: Eventually<Outcome> | undefined;
+    const once = () => {
+      outcome ??= perform();
+      return outcome;
+    };
+    return this.#local.run(local, task, () => {
+      this.#runAttached(captures, task, once);
+      return once(); // also where a carrier did not come to it
+    });
+  }
+
+  #captureBy(carrier: ContextCarrier, task: Task): CapturedContext | undefined {
+    try {
+      return carrier.capture(task);
+    } catch {
+      this.#errors++;
+      return undefined;
+    }
+  }
+
+  #runAttached(captures: Captures | undefined, task: Task, perform: () => Eventually<Outcome>): void {
     const nested = this.#attached.reduceRight<() => Eventually<Outcome>>(
       (inner, carrier) => () => carrier.run(captures?.attached.get(carrier), task, inner),
       perform,
     );
-    return this.#local.run(local, task, nested);
+    try {
+      const given = nested();
+      if (given instanceof Promise) given.catch(() => this.#errors++);
+    } catch {
+      this.#errors++;
+    }
   }
 }

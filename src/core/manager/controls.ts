@@ -129,11 +129,11 @@ export class Controls {
    */
   async cancelAll(reason: unknown): Promise<number> {
     const { canceller, clock, intake, registry, runner } = this.#core;
-    const sweep = canceller.beginSweep(intake.lastNumber, reason);
+    const upTo = intake.lastNumber;
+    const sweep = canceller.beginSweep(upTo, reason);
     try {
       for (const { task } of [...runner.attempts()]) sweep.cancel(task, clock.now());
-      const there = registry.upTo(intake.lastNumber);
-      await visitInPortions(there, clock, (task) => sweep.cancel(task, clock.now()));
+      await visitInPortions(registry.upTo(upTo), clock, (task) => sweep.cancel(task, clock.now()));
       return sweep.cancelled;
     } finally {
       sweep.end();

@@ -1,5 +1,5 @@
 import type { Clock } from "../../ports/clock.js";
-import type { ContextCarrier } from "../../ports/context-carrier.js";
+import type { AsyncContextCarrier } from "../../ports/context-carrier.js";
 import type { Executor } from "../../ports/executor.js";
 import type { Random } from "../../ports/random.js";
 import type { Task } from "../../task/task.js";
@@ -32,7 +32,7 @@ export interface World {
   readonly clock: Clock;
   readonly random: Random;
   readonly inline: Executor;
-  readonly carrier: ContextCarrier;
+  readonly carrier: AsyncContextCarrier;
 }
 
 /** The parts of a manager, put together. Each owns its state; they meet only here. */
@@ -84,7 +84,7 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     conditions.check();
     dispatcher.dispatch();
   };
-  const runner = new AttemptRunner({ ...ground, backlog, settler, stopKillAfterMs: killAfterMs, onProgress });
+  const runner = new AttemptRunner({ ...ground, backlog, settler, onProgress });
   const canceller = new Canceller({ ...ground, backlog, runner, settler });
   const dispatcher = new Dispatcher({ ...ground, backlog, runner, canceller, lanes: [lane] });
   const cancelTask = (task: Task, reason: unknown) => canceller.cancel(task, reason, clock.now());

@@ -105,7 +105,10 @@ export class Dispatcher implements Alarm {
     const task = group?.head;
     if (group === undefined || task === undefined) return false;
     const now = clock.now();
-    if (canceller.endsInsteadOfStarting(task, now)) return true;
+    if (canceller.endsInsteadOfStarting(task, now)) {
+      this.#countTurn(now); // a hundred thousand that end here must not hold the loop either
+      return true;
+    }
     const gateMs = limiter.queueWaitMs(task.queue, task.cost, now);
     if (gateMs > 0) {
       this.#closeGate(group.queue, now + gateMs);
@@ -129,7 +132,10 @@ export class Dispatcher implements Alarm {
     runner.start(task, group.queue, lane, now);
   }
 
-  /** Counts starts in the present turn; the turn is over when the event loop has come round. */
+  /**
+   * Counts what this turn of the event loop has done, starts and ends instead of one; the turn is over when
+   * the loop has come round.
+   */
   #countTurn(now: number): void {
     if (this.#starts === 0) {
       this.#turnStartedAt = now;

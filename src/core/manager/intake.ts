@@ -91,18 +91,17 @@ export class Intake {
    * Accepts at once where there is room, else when the calls before it have been accepted and there is room.
    */
   async acceptWhenRoom<R>(work: TaskFunction, plan: TaskPlan): Promise<LocalTaskHandle<R>> {
-    const { whenFull, lifecycle, tally } = this.#parts;
+    const { whenFull, tally, carriers } = this.#parts;
     if (whenFull === "drop-oldest" || (this.#room.waiting === 0 && this.#free() > 0))
       return this.accept(work, plan);
     this.#refuse(plan.options);
     const taskId = plan.options?.id ?? "";
     const message = "The signal aborted while the task waited for room";
     const gone = (reason: unknown) => new TaskCancelledError(message, taskId, { cause: reason });
-    const accept = () => {
-      lifecycle.refuseUnlessAccepting();
+    const accept = carriers.bind(() => {
       this.#refuse(plan.options);
       return this.#admit<R>(work, plan);
-    };
+    });
     try {
       return await this.#room.wait(accept, plan.options?.signal, gone);
     } catch (error) {

@@ -18,6 +18,7 @@ const ORDER: readonly Phase[] = ["ready", "running", "draining", "aborting", "st
 export class Lifecycle {
   #phase: Phase = "ready";
   #lastStartAt = Number.POSITIVE_INFINITY;
+  #endAt = Number.POSITIVE_INFINITY;
 
   get phase(): Phase {
     return this.#phase;
@@ -37,13 +38,20 @@ export class Lifecycle {
     return this.#lastStartAt;
   }
 
-  advance(to: Phase, lastStartAt = this.#lastStartAt): void {
+  /** The end of a stop: whatever still runs at this instant is given up, whatever its own `killAfterMs`. */
+  get endAt(): number {
+    return this.#endAt;
+  }
+
+  /** Limits that are not given stay; an end that was set is only ever brought forward. */
+  advance(to: Phase, lastStartAt = this.#lastStartAt, endAt = this.#endAt): void {
     assert(
       ORDER.indexOf(to) >= ORDER.indexOf(this.#phase),
       `a manager that is ${this.#phase} is not ${to} again`,
     );
     this.#phase = to;
     this.#lastStartAt = lastStartAt;
+    this.#endAt = Math.min(this.#endAt, endAt);
   }
 
   /** @throws {NotAcceptingError} */

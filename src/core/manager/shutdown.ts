@@ -75,7 +75,8 @@ export interface ShutdownParts {
  * 1. draining: nothing is accepted any more, `stopping` fires, what cannot start in time is cancelled;
  * 2. aborting, at `deadlineMs - killAfterMs` or at once for `stopNow`: what waits is cancelled, what runs is
  *    aborted;
- * 3. what still runs `killAfterMs` later is given up by its own alarm;
+ * 3. what still runs `killAfterMs` later, or at the deadline where that is sooner, is given up by its own
+ *    alarm;
  * 4. stopped, when no task is left: everything is let go, and the one report is given to all who called.
  *
  * A stop that comes while another is under way can only bring step 2 forward.
@@ -94,8 +95,9 @@ export class Shutdown implements Alarm {
   stopGraceful(deadlineMs: number): Promise<StopReport> {
     if (this.#report !== undefined) return this.#report;
     const { clock, alarms, lifecycle, killAfterMs } = this.#parts;
-    const abortAt = clock.now() + Math.max(0, deadlineMs - killAfterMs);
-    this.#begin(true, () => lifecycle.advance("draining", abortAt));
+    const now = clock.now();
+    const abortAt = now + Math.max(0, deadlineMs - killAfterMs);
+    this.#begin(true, () => lifecycle.advance("draining", abortAt, now + deadlineMs));
     alarms.set(this, abortAt);
     this.#inBackground(this.#cancelHopeless(abortAt));
     return this.#reported();
@@ -159,11 +161,11 @@ export class Shutdown implements Alarm {
   }
 
   #abort(): void {
-    const { alarms, canceller, clock, lifecycle, registry, runner } = this.#parts;
+    const { alarms, canceller, clock, killAfterMs, lifecycle, registry, runner } = this.#parts;
     if (lifecycle.phase === "aborting" || lifecycle.phase === "stopped") return;
-    lifecycle.advance("aborting", Number.NEGATIVE_INFINITY);
-    alarms.clear(this);
     const now = clock.now();
+    lifecycle.advance("aborting", Number.NEGATIVE_INFINITY, now + killAfterMs);
+    alarms.clear(this);
     for (const attempt of [...runner.attempts()]) canceller.stop(attempt.task, now);
     this.#inBackground(
       visitInPortions(registry, clock, (task) => {

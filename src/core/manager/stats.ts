@@ -50,7 +50,7 @@ export interface TaskManagerStats {
   readonly lanes: { readonly inline: LaneStats };
   readonly limiter: LimiterStats;
   readonly queues: Readonly<Record<string, QueueStats>>;
-  /** How often an observer has thrown. */
+  /** How often an observer, or a carrier of context, has thrown. */
   readonly observerErrors: number;
 }
 
@@ -87,7 +87,7 @@ export function toStats(core: Core): TaskManagerStats {
     lanes: Object.freeze({ inline: toLaneStats(lane) }),
     limiter: toLimiterStats(limiter, clock.now()),
     queues: toQueueStats(core.queues.queues()),
-    observerErrors: journal.events.observerErrors,
+    observerErrors: journal.events.observerErrors + core.carriers.errors,
   });
 }
 

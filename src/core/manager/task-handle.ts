@@ -41,18 +41,13 @@ export interface HandleHost {
 
 const CHECKS = { timeoutMs: duration(0), signal: abortSignal };
 
-/** The promise that was given out, with its two ends. */
-interface Pending<R> {
-  readonly promise: Promise<R>;
-  readonly resolve: (value: R) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 export class LocalTaskHandle<R> implements TaskHandle<R>, ResultSink {
   readonly #task: Task;
   readonly #host: HandleHost;
   #value: unknown = undefined;
-  #pending: Pending<R> | undefined = undefined;
+  #promise: Promise<R> | undefined = undefined;
+  #resolve: ((value: R) => void) | undefined = undefined;
+  #reject: ((error: unknown) => void) | undefined = undefined;
 
   constructor(task: Task, host: HandleHost) {
     this.#task = task;
@@ -82,15 +77,19 @@ export class LocalTaskHandle<R> implements TaskHandle<R>, ResultSink {
 
   [deliver](task: Task, value: unknown): void {
     this.#value = value;
-    if (this.#pending === undefined) return;
-    if (task.state === "completed") this.#pending.resolve(value as R);
-    else this.#pending.reject(task.error);
+    if (task.state === "completed") this.#resolve?.(value as R);
+    else this.#reject?.(task.error);
   }
 
   #outcome(): Promise<R> {
-    this.#pending ??= createPending<R>();
-    if (isTerminal(this.#task.state)) this[deliver](this.#task, this.#value);
-    return this.#pending.promise;
+    if (this.#promise === undefined) {
+      this.#promise = new Promise<R>((resolve, reject) => {
+        this.#resolve = resolve;
+        this.#reject = reject;
+      });
+      if (isTerminal(this.#task.state)) this[deliver](this.#task, this.#value);
+    }
+    return this.#promise;
   }
 
   #outcomeBefore(timeoutMs: number | undefined, signal: AbortSignal | undefined): Promise<R> {
@@ -116,14 +115,4 @@ export class LocalTaskHandle<R> implements TaskHandle<R>, ResultSink {
       this.#outcome().then(resolve, reject).finally(stop);
     });
   }
-}
-
-function createPending<R>(): Pending<R> {
-  let resolve: (value: R) => void = () => {};
-  let reject: (error: unknown) => void = () => {};
-  const promise = new Promise<R>((onValue, onError) => {
-    resolve = onValue;
-    reject = onError;
-  });
-  return { promise, resolve, reject };
 }

@@ -1,4 +1,4 @@
-import { TaskCancelledError } from "../../errors.js";
+import { OptionError, TaskCancelledError } from "../../errors.js";
 import type { Clock } from "../../ports/clock.js";
 import { expected } from "../../task/checks.js";
 import { toOrder } from "../../task/order.js";
@@ -86,7 +86,7 @@ export function toDueAt(
 ): number | undefined {
   if (options === undefined) return undefined;
   const { delayMs, runAt } = options;
-  const wait = delayMs ?? (runAt === undefined ? 0 : runAt - clock.wallNow());
+  const wait = delayMs ?? (runAt === undefined ? 0 : untilWall(clock, runAt));
   return wait > 0 ? now + wait : undefined;
 }
 
@@ -94,7 +94,14 @@ export function toDueAt(
 export function toExpiresAt(options: CheckedTaskOptions, clock: Clock, now: number): number | undefined {
   const { deadline, ttlMs } = options;
   if (deadline === undefined && ttlMs === undefined) return undefined;
-  const byDeadline = deadline === undefined ? Number.POSITIVE_INFINITY : now + (deadline - clock.wallNow());
+  const byDeadline = deadline === undefined ? Number.POSITIVE_INFINITY : now + untilWall(clock, deadline);
   const byTtl = ttlMs === undefined ? Number.POSITIVE_INFINITY : now + ttlMs;
   return Math.min(byDeadline, byTtl);
+}
+
+/** How long until a calendar instant. A calendar that cannot be read must not start a task at once. */
+function untilWall(clock: Clock, at: number): number {
+  const wait = at - clock.wallNow();
+  if (!Number.isNaN(wait)) return wait;
+  throw new OptionError("clock", "Expected wallNow() of the clock to give a number, found NaN");
 }

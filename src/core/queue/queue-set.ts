@@ -80,7 +80,7 @@ export class QueueSet implements GroupOwner<TaskQueue> {
   push(task: Task, lane: LaneGate): void {
     if (task.sequence === 0) task.sequence = ++this.#sequence;
     const queue = this.queue(task.queue);
-    const group = queue.groups.find((one) => one.lane === lane) ?? this.#newGroup(queue, lane);
+    const group = groupOf(queue, lane) ?? this.#newGroup(queue, lane);
     queue.waiting++;
     this.#size++;
     group.push(task);
@@ -162,7 +162,7 @@ export class QueueSet implements GroupOwner<TaskQueue> {
   #nextQueue(lane: LaneGate): TaskQueue | undefined {
     const turns = this.#turnsOf(lane);
     for (let queue = turns.peek(); queue !== undefined; queue = turns.peek()) {
-      if (queue.groups.some((group) => group.lane === lane && group.eligible)) return queue;
+      if (hasEligible(queue, lane)) return queue;
       turns.pop();
       queue.tickets[lane.index] = -1;
     }
@@ -221,6 +221,16 @@ export class QueueSet implements GroupOwner<TaskQueue> {
     }
     this.#queues.delete(queue.name);
   }
+}
+
+function groupOf(queue: TaskQueue, lane: LaneGate): QueueGroup | undefined {
+  for (const group of queue.groups) if (group.lane === lane) return group;
+  return undefined;
+}
+
+function hasEligible(queue: TaskQueue, lane: LaneGate): boolean {
+  for (const group of queue.groups) if (group.lane === lane && group.eligible) return true;
+  return false;
 }
 
 function bestGroup(queue: TaskQueue): QueueGroup | undefined {
