@@ -1,0 +1,41 @@
+import { describe, expect, test } from "vitest";
+import { parseSource, readProjectFile } from "./sources.js";
+
+/** The members of an exported interface. */
+function membersOf(path: string, text: string, name: string): readonly string[] {
+  for (const statement of parseSource(path, text).program.body) {
+    if (statement.type !== "ExportNamedDeclaration") continue;
+    const { declaration } = statement;
+    if (declaration?.type !== "TSInterfaceDeclaration" || declaration.id.name !== name) continue;
+    return declaration.body.body.flatMap((member) =>
+      member.type === "TSPropertySignature" && member.key.type === "Identifier" ? [member.key.name] : [],
+    );
+  }
+  throw new Error(`${path} exports no interface ${name}`);
+}
+
+/** The names in the first column of the table between two markers; a row may name several. */
+function rowsOf(readme: string, marker: string): readonly string[] {
+  const table = readme.match(new RegExp(`<!-- ${marker} -->([\\s\\S]*?)<!-- /${marker} -->`))?.[1] ?? "";
+  const cells = table.split("\n").flatMap((line) => line.match(/^\| (`[^|]+`) +\|/)?.[1] ?? []);
+  return cells.flatMap((cell) => [...cell.matchAll(/`(\w+)`/g)].map(([, name = ""]) => name));
+}
+
+const tables = [
+  { marker: "manager-options", path: "src/core/manager/options.ts", name: "TaskManagerOptions" },
+  { marker: "task-options", path: "src/task/task-options.ts", name: "TaskOptions" },
+];
+
+describe("the README's tables of options", () => {
+  test.each(tables)("$marker has a row for each member of $name, and no other", ({ marker, path, name }) => {
+    const members = membersOf(path, readProjectFile(path), name);
+    expect([...rowsOf(readProjectFile("README.md"), marker)].sort()).toEqual([...members].sort());
+  });
+
+  test("would notice a missing row", () => {
+    const members = membersOf("a.ts", "export interface A { one?: number; two?: number }", "A");
+    const readme = "<!-- a -->\n| option |\n|---|\n| `one` | x |\n<!-- /a -->";
+    expect(members).toEqual(["one", "two"]);
+    expect(rowsOf(readme, "a")).toEqual(["one"]);
+  });
+});
