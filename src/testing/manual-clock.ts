@@ -65,8 +65,10 @@ export class ManualClock implements Clock {
     if (!(delayMs >= 0 && delayMs <= MAX_DELAY_MS)) {
       throw new RangeError(`Expected \`delayMs\` to be a number from 0 to 2^30, got ${delayMs}`);
     }
+    const dueAt = toInstant(this.#now + delayMs);
     const timer: ManualTimer = {
-      dueAt: toInstant(this.#now + delayMs),
+      // Rounding must not turn a delay into none: who waits for a rest of 1e-11 ms would do so for ever.
+      dueAt: dueAt > this.#now ? dueAt : this.#now + delayMs,
       callback,
       cancel: () => this.#forget(timer),
       ref() {},

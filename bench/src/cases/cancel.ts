@@ -23,7 +23,7 @@ async function cancelTimeMs(results: readonly Promise<void>[], cancelAll: () => 
 async function millrace(): Promise<number> {
   const tasks = createTaskManager();
   const others = new Countdown(WAITING - CANCELLED);
-  tasks.pause();
+  await tasks.pause();
   const handles = Array.from({ length: WAITING }, () => tasks.enqueue(async () => others.arrive()));
   const victims = Array.from(seededSample(CANCELLED, WAITING), (index) => handles[index]).filter(
     (handle) => handle !== undefined,

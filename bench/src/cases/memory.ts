@@ -36,7 +36,7 @@ async function millrace(keepHandles: boolean): Promise<number> {
     if (storage.getStore() === request) inContext += 1;
     countdown.arrive();
   };
-  tasks.pause();
+  await tasks.pause();
   const figure = await bytesPerTask(() => {
     for (let index = 0; index < WAITING; index += 1) {
       const handle = tasks.enqueue(work);

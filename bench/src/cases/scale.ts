@@ -16,7 +16,7 @@ async function millraceTimeMs(count: number, seed: number): Promise<number> {
   const priorities = seededPriorities(count, seed);
   const countdown = new Countdown(count);
   const work = async () => countdown.arrive();
-  tasks.pause();
+  await tasks.pause();
   const startedAt = performance.now();
   for (const priority of priorities) tasks.enqueue(work, { priority });
   tasks.resume();

@@ -19,10 +19,17 @@ export interface Stoppable<Report = unknown> {
 }
 
 /**
- * Stops a manager when the process is told to end: gracefully at the first signal, at once at the second. It
- * sets `process.exitCode` to 128 + the number of the first signal and never calls `process.exit`: the process
- * ends when nothing else keeps it. The handlers are removed when the stop is done, so that a third signal has
- * its usual effect.
+ * One Ctrl-C can come twice: the terminal signals every process in the foreground, and npm, being one of them,
+ * passes its copy on to its child. The same signal again within this time is taken for that.
+ */
+const ECHO_MS = 250;
+
+/**
+ * Stops a manager when the process is told to end: gracefully at the first signal, at once at the second. The
+ * same signal within a quarter of a second of the first does not count as a second one: `npm start` passes
+ * Ctrl-C on to a child that the terminal has signalled too. It sets `process.exitCode` to 128 + the number of
+ * the first signal and never calls `process.exit`: the process ends when nothing else keeps it. The handlers
+ * are removed when the stop is done and that time is over, so that a later signal has its usual effect.
  *
  * @returns removes the handlers before their time
  * @throws {OptionError}
@@ -32,22 +39,24 @@ export function stopOnSignals<Report>(
   options?: StopOnSignalsOptions<Report>,
 ): Disposable {
   const { deadlineMs, signals, onSignal, onStopped } = read(options);
-  let stops = 0;
+  let first: { readonly signal: NodeJS.Signals; readonly at: number } | undefined;
   const remove = () => {
     for (const signal of signals) process.removeListener(signal, listener);
   };
   const listener = (signal: NodeJS.Signals) => {
-    stops++;
-    if (stops > 1) {
-      void tasks.stopNow();
+    const now = performance.now();
+    if (first !== undefined) {
+      const isEcho = signal === first.signal && now - first.at < ECHO_MS;
+      if (!isEcho) void tasks.stopNow();
       return;
     }
+    first = { signal, at: now };
     process.exitCode = 128 + constants.signals[signal];
     onSignal?.(signal);
     void tasks
       .stopGraceful({ deadlineMs })
       .then((report) => onStopped?.(report))
-      .finally(remove);
+      .finally(() => setTimeout(remove, Math.max(0, now + ECHO_MS - performance.now())).unref());
   };
   for (const signal of signals) process.on(signal, listener);
   return { [Symbol.dispose]: remove };

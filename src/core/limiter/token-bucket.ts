@@ -96,7 +96,8 @@ export class TokenBucket {
   setRate(rate: BucketRate, now: number): void {
     assertRate(rate);
     const at = this.#advance(now);
-    this.#permits = Math.min(this.#permitsAt(at), rate.burst);
+    // From here on `permitsAt` holds them to the new burst.
+    this.#permits = this.#permitsAt(at);
     this.#countedAt = at;
     this.#rate = rate;
   }

@@ -14,6 +14,8 @@ export interface BacklogEvents {
   ready(task: Task): void;
   /** One fewer waits. */
   room(): void;
+  /** A task was taken out without a start: the next one may need fewer permits. */
+  withdrawn(): void;
 }
 
 /** Everything that waits: what is ready, and what is not yet due. The one owner of how many that is. */
@@ -66,18 +68,25 @@ export class Backlog implements Alarm {
     this.#alarms.set(this, this.#delayed.nextDueAt);
   }
 
-  /** Takes the head of a group for a start. */
+  /** Takes the head of a group for a start; `left` follows when it has started. */
   take(group: QueueGroup): Task {
-    const task = this.ready.take(group);
-    this.#left();
-    return task;
+    return this.ready.take(group);
   }
 
-  /** Takes a waiting task out, wherever it waits. */
+  /** Takes a waiting task out, wherever it waits; `left` follows when it has ended. */
   withdraw(task: Task): void {
     if (task.state === "scheduled" && task.reason === "backoff") this.#backingOff--;
     task.place?.remove(task);
-    this.#left();
+    this.#events.withdrawn();
+  }
+
+  /**
+   * A task that was taken out has gone on, and its place is free. Said only then: whoever gets the place, or
+   * hears of it, must not meet a task that is neither here nor there.
+   */
+  left(): void {
+    this.#arrivals.tidy(this.ready.size);
+    this.#events.room();
   }
 
   /** The queued task that arrived first and was never started. */
@@ -100,10 +109,5 @@ export class Backlog implements Alarm {
       this.addReady(task);
     }
     if (this.#delayed.size > 0) this.#alarms.set(this, Math.max(now, this.#delayed.nextDueAt));
-  }
-
-  #left(): void {
-    this.#arrivals.tidy(this.ready.size);
-    this.#events.room();
   }
 }

@@ -1,9 +1,9 @@
 import { DeadlineError, QueueFullError } from "../../errors.js";
-import { isTerminal } from "../../task/states.js";
+import { isTerminal, type TaskReason } from "../../task/states.js";
 import type { Task } from "../../task/task.js";
 import type { AttemptRunner } from "./attempt-runner.js";
 import type { Backlog } from "./backlog.js";
-import { cancelledError, stoppedError } from "./conclude.js";
+import { type AbortCause, cancelledError, stoppedError } from "./conclude.js";
 import type { Journal } from "./journal.js";
 import type { Defeat, Settler } from "./settler.js";
 import type { TaskTally } from "./tally.js";
@@ -38,26 +38,18 @@ export class Canceller {
   }
 
   cancel(task: Task, reason: unknown, now: number): boolean {
-    if (isTerminal(task.state)) return false;
-    const error = cancelledError(task, reason);
-    if (task.state === "running") return this.#parts.runner.abort(task, { kind: "cancelled", error }, now);
-    return this.#endWaiting(task, { transition: "cancel", reason: "cancelled", error }, now);
+    return this.#end(task, "cancel", "cancelled", () => cancelledError(task, reason), now);
   }
 
   /** The task's deadline has passed. */
   expire(task: Task, now: number): boolean {
-    if (isTerminal(task.state)) return false;
-    const error = new DeadlineError(`Task ${task.id} did not end before its deadline`, task.id);
-    if (task.state === "running") return this.#parts.runner.abort(task, { kind: "deadline", error }, now);
-    return this.#endWaiting(task, { transition: "fail", reason: "deadline", error }, now);
+    const createError = () => new DeadlineError(`Task ${task.id} did not end before its deadline`, task.id);
+    return this.#end(task, "fail", "deadline", createError, now);
   }
 
   /** The manager stops. */
   stop(task: Task, now: number): boolean {
-    if (isTerminal(task.state)) return false;
-    const error = stoppedError(task);
-    if (task.state === "running") return this.#parts.runner.abort(task, { kind: "stopped", error }, now);
-    return this.#endWaiting(task, { transition: "cancel", reason: "stopped", error }, now);
+    return this.#end(task, "cancel", "stopped", () => stoppedError(task), now);
   }
 
   /** A waiting task makes room for another, unless who heard of a drop before it has ended it meanwhile. */
@@ -98,9 +90,23 @@ export class Canceller {
     return false;
   }
 
-  #endWaiting(task: Task, defeat: Defeat, now: number): true {
+  #end(
+    task: Task,
+    transition: "fail" | "cancel",
+    reason: AbortCause["kind"] & TaskReason,
+    createError: () => Error,
+    now: number,
+  ): boolean {
+    if (isTerminal(task.state)) return false;
+    if (task.state === "running")
+      return this.#parts.runner.abort(task, { kind: reason, error: createError() }, now);
+    this.#endWaiting(task, { transition, reason, error: createError }, now);
+    return true;
+  }
+
+  #endWaiting(task: Task, defeat: Defeat, now: number): void {
     this.#parts.backlog.withdraw(task);
     this.#parts.settler.defeat(task, defeat, now);
-    return true;
+    this.#parts.backlog.left();
   }
 }

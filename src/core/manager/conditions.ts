@@ -1,3 +1,5 @@
+import type { SignalListeners } from "./signal-listeners.js";
+
 /** One who waits for something to become true. */
 interface Waiter {
   readonly holds: () => boolean;
@@ -8,6 +10,11 @@ interface Waiter {
 /** Promises that resolve when a condition holds. Whoever changes what conditions are about calls `check`. */
 export class Conditions {
   readonly #waiters = new Set<Waiter>();
+  readonly #signals: SignalListeners;
+
+  constructor(signals: SignalListeners) {
+    this.#signals = signals;
+  }
 
   /**
    * Resolves when `holds` gives true, at once if it does already.
@@ -17,14 +24,12 @@ export class Conditions {
     if (signal?.aborted) return Promise.reject(signal.reason);
     if (holds()) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      const onAbort = () => {
+      const stopListening = this.#signals.listen(signal, () => {
         this.#waiters.delete(waiter);
         reject(signal?.reason);
-      };
-      const stopListening = () => signal?.removeEventListener("abort", onAbort);
+      });
       const waiter: Waiter = { holds, resolve, stopListening };
       this.#waiters.add(waiter);
-      signal?.addEventListener("abort", onAbort, { once: true });
     });
   }
 

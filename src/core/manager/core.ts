@@ -23,6 +23,7 @@ import { Registry } from "./registry.js";
 import { Retention } from "./retention.js";
 import { Settler } from "./settler.js";
 import { Shutdown } from "./shutdown.js";
+import { SignalListeners } from "./signal-listeners.js";
 import { createTally } from "./tally.js";
 import { TaskPlanner } from "./task-plan.js";
 import { Watches } from "./watches.js";
@@ -41,14 +42,15 @@ export type Core = ReturnType<typeof assembleCore>;
 /** The parts that stand by themselves. */
 function layGround(options: ResolvedOptions, { clock, random, carrier, inline }: World) {
   const alarms = new Alarms(clock);
+  const signals = new SignalListeners();
   const idPrefix = createIdPrefix(random);
   const registry = new Registry(idPrefix);
   const limiter = new Limiter(options.rateLimit, options.queueRates, clock.now());
   const lane = new Lane(0, inline, options.concurrency, options.maxAbandoned);
   return {
-    ...{ clock, random, alarms, registry, limiter, lane },
+    ...{ clock, random, alarms, registry, limiter, lane, signals },
     carriers: new Carriers(carrier),
-    conditions: new Conditions(),
+    conditions: new Conditions(signals),
     journal: new Journal(clock),
     keepAlive: new KeepAlive(clock),
     lifecycle: new Lifecycle(),
@@ -61,7 +63,7 @@ function layGround(options: ResolvedOptions, { clock, random, carrier, inline }:
 
 export function assembleCore(options: ResolvedOptions, world: World) {
   const ground = layGround(options, world);
-  const { alarms, clock, conditions, journal, keepAlive, lane, queues } = ground;
+  const { alarms, clock, conditions, journal, keepAlive, lane, queues, signals } = ground;
   const { killAfterMs } = options.settings;
   const backlog = new Backlog(queues, lane, alarms, {
     ready: (task) => {
@@ -69,6 +71,7 @@ export function assembleCore(options: ResolvedOptions, world: World) {
       dispatcher.wake();
     },
     room: () => intake.admitWaiting(),
+    withdrawn: () => dispatcher.wake(),
   });
   const watches = new Watches(alarms, {
     aborted: (task, reason) => canceller.cancel(task, reason, clock.now()),
@@ -91,7 +94,7 @@ export function assembleCore(options: ResolvedOptions, world: World) {
   const { capacity, whenFull } = options;
   const intake = new Intake({
     ...{ ...ground, capacity, whenFull, backlog, canceller, settler, watches },
-    handleHost: { clock, alarms, cancelTask },
+    handleHost: { clock, alarms, signals, cancelTask },
   });
   const isPaused = (task: Task) => dispatcher.paused || queues.known(task.queue)?.isClosedBy(PAUSED) === true;
   const release = async () => {

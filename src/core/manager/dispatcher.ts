@@ -130,6 +130,7 @@ export class Dispatcher implements Alarm {
     limiter.take(task.queue, task.cost, now);
     this.#countTurn(now);
     runner.start(task, group.queue, lane, now);
+    backlog.left();
   }
 
   /**

@@ -10,6 +10,7 @@ import type { Journal } from "./journal.js";
 import type { Lifecycle } from "./lifecycle.js";
 import type { Registry } from "./registry.js";
 import type { Settler } from "./settler.js";
+import type { SignalListeners } from "./signal-listeners.js";
 import type { TaskTally } from "./tally.js";
 import { type HandleHost, LocalTaskHandle } from "./task-handle.js";
 import { type TaskPlan, toDueAt, toExpiresAt } from "./task-plan.js";
@@ -29,6 +30,7 @@ export interface IntakeParts {
   readonly carriers: Carriers;
   readonly journal: Journal;
   readonly tally: TaskTally;
+  readonly signals: SignalListeners;
   readonly handleHost: HandleHost;
 }
 
@@ -49,7 +51,7 @@ export class Intake {
 
   constructor(parts: IntakeParts) {
     this.#parts = parts;
-    this.#room = new WaitingRoom(parts.capacity);
+    this.#room = new WaitingRoom(parts.capacity, parts.signals);
   }
 
   /** The number of the task that was accepted last. */
@@ -69,6 +71,7 @@ export class Intake {
   /** @throws {NotAcceptingError} @throws {DuplicateTaskError} @throws {QueueFullError} */
   accept<R>(work: TaskFunction, plan: TaskPlan): LocalTaskHandle<R> {
     this.#refuse(plan.options);
+    this.admitWaiting(); // a handler that starts may enqueue before its own place was given to them
     this.#makeRoom(1);
     return this.#admit(work, plan);
   }
@@ -83,6 +86,7 @@ export class Intake {
       if (ids.has(id)) throw new DuplicateTaskError(id);
       ids.add(id);
     }
+    this.admitWaiting();
     this.#makeRoom(requests.length);
     return requests.map(({ work, plan }) => this.#admit(work, plan));
   }
@@ -134,7 +138,8 @@ export class Intake {
   #makeRoom(count: number): void {
     const { capacity, whenFull, backlog, canceller, clock, tally } = this.#parts;
     const missing = count - this.#free();
-    if (missing <= 0) return;
+    // Retries may have taken more room than there is: that is no reason to refuse nothing.
+    if (missing <= 0 || count === 0) return;
     const victims = whenFull === "drop-oldest" && count <= capacity ? backlog.oldestFew(missing) : [];
     if (victims.length < missing) {
       tally.refused += count;

@@ -10,7 +10,8 @@ import type { Watches } from "./watches.js";
 export interface Defeat {
   readonly transition: "fail" | "cancel";
   readonly reason: TaskReason;
-  readonly error: Error;
+  /** What makes the error, where many tasks may end at once and nobody may ask for theirs. */
+  readonly error: Error | (() => Error);
 }
 
 export interface SettlerParts {

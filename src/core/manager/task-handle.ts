@@ -4,6 +4,7 @@ import { abortSignal, duration, readOptions } from "../../task/checks.js";
 import { isTerminal, type TaskState } from "../../task/states.js";
 import { deliver, type ResultSink, type Task } from "../../task/task.js";
 import type { Alarm, Alarms } from "./alarms.js";
+import type { SignalListeners } from "./signal-listeners.js";
 
 /** How long to wait for a result. */
 export interface ResultOptions {
@@ -36,6 +37,7 @@ export interface TaskHandle<R = unknown> {
 export interface HandleHost {
   readonly clock: Clock;
   readonly alarms: Alarms;
+  readonly signals: SignalListeners;
   cancelTask(task: Task, reason: unknown): boolean;
 }
 
@@ -93,11 +95,15 @@ export class LocalTaskHandle<R> implements TaskHandle<R>, ResultSink {
   }
 
   #outcomeBefore(timeoutMs: number | undefined, signal: AbortSignal | undefined): Promise<R> {
-    const { clock, alarms } = this.#host;
+    const { clock, alarms, signals } = this.#host;
     return new Promise<R>((resolve, reject) => {
+      const stopListening = signals.listen(signal, () => {
+        stop();
+        reject(signal?.reason);
+      });
       const stop = () => {
         alarms.clear(alarm);
-        signal?.removeEventListener("abort", onAbort);
+        stopListening();
       };
       const alarm: Alarm = {
         alarmTicket: -1,
@@ -106,12 +112,7 @@ export class LocalTaskHandle<R> implements TaskHandle<R>, ResultSink {
           reject(new ResultTimeoutError(this.id, timeoutMs ?? 0));
         },
       };
-      const onAbort = () => {
-        stop();
-        reject(signal?.reason);
-      };
       if (timeoutMs !== undefined) alarms.set(alarm, clock.now() + timeoutMs);
-      signal?.addEventListener("abort", onAbort, { once: true });
       this.#outcome().then(resolve, reject).finally(stop);
     });
   }

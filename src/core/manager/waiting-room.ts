@@ -1,5 +1,6 @@
 import { QueueFullError } from "../../errors.js";
 import { RingBuffer } from "../collections/ring-buffer.js";
+import type { SignalListeners } from "./signal-listeners.js";
 
 /** A call that waits for room. */
 interface Waiter {
@@ -12,11 +13,13 @@ interface Waiter {
 /** Calls that wait for room, first come, first served, and no more of them than `capacity`. */
 export class WaitingRoom {
   readonly #capacity: number;
+  readonly #signals: SignalListeners;
   readonly #line = new RingBuffer<Waiter>();
   #waiting = 0;
 
-  constructor(capacity: number) {
+  constructor(capacity: number, signals: SignalListeners) {
     this.#capacity = capacity;
+    this.#signals = signals;
   }
 
   get waiting(): number {
@@ -34,11 +37,11 @@ export class WaitingRoom {
       return Promise.reject(new QueueFullError(message, this.#capacity));
     }
     return new Promise<T>((resolve, reject) => {
-      const onAbort = () => waiter.refuse(gone(signal?.reason));
+      const stopListening = this.#signals.listen(signal, () => waiter.refuse(gone(signal?.reason)));
       const leave = () => {
         waiter.waiting = false;
         this.#waiting--;
-        signal?.removeEventListener("abort", onAbort);
+        stopListening();
       };
       const waiter: Waiter = {
         waiting: true,
@@ -55,7 +58,6 @@ export class WaitingRoom {
           reject(error);
         },
       };
-      signal?.addEventListener("abort", onAbort, { once: true });
       this.#join(waiter);
     });
   }

@@ -14,8 +14,9 @@ export async function collectGarbage(): Promise<void> {
   collect();
 }
 
-/** Bytes that typed arrays hold, after a full collection. */
-export async function arrayBytes(): Promise<number> {
+/** Memory in use after a full collection: what typed arrays hold, and all else. */
+export async function bytes(): Promise<{ inArrays: number; onHeap: number }> {
   await collectGarbage();
-  return process.memoryUsage().arrayBuffers;
+  const { arrayBuffers, heapUsed } = process.memoryUsage();
+  return { inArrays: arrayBuffers, onHeap: heapUsed };
 }

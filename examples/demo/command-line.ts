@@ -1,0 +1,64 @@
+import { fileURLToPath } from "node:url";
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+
+export interface DemoCommand {
+  readonly folder: string;
+  /** Files begun per second. */
+  readonly rate: number;
+  /** Files worked on at once. */
+  readonly concurrency: number;
+  /** Files that wait, at most; the walk waits when there are as many. */
+  readonly backlog: number;
+  /** How long a graceful stop may take, in seconds. */
+  readonly deadline: number;
+  /** Whether two files are made to fail once, and one is cancelled. */
+  readonly mishaps: boolean;
+  readonly json: boolean;
+}
+
+/** What was typed cannot be run. The message is for whoever typed it; empty when it has been shown. */
+export class UsageError extends Error {}
+
+const NODE_MODULES = fileURLToPath(new URL("../../node_modules", import.meta.url));
+
+/**
+ * Reads what was typed behind the command; undefined when that was a call for help, which has been given.
+ * @throws {UsageError}
+ */
+export function readCommand(words: readonly string[]): DemoCommand | undefined {
+  const program = new Command("npm run demo --")
+    .description(
+      "Takes the SHA-256 and the gzip size of every file in a folder: small files first, three queues.",
+    )
+    .argument("[folder]", "where to look for files (default: node_modules of this project)")
+    .option("-r, --rate <number>", "files begun per second", toPositive, 300)
+    .option("-c, --concurrency <count>", "files worked on at once", toCount, 8)
+    .option("-b, --backlog <count>", "files that wait, at most; the walk waits for room", toCount, 1_000)
+    .option("-d, --deadline <seconds>", "how long a graceful stop may take", toPositive, 5)
+    .option("--no-mishaps", "make no file fail once, and cancel none")
+    .option("--json", "one line of JSON on stdout in place of the table", false)
+    .addHelpText("after", "\nCtrl-C stops gracefully, a second one at once. Progress goes to stderr.")
+    .showHelpAfterError("(--help says what there is)")
+    .exitOverride();
+  try {
+    program.parse(words, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return undefined;
+    throw new UsageError("", { cause: error });
+  }
+  const [folder = NODE_MODULES] = program.args;
+  return { folder, ...program.opts<Omit<DemoCommand, "folder">>() };
+}
+
+function toPositive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError("Expected a number greater than 0.");
+  return value;
+}
+
+function toCount(text: string): number {
+  const value = Number(text);
+  if (!(Number.isSafeInteger(value) && value > 0)) throw new InvalidArgumentError("Expected 1, 2, 3 ...");
+  return value;
+}

@@ -1,0 +1,33 @@
+import { extname } from "node:path";
+
+/** Kinds of files, and what the manager is told of each: they are its queues. */
+export const QUEUES = {
+  code: { share: 6 },
+  text: { share: 3 },
+  other: { share: 1 },
+} as const;
+
+export type Kind = keyof typeof QUEUES;
+
+export const KINDS = Object.keys(QUEUES) as Kind[];
+
+const EXTENSIONS: Readonly<Record<string, Kind>> = {
+  ...each("code", "c cc cjs cpp cs css cts go h hpp html java js jsx kt less lua mjs mts php pl proto py rb"),
+  ...each("code", "rs scss sh sql svelte swift ts tsx vue zig"),
+  ...each(
+    "text",
+    "conf csv env ini json jsonc json5 lock log map markdown md mdx rst svg tex toml tsv txt xml",
+  ),
+  ...each("text", "yaml yml"),
+};
+
+/** The kind of a file, told by its name. A name without an extension, such as LICENSE, is taken for text. */
+export function kindOf(path: string): Kind {
+  const extension = extname(path).slice(1).toLowerCase();
+  if (extension === "") return "text";
+  return Object.hasOwn(EXTENSIONS, extension) ? (EXTENSIONS[extension] ?? "other") : "other";
+}
+
+function each(kind: Kind, extensions: string): Record<string, Kind> {
+  return Object.fromEntries(extensions.split(" ").map((extension) => [extension, kind]));
+}

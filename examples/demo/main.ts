@@ -1,0 +1,114 @@
+/**
+ * A first real use of Millrace: the SHA-256 and the gzip size of every file in a folder, one task per file.
+ *
+ *     npm run demo              looks through node_modules of this project
+ *     npm run demo -- FOLDER    looks through another folder
+ *     npm run demo -- --help    says what else there is
+ *
+ * Where to look for what:
+ *
+ * - this file makes the manager, and stops it: at the end, or at Ctrl-C;
+ * - `digest-folder.ts` enqueues, with a priority from the size, and waits for room while the backlog is full;
+ * - `digest.ts` is the work itself, which ends early when its signal aborts;
+ * - `outcomes.ts` follows the tasks without keeping them.
+ */
+import { opendir } from "node:fs/promises";
+import { setTimeout } from "node:timers/promises";
+import { exponential, OptionError, type StopReport, stopOnSignals, TaskManager } from "millrace";
+import { type DemoCommand, readCommand, UsageError } from "./command-line.ts";
+import { digestFolder, type Mishaps } from "./digest-folder.ts";
+import { printable } from "./format.ts";
+import { QUEUES } from "./kinds.ts";
+import { Outcomes } from "./outcomes.ts";
+import { toText } from "./print-summary.ts";
+import { showProgress } from "./progress.ts";
+import { type Summary, summarize } from "./summary.ts";
+import { walk } from "./walk.ts";
+
+/** How far the counting of files may be ahead of the work. Most folders are counted by then. */
+const HEAD_START_MS = 500;
+
+try {
+  const command = readCommand(process.argv.slice(2));
+  if (command !== undefined) await main(command);
+} catch (error) {
+  if (!(error instanceof UsageError || error instanceof OptionError)) throw error;
+  if (error.message !== "") console.error(`error: ${error.message}`);
+  process.exitCode = 2;
+}
+
+async function main(command: DemoCommand): Promise<void> {
+  await refuseUnreadable(command.folder);
+  const summary = await run(command);
+  process.stdout.write(command.json ? `${JSON.stringify(summary)}\n` : toText(summary));
+}
+
+async function run(command: DemoCommand): Promise<Summary> {
+  const { folder } = command;
+  const startedAt = performance.now();
+  const tasks = createTasks(command);
+  const outcomes = new Outcomes(tasks);
+  const mishaps: Mishaps | undefined = command.mishaps ? { failedOnce: [], cancelled: undefined } : undefined;
+  const walking = new AbortController();
+  const { signal } = walking;
+  let counted = 0;
+  let interruptedBy: string | undefined;
+
+  const listening = stopOnSignals(tasks, {
+    deadlineMs: command.deadline * 1_000,
+    onSignal: (name) => {
+      interruptedBy = name;
+      walking.abort();
+      display.say(`${name}: finishing what was accepted, for ${command.deadline} s; Ctrl-C again stops now`);
+    },
+  });
+  const display = showProgress(() => {
+    const { enqueued, completed, failed, cancelled } = tasks.stats().total;
+    const ended = completed + failed + cancelled;
+    const total = Math.max(counted, enqueued);
+    return { ended, total, bytes: outcomes.bytes, elapsedMs: performance.now() - startedAt };
+  });
+  const counting = countFiles(folder, signal, () => counted++);
+  let stop: StopReport;
+  try {
+    await Promise.race([counting, setTimeout(HEAD_START_MS, undefined, { ref: false })]);
+    await digestFolder(tasks, folder, { outcomes, mishaps, signal });
+    await tasks.drain();
+  } finally {
+    walking.abort();
+    // After Ctrl-C this joins the stop that is under way: there is one, with one report.
+    stop = await tasks.stopGraceful();
+    await Promise.all([outcomes.settled(), counting]);
+    if (interruptedBy === undefined) listening[Symbol.dispose]();
+    display.stop();
+  }
+  const elapsedMs = performance.now() - startedAt;
+  return summarize({ folder, interruptedBy, tasks, outcomes, mishaps, elapsedMs, stop });
+}
+
+function createTasks({ rate, concurrency, backlog }: DemoCommand): TaskManager {
+  return new TaskManager({
+    tasksPerSecond: rate,
+    concurrency,
+    capacity: backlog,
+    queues: QUEUES,
+    defaultQueue: "other",
+    maxAttempts: 2,
+    backoff: exponential({ delayMs: 100 }),
+  });
+}
+
+/** Counts ahead of the work, so that the progress has an end to go to. */
+async function countFiles(folder: string, signal: AbortSignal, onFile: () => void): Promise<void> {
+  for await (const _ of walk(folder, { signal })) onFile();
+}
+
+/** @throws {UsageError} when the folder is none, or cannot be read */
+async function refuseUnreadable(folder: string): Promise<void> {
+  try {
+    await (await opendir(folder)).close();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new UsageError(`${printable(folder)} cannot be read as a folder: ${printable(reason)}`);
+  }
+}

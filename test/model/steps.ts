@@ -1,0 +1,246 @@
+import fc from "fast-check";
+
+/** How an attempt ends by itself. */
+export type Ending =
+  | { readonly ends: "returns" | "throws" | "throws-junk" | "skips-retry" | "cancels-itself" }
+  | { readonly ends: "reschedules"; readonly delayMs: number }
+  | { readonly ends: "meets-limit"; readonly retryAfterMs: number; readonly scope: "handler" | "all" };
+
+/** What a handler does in one attempt: end at once, or wait until a step ends it. */
+export type Act =
+  | { readonly act: "end"; readonly ending: Ending; readonly sync: boolean }
+  /** `obeys`: throws when it is aborted. `watches`: listens to its signal from the start. */
+  | { readonly act: "hold"; readonly obeys: boolean; readonly watches: boolean };
+
+export type BackoffShape = "none" | "fixed" | "doubling" | "jitter" | "throws";
+
+/** A task as data, so that a failing run can be printed and shrunk. */
+export interface TaskShape {
+  readonly queue: string | undefined;
+  readonly priority: number;
+  readonly weight: number;
+  readonly delayMs: number;
+  readonly cost: number;
+  readonly maxAttempts: number | undefined;
+  readonly backoff: BackoffShape;
+  readonly timeoutMs: number | false | undefined;
+  readonly ttlMs: number | undefined;
+  readonly killAfterMs: number | undefined;
+  readonly ownId: number | undefined;
+  readonly signal: number | undefined;
+  /** Attempt by attempt; after the last, handlers wait and obey. */
+  readonly acts: readonly Act[];
+  /** Ask for the result at once. */
+  readonly awaited: boolean;
+}
+
+/** One thing that is done to the manager. Numbers named `pick` choose among what there is, modulo its count. */
+export type Step =
+  | { readonly do: "enqueue"; readonly shape: TaskShape }
+  | { readonly do: "enqueueMany"; readonly shapes: readonly TaskShape[] }
+  | { readonly do: "enqueueAsync"; readonly shape: TaskShape }
+  | { readonly do: "end"; readonly pick: number; readonly ending: Ending }
+  | { readonly do: "advance" | "block"; readonly ms: number }
+  | { readonly do: "cancelByHandle" | "cancelById"; readonly pick: number }
+  | { readonly do: "abortSignal" | "renewSignal"; readonly pick: number }
+  | { readonly do: "cancelAll" | "start" }
+  | { readonly do: "reprioritize"; readonly pick: number; readonly priority: number }
+  | { readonly do: "pause"; readonly queue: string | undefined; readonly wait: boolean }
+  | { readonly do: "resume"; readonly queue: string | undefined }
+  | { readonly do: "setConcurrency"; readonly inline: number }
+  | {
+      readonly do: "setRate";
+      readonly queue: string | undefined;
+      readonly tasksPerSecond: number;
+      readonly burst: number | undefined;
+    }
+  | {
+      readonly do: "setRetention";
+      readonly maxEntries: number | undefined;
+      readonly ttlMs: number | undefined;
+    }
+  | { readonly do: "askResult"; readonly pick: number; readonly timeoutMs: number | undefined }
+  | { readonly do: "drain"; readonly scheduled: boolean }
+  | { readonly do: "stopGraceful"; readonly deadlineMs: number }
+  | { readonly do: "stopNow" }
+  /** Several without letting anything happen between them. */
+  | { readonly do: "together"; readonly steps: readonly Step[] };
+
+/** The options of a manager under test. */
+export interface Settings {
+  readonly seed: number;
+  readonly concurrency: number;
+  readonly capacity: number;
+  readonly whenFull: "reject" | "drop-oldest";
+  readonly rate: { readonly tasksPerSecond: number; readonly burst: number | undefined } | undefined;
+  readonly queueRate: { readonly tasksPerSecond: number; readonly burst: number | undefined } | undefined;
+  readonly strictQueues: boolean;
+  readonly maxAbandoned: number | undefined;
+  readonly killAfterMs: number;
+  readonly retention: { readonly maxEntries: number; readonly ttlMs: number };
+  readonly autoStart: boolean;
+  /** How the run ends: what is left then is stopped so. */
+  readonly lastStop: "graceful" | "now";
+}
+
+/** `wide` and `narrow` are configured, `other` and `more` are not. */
+export const QUEUES = ["default", "wide", "narrow", "other", "more"] as const;
+export const SIGNALS = 3;
+const OWN_IDS = 6;
+
+/** Few different times, so that many fall together, and some that hardly ever do. */
+const someMs = fc.oneof(
+  { weight: 4, arbitrary: fc.constantFrom(1, 5, 10, 20, 50) },
+  { weight: 1, arbitrary: fc.integer({ min: 1, max: 200 }) },
+);
+const rates = fc.constantFrom(1, 3, 10, 50, 100, 333, 1_000);
+const queue = fc.option(fc.constantFrom(...QUEUES), { nil: undefined, freq: 4 });
+const pick = fc.nat(99);
+
+const ending: fc.Arbitrary<Ending> = fc.oneof(
+  { weight: 5, arbitrary: fc.constant<Ending>({ ends: "returns" }) },
+  { weight: 5, arbitrary: fc.constant<Ending>({ ends: "throws" }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      ends: fc.constantFrom("throws-junk" as const, "skips-retry" as const, "cancels-itself" as const),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      ends: fc.constant("reschedules" as const),
+      delayMs: fc.oneof(fc.constant(0), someMs),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      ends: fc.constant("meets-limit" as const),
+      retryAfterMs: fc.oneof(fc.constant(0), someMs),
+      scope: fc.constantFrom("handler" as const, "all" as const),
+    }),
+  },
+);
+
+const act: fc.Arbitrary<Act> = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.record({ act: fc.constant("hold" as const), obeys: fc.boolean(), watches: fc.boolean() }),
+  },
+  { weight: 2, arbitrary: fc.record({ act: fc.constant("end" as const), ending, sync: fc.boolean() }) },
+);
+
+const maybe = <T>(arbitrary: fc.Arbitrary<T>, freq: number) => fc.option(arbitrary, { nil: undefined, freq });
+
+const shape: fc.Arbitrary<TaskShape> = fc.record({
+  queue,
+  priority: fc.oneof(fc.constant(0), fc.integer({ min: -3, max: 3 })),
+  weight: fc.constantFrom(1, 1, 1, 2, 1_000),
+  delayMs: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: someMs }),
+  cost: fc.constantFrom(1, 1, 1, 1, 2, 3, 5),
+  maxAttempts: maybe(fc.integer({ min: 1, max: 4 }), 2),
+  backoff: fc.constantFrom("none", "fixed", "doubling", "jitter", "throws"),
+  timeoutMs: maybe(fc.oneof(someMs, fc.constant<false>(false)), 1),
+  ttlMs: maybe(someMs, 4),
+  killAfterMs: maybe(fc.constantFrom(0, 5, 30, 100), 2),
+  ownId: maybe(fc.nat(OWN_IDS - 1), 4),
+  signal: maybe(fc.nat(SIGNALS - 1), 3),
+  acts: fc.array(act, { maxLength: 4 }),
+  awaited: fc.boolean(),
+});
+
+const limit = fc.record({ tasksPerSecond: rates, burst: maybe(fc.integer({ min: 1, max: 6 }), 1) });
+
+export const settings: fc.Arbitrary<Settings> = fc.record({
+  seed: fc.nat(1_000_000),
+  concurrency: fc.integer({ min: 1, max: 4 }),
+  capacity: fc.integer({ min: 1, max: 12 }),
+  whenFull: fc.constantFrom("reject", "reject", "drop-oldest"),
+  rate: maybe(limit, 1),
+  queueRate: maybe(limit, 2),
+  strictQueues: fc.boolean(),
+  maxAbandoned: maybe(fc.integer({ min: 0, max: 3 }), 2),
+  killAfterMs: fc.constantFrom(0, 10, 40),
+  retention: fc.record({
+    maxEntries: fc.constantFrom(0, 2, 5, 1_000),
+    ttlMs: fc.constantFrom(0, 20, 100, 3_600_000),
+  }),
+  autoStart: fc.constantFrom(true, true, true, true, false),
+  lastStop: fc.constantFrom("graceful", "now"),
+});
+
+type Weighted = { readonly weight: number; readonly arbitrary: fc.Arbitrary<Step> };
+
+const instant: readonly Weighted[] = [
+  { weight: 60, arbitrary: fc.record({ do: fc.constant("enqueue"), shape }) },
+  {
+    weight: 10,
+    arbitrary: fc.record({ do: fc.constant("enqueueMany"), shapes: fc.array(shape, { maxLength: 5 }) }),
+  },
+  { weight: 20, arbitrary: fc.record({ do: fc.constant("enqueueAsync"), shape }) },
+  { weight: 60, arbitrary: fc.record({ do: fc.constant("end"), pick, ending }) },
+  { weight: 12, arbitrary: fc.record({ do: fc.constantFrom("cancelByHandle", "cancelById"), pick }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({ do: fc.constantFrom("abortSignal", "renewSignal", "renewSignal"), pick }),
+  },
+  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom("cancelAll", "start", "start") }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constant("reprioritize"),
+      pick,
+      priority: fc.integer({ min: -3, max: 3 }),
+    }),
+  },
+  { weight: 8, arbitrary: fc.record({ do: fc.constant("pause"), queue, wait: fc.boolean() }) },
+  { weight: 14, arbitrary: fc.record({ do: fc.constant("resume"), queue }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({ do: fc.constant("setConcurrency"), inline: fc.integer({ min: 1, max: 5 }) }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant("setRate"),
+      queue,
+      tasksPerSecond: fc.oneof(rates, fc.constant(Number.POSITIVE_INFINITY)),
+      burst: maybe(fc.integer({ min: 1, max: 6 }), 1),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant("setRetention"),
+      maxEntries: maybe(fc.constantFrom(0, 1, 4, 100), 1),
+      ttlMs: maybe(fc.constantFrom(0, 10, 1_000), 1),
+    }),
+  },
+  { weight: 8, arbitrary: fc.record({ do: fc.constant("askResult"), pick, timeoutMs: maybe(someMs, 1) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("drain"), scheduled: fc.boolean() }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant("stopGraceful"), deadlineMs: fc.constantFrom(0, 20, 60, 200) }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("stopNow") }) },
+];
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 160, arbitrary: fc.oneof(...instant) },
+  {
+    weight: 50,
+    arbitrary: fc.record({
+      do: fc.constant("together"),
+      steps: fc.array(fc.oneof(...instant), { minLength: 2, maxLength: 4 }),
+    }),
+  },
+  {
+    weight: 55,
+    arbitrary: fc.record({ do: fc.constant("advance"), ms: fc.oneof(someMs, fc.constant(1_000)) }),
+  },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("block"), ms: someMs }) },
+);
+
+/** Up to 200 steps; a failing run shrinks to a few. */
+export const steps: fc.Arbitrary<readonly Step[]> = fc.array(step, { maxLength: 200, size: "max" });

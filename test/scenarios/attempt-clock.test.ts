@@ -1,0 +1,75 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { OptionError, TaskManager } from "../../src/index.js";
+import { ManualClock } from "../../src/testing/index.js";
+import { rejectionOf, thrownBy, untilAborted } from "../support/manual-manager.js";
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+describe("T7: a calendar that is broken", () => {
+  it.each([
+    ["frozen", Date.UTC(2020, 1, 1)],
+    ["NaN", Number.NaN],
+  ])("T7: durations are right on the system clock while Date.now is %s", async (_, broken) => {
+    vi.spyOn(Date, "now").mockReturnValue(broken);
+    const tasks = new TaskManager({ killAfterMs: 60 });
+    const begin = performance.now();
+    const lasted = async (promise: Promise<unknown>) => {
+      await promise.catch(() => undefined);
+      return performance.now() - begin;
+    };
+    const ends = await Promise.all([
+      lasted(tasks.execute(() => 1, { delayMs: 40 })),
+      lasted(tasks.execute(untilAborted, { timeoutMs: 40 })),
+      lasted(tasks.execute(untilAborted, { ttlMs: 40 })),
+      lasted(tasks.execute(({ attempt }) => (attempt > 1 ? 1 : Promise.reject(attempt)), retryOnce)),
+      lasted(tasks.enqueue(untilAborted, { timeoutMs: 100 }).result({ timeoutMs: 40 })),
+    ]);
+    for (const end of ends) {
+      expect(end).toBeGreaterThanOrEqual(40);
+      expect(end).toBeLessThan(1_000); // far above any noise, far below what a broken clock gives
+    }
+    const report = await tasks.stopGraceful({ deadlineMs: 200 });
+    expect(report.durationMs).toBeLessThan(1_000);
+    expect(tasks.stats().total).toMatchObject({ enqueued: 5, completed: 2 });
+  });
+
+  const retryOnce = { maxAttempts: 2, backoff: () => 40 };
+
+  it("T7: runAt and deadline are refused while the calendar cannot be read, and nothing is kept", async () => {
+    class BrokenCalendar extends ManualClock {
+      override wallNow(): number {
+        return Number.NaN;
+      }
+    }
+    const clock = new BrokenCalendar();
+    const tasks = new TaskManager({ clock, retention: { maxEntries: 10 } });
+    for (const option of ["runAt", "deadline"]) {
+      const error = thrownBy(() => tasks.enqueue(() => 1, { [option]: 1_000, id: "mine" }));
+      expect(error).toBeInstanceOf(OptionError);
+      expect(tasks.get("mine")).toBeUndefined();
+    }
+    expect(tasks.stats()).toMatchObject({ queued: 0, scheduled: 0 });
+    expect(tasks.stats().total.enqueued).toBe(0);
+    const handle = tasks.enqueue(untilAborted, { ttlMs: 100, id: "mine" });
+    await clock.advance(100);
+    expect(await rejectionOf(handle.result())).toMatchObject({ code: "MILLRACE_DEADLINE" });
+    await tasks.stopNow();
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it("T7: a calendar that jumps moves no task that was accepted", async () => {
+    const clock = new ManualClock();
+    const tasks = new TaskManager({ clock });
+    const started: number[] = [];
+    const note = () => started.push(clock.now());
+    tasks.enqueue(note, { runAt: clock.wallNow() + 1_000 });
+    clock.shiftWall(86_400_000);
+    tasks.enqueue(note, { runAt: clock.wallNow() + 500 });
+    clock.shiftWall(-2 * 86_400_000);
+    await clock.advance(2_000);
+    expect(started).toEqual([500, 1_000]);
+    await tasks.stopNow();
+  });
+});

@@ -1,0 +1,145 @@
+import { expect, onTestFinished } from "vitest";
+import { InlineExecutor } from "../../src/adapters/inline/inline-executor.js";
+import { AsyncContext } from "../../src/adapters/system/async-context.js";
+import { Controls } from "../../src/core/manager/controls.js";
+import { assembleCore, type Core } from "../../src/core/manager/core.js";
+import {
+  readManagerOptions,
+  resolveOptions,
+  type TaskManagerOptions,
+} from "../../src/core/manager/options.js";
+import { readStopOptions, type StopOptions, type StopReport } from "../../src/core/manager/shutdown.js";
+import { type TaskManagerStats, toStats } from "../../src/core/manager/stats.js";
+import type { TaskHandle } from "../../src/core/manager/task-handle.js";
+import type { TaskFunction } from "../../src/task/task-context.js";
+import type { TaskEvent } from "../../src/task/task-event.js";
+import type { TaskOptions } from "../../src/task/task-options.js";
+import type { TaskSnapshot } from "../../src/task/task-snapshot.js";
+import { ManualClock } from "../../src/testing/manual-clock.js";
+import { seededRandom } from "../../src/testing/seeded-random.js";
+
+export interface ObservedOptions extends Omit<TaskManagerOptions, "clock"> {
+  clock?: ManualClock;
+}
+
+/**
+ * What a TaskManager is, put together in the same way from the same parts, but with its parts in view and its
+ * events recorded. It has a manual clock.
+ */
+export class ObservedManager {
+  readonly clock: ManualClock;
+  readonly core: Core;
+  readonly controls: Controls;
+  readonly events: TaskEvent[] = [];
+
+  constructor({ clock = new ManualClock(), ...options }: ObservedOptions = {}) {
+    const read = readManagerOptions(options);
+    const resolved = resolveOptions(read);
+    this.clock = clock;
+    this.core = assembleCore(resolved, {
+      clock,
+      random: read.random ?? seededRandom(1),
+      inline: new InlineExecutor(),
+      carrier: new AsyncContext(),
+    });
+    this.controls = new Controls(this.core);
+    this.core.journal.events.subscribe((event) => this.events.push(event));
+    if (resolved.autoStart) this.controls.start();
+    else this.core.dispatcher.pause();
+    if (resolved.signal !== undefined) this.core.shutdown.stopOn(resolved.signal);
+  }
+
+  enqueue<R>(work: TaskFunction<R>, options?: TaskOptions): TaskHandle<R> {
+    return this.core.intake.accept<R>(work, this.core.planner.plan(options));
+  }
+
+  async enqueueAsync<R>(work: TaskFunction<R>, options?: TaskOptions): Promise<TaskHandle<R>> {
+    return await this.core.intake.acceptWhenRoom<R>(work, this.core.planner.plan(options));
+  }
+
+  get(id: string): TaskSnapshot | undefined {
+    const task = this.core.registry.get(id);
+    return task === undefined ? undefined : this.core.journal.snapshot(task);
+  }
+
+  stats(): TaskManagerStats {
+    return toStats(this.core);
+  }
+
+  stopGraceful(options?: StopOptions): Promise<StopReport> {
+    return this.core.shutdown.stopGraceful(readStopOptions(options));
+  }
+
+  stopNow(): Promise<StopReport> {
+    return this.core.shutdown.stopNow();
+  }
+
+  /** The types of the events of one task, in their order. */
+  eventsOf(id: string): string[] {
+    return this.events.flatMap((event) => ("task" in event && event.task.id === id ? [event.type] : []));
+  }
+
+  /** What was published as the end of one task: one entry where all is well. */
+  endsOf(id: string): TaskSnapshot[] {
+    return this.events.flatMap((event) =>
+      event.type === "finished" && event.task.id === id ? [event.task] : [],
+    );
+  }
+
+  /** Stops it and checks what holds after every stop (I8, I9, I15). */
+  async expectCleanEnd(): Promise<void> {
+    const stopped = this.stopNow();
+    await this.clock.advance(10_000);
+    await stopped;
+    const ends = this.events.flatMap((event) => (event.type === "finished" ? [event.task.id] : []));
+    const { enqueued, completed, failed, cancelled } = this.stats().total;
+    expect(new Set(ends).size).toBe(ends.length);
+    expect(ends.length).toBe(enqueued);
+    expect(completed + failed + cancelled).toBe(enqueued);
+    expect(this.stats()).toMatchObject({ queued: 0, scheduled: 0, backingOff: 0, running: 0 });
+    expect(this.clock.pendingTimers).toBe(0);
+  }
+}
+
+/** A manager that is stopped when the test is over; then every task has ended once and no timer is left. */
+export function observeManager(options?: ObservedOptions): ObservedManager {
+  const manager = new ObservedManager(options);
+  onTestFinished(() => manager.expectCleanEnd());
+  return manager;
+}
+
+/** A handler that ignores its signal until it is let go. */
+export class Stubborn<R = void> {
+  readonly promise: Promise<R>;
+  #settle: { resolve(value: R): void; reject(error: unknown): void } | undefined;
+
+  constructor() {
+    this.promise = new Promise<R>((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+  }
+
+  readonly run = (): Promise<R> => this.promise;
+
+  resolve(value: R): void {
+    this.#settle?.resolve(value);
+  }
+
+  reject(error: unknown): void {
+    this.#settle?.reject(error);
+  }
+}
+
+/** How a promise ended, without waiting for it: undefined while it has not. */
+export function watchPromise<T>(promise: Promise<T>): { readonly outcome: () => string | undefined } {
+  let seen: string | undefined;
+  promise.then(
+    (value) => {
+      seen = `resolved ${String(value)}`;
+    },
+    (error: unknown) => {
+      seen = `rejected ${error instanceof Error ? error.name : String(error)}`;
+    },
+  );
+  return { outcome: () => seen };
+}
