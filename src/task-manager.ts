@@ -52,7 +52,6 @@ export class TaskManager implements AsyncDisposable {
     });
     this.#controls = new Controls(this.#core);
     if (resolved.autoStart) this.start();
-    else this.#core.dispatcher.pause(); // also through a stop that comes before the start
     if (resolved.signal !== undefined) this.#core.shutdown.stopOn(resolved.signal);
   }
 

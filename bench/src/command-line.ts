@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { BenchCase } from "./bench-case.js";
 
@@ -27,7 +28,9 @@ export function readCommand(words: readonly string[], all: readonly BenchCase[])
     json: values.json,
     check: values.check,
     help: values.help,
-    profileFolder: values.profile,
+    // npm runs the bench in its own folder; INIT_CWD is the one the user is in.
+    profileFolder:
+      values.profile === undefined ? undefined : resolve(process.env["INIT_CWD"] ?? "", values.profile),
   };
 }
 

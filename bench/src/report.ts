@@ -5,7 +5,8 @@ import type { CaseResult, GoalResult, Spread } from "./evaluate.js";
 export function environmentText(environment: Environment): string {
   const { machine, node, commit, packages, load } = environment;
   return [
-    `machine   ${machine}; load ${load.toFixed(1)}`,
+    `machine   ${machine}`,
+    `load      ${load.toFixed(1)}${load > 1 ? ": someone else is using the machine, expect a wide spread" : ""}`,
     `node      ${node}`,
     `commit    ${commit}`,
     `beside    ${packages}`,

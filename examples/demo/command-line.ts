@@ -32,7 +32,7 @@ export function readCommand(words: readonly string[]): DemoCommand | undefined {
     )
     .argument("[folder]", "where to look for files (default: node_modules of this project)")
     .option("-r, --rate <number>", "files begun per second", toPositive, 300)
-    .option("-c, --concurrency <count>", "files worked on at once", toCount, 8)
+    .option("-c, --concurrency <count>", "files worked on at once", toCount, 4)
     .option("-b, --backlog <count>", "files that wait, at most; the walk waits for room", toCount, 1_000)
     .option("-d, --deadline <seconds>", "how long a graceful stop may take", toPositive, 5)
     .option("--no-mishaps", "make no file fail once, and cancel none")

@@ -8,7 +8,7 @@ import { walk } from "./walk.ts";
 /** Files that were chosen to show what happens when something goes wrong. */
 export interface Mishaps {
   readonly failedOnce: string[];
-  cancelled: string | undefined;
+  cancelled: string | null;
 }
 
 export interface DigestFolderOptions {
@@ -86,7 +86,7 @@ function chooseMishap(mishaps: Mishaps, path: string): "fail once" | "cancel" | 
     mishaps.failedOnce.push(path);
     return "fail once";
   }
-  if (mishaps.cancelled !== undefined) return undefined;
+  if (mishaps.cancelled !== null) return undefined;
   mishaps.cancelled = path;
   return "cancel";
 }

@@ -11,23 +11,20 @@ export type Kind = keyof typeof QUEUES;
 
 export const KINDS = Object.keys(QUEUES) as Kind[];
 
-const EXTENSIONS: Readonly<Record<string, Kind>> = {
-  ...each("code", "c cc cjs cpp cs css cts go h hpp html java js jsx kt less lua mjs mts php pl proto py rb"),
-  ...each("code", "rs scss sh sql svelte swift ts tsx vue zig"),
-  ...each(
-    "text",
-    "conf csv env ini json jsonc json5 lock log map markdown md mdx rst svg tex toml tsv txt xml",
-  ),
-  ...each("text", "yaml yml"),
-};
+const KIND_OF_EXTENSION = new Map<string, Kind>([
+  ...each("code", "c cc cjs cpp cs css cts go h hpp html java js jsx kt less lua mjs mts php pl proto"),
+  ...each("code", "py rb rs scss sh sql svelte swift ts tsx vue zig"),
+  ...each("text", "conf csv env ini json jsonc json5 lock log map markdown md mdx rst svg tex toml"),
+  ...each("text", "tsv txt xml yaml yml"),
+]);
 
 /** The kind of a file, told by its name. A name without an extension, such as LICENSE, is taken for text. */
 export function kindOf(path: string): Kind {
   const extension = extname(path).slice(1).toLowerCase();
   if (extension === "") return "text";
-  return Object.hasOwn(EXTENSIONS, extension) ? (EXTENSIONS[extension] ?? "other") : "other";
+  return KIND_OF_EXTENSION.get(extension) ?? "other";
 }
 
-function each(kind: Kind, extensions: string): Record<string, Kind> {
-  return Object.fromEntries(extensions.split(" ").map((extension) => [extension, kind]));
+function each(kind: Kind, extensions: string): [extension: string, kind: Kind][] {
+  return extensions.split(" ").map((extension) => [extension, kind]);
 }

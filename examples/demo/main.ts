@@ -28,6 +28,11 @@ import { walk } from "./walk.ts";
 /** How far the counting of files may be ahead of the work. Most folders are counted by then. */
 const HEAD_START_MS = 500;
 
+// Whoever reads the output may leave before its end: npm run demo | head.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+});
+
 try {
   const command = readCommand(process.argv.slice(2));
   if (command !== undefined) await main(command);
@@ -48,7 +53,7 @@ async function run(command: DemoCommand): Promise<Summary> {
   const startedAt = performance.now();
   const tasks = createTasks(command);
   const outcomes = new Outcomes(tasks);
-  const mishaps: Mishaps | undefined = command.mishaps ? { failedOnce: [], cancelled: undefined } : undefined;
+  const mishaps: Mishaps | undefined = command.mishaps ? { failedOnce: [], cancelled: null } : undefined;
   const walking = new AbortController();
   const { signal } = walking;
   let counted = 0;
@@ -59,7 +64,9 @@ async function run(command: DemoCommand): Promise<Summary> {
     onSignal: (name) => {
       interruptedBy = name;
       walking.abort();
-      display.say(`${name}: finishing what was accepted, for ${command.deadline} s; Ctrl-C again stops now`);
+      display.say(
+        `${name}: finishing what was accepted, for at most ${command.deadline} s; Ctrl-C stops at once`,
+      );
     },
   });
   const display = showProgress(() => {

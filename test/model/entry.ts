@@ -66,6 +66,8 @@ export class ModelTask {
   /** A call of cancel, or an abort of its signal, decided what becomes of it; with the reason. */
   cancelledFor: unknown = undefined;
   dropped = false;
+  /** The code of the error with which its call was sent away while it waited for room. */
+  sentAway: string | undefined = undefined;
   backingOff = false;
   id: string | undefined = undefined;
   handle: TaskHandle | undefined = undefined;

@@ -204,6 +204,7 @@ export class Ledger {
   beginStop(abortAt: number, endAt: number): void {
     const ends = { completed: 0, failed: 0, cancelled: 0, abandoned: 0, neverStarted: 0 };
     this.stop ??= { abortAt, endAt, report: { alive: this.live.size, ...ends } };
+    for (const task of this.line) task.sentAway = "MILLRACE_NOT_ACCEPTING";
     this.line = [];
   }
 
@@ -292,6 +293,7 @@ export class Ledger {
 
   #accept(task: ModelTask, now: number): void {
     this.#assert(this.stop === undefined, `${task.name} is not accepted after a stop`);
+    this.#assert(task.signal?.aborted !== true, `${task.name} is not accepted after its signal has aborted`);
     this.#assert(this.waiting < this.settings.capacity, `${task.name} finds room`);
     if (this.line.includes(task)) {
       // Whoever comes before it was refused: only an id that is taken is a reason for that.
@@ -528,7 +530,6 @@ export class Ledger {
 
   /** Causes that an attempt may have now, or none: those that have come, and those of this very instant. */
   #possible(attempt: ModelAttempt, now: number): ReadonlySet<Cause | undefined> {
-    if (attempt.ended !== undefined && attempt.causes.size > 0) return attempt.causes;
     const possible = new Set<Cause | undefined>(attempt.causes.size > 0 ? attempt.causes : [undefined]);
     for (const { cause, at } of this.#alarmsOf(attempt)) {
       if (Math.abs(at - now) > ROUNDING || attempt.applied.has(cause)) continue;

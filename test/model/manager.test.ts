@@ -42,8 +42,8 @@ test(
       String(details.errorInstance instanceof Error ? details.errorInstance.stack : details.errorInstance),
       `after ${details.numRuns} runs and ${details.numShrinks} shrinks; to replay:`,
       `MILLRACE_MODEL_REPLAY=${details.seed}/${details.counterexamplePath}`,
-      JSON.stringify(options),
-      ...(script ?? []).map((step) => JSON.stringify(step)),
+      fc.stringify(options),
+      ...(script ?? []).map((step) => fc.stringify(step)),
     ];
     expect.fail(lines.join("\n"));
   },

@@ -37,7 +37,15 @@ export class ReferenceLimit {
   /** Whether the permits are there beyond doubt. */
   surelyHas(cost: number, now: number): boolean {
     if (now < this.#closedUntil + ROUNDING && this.#closedUntil > 0) return false;
-    return this.unlimited || this.available(now) >= Math.min(cost, this.burst) + ROUNDING;
+    const available = this.available(now);
+    return available === this.burst || available >= Math.min(cost, this.burst) + ROUNDING;
+  }
+
+  /** Whether the permits may be there. */
+  mayHave(cost: number, now: number): boolean {
+    if (now < this.#closedUntil - ROUNDING) return false;
+    this.#refill(now);
+    return this.#permits >= Math.min(cost, this.burst) - ROUNDING;
   }
 
   /** @returns what is wrong with this start, if anything */
@@ -57,7 +65,7 @@ export class ReferenceLimit {
     this.#refill(now);
     this.tasksPerSecond = tasksPerSecond;
     this.burst = tasksPerSecond === Number.POSITIVE_INFINITY ? Number.POSITIVE_INFINITY : burst;
-    this.#permits = Math.min(this.#permits, this.burst);
+    this.#permits = this.unlimited ? this.burst : Math.min(this.#permits, this.burst);
     this.#takings = [];
   }
 

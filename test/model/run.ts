@@ -94,7 +94,14 @@ export class Run {
     if (this.violation !== undefined) throw this.violation;
     this.ledger.reach(this.now, true);
     if (!this.ledger.stopped) this.ledger.pruneByAge(this.now);
+    else this.#adoptRetained(); // after a stop nothing expires any more; what expired with it may be kept or not
     checkNow(this);
+  }
+
+  #adoptRetained(): void {
+    const { registry } = this.tasks.core;
+    const isKept = ({ id, name }: ModelTask) => registry.get(id ?? "")?.details?.name === name;
+    this.ledger.retained = this.ledger.retained.filter(isKept);
   }
 
   async #end(): Promise<void> {
@@ -342,8 +349,7 @@ export class Run {
   /** Why a call that waits for room may be sent away. */
   #refusalInLine(task: ModelTask): string | undefined {
     const { ledger } = this;
-    if (task.signal?.aborted) return "MILLRACE_TASK_CANCELLED";
-    if (ledger.stop !== undefined) return "MILLRACE_NOT_ACCEPTING";
+    if (task.sentAway !== undefined) return task.sentAway;
     const { ownId } = task.shape;
     const sameId = (other: ModelTask) =>
       other !== task && other.id !== undefined && other.shape.ownId === ownId;
@@ -408,6 +414,8 @@ export class Run {
     const { signal } = controller;
     const reason = `reason ${++this.#reasons}`;
     for (const task of this.ledger.live) if (task.signal === signal) this.ledger.cancel(task, reason);
+    for (const task of this.ledger.line)
+      if (task.signal === signal) task.sentAway = "MILLRACE_TASK_CANCELLED";
     this.ledger.line = this.ledger.line.filter((task) => task.signal !== signal);
     controller.abort(reason);
   }

@@ -118,8 +118,8 @@ describe("C6: durations that are none", () => {
 
   it.each(["runAt", "deadline"])("C6: %s of a task refuses what is no instant", (option) => {
     const { tasks } = createManager();
-    const { NaN, POSITIVE_INFINITY, NEGATIVE_INFINITY } = Number;
-    for (const value of [NaN, POSITIVE_INFINITY, NEGATIVE_INFINITY, LONGEST_MS * 2, new Date(NaN), "now"]) {
+    const { NaN: none, POSITIVE_INFINITY, NEGATIVE_INFINITY } = Number;
+    for (const value of [none, POSITIVE_INFINITY, NEGATIVE_INFINITY, LONGEST_MS * 2, new Date(none), "now"]) {
       const error = thrownBy(() => tasks.enqueue(() => 1, { [option]: value } as TaskOptions));
       expect(error, String(value)).toBeInstanceOf(OptionError);
       expect(error).toMatchObject({ option });

@@ -160,8 +160,8 @@ describe("the rate limit of a queue", () => {
     await clock.advance(40_000);
     tasks.resume();
     await clock.settle();
-    const first = starts.slice(0, 60).map(({ queue }) => queue);
-    expect(first.filter((queue) => queue === "narrow")).toHaveLength(30);
+    const narrow = starts.slice(0, 60).filter(({ queue }) => queue === "narrow");
+    expect(Math.abs(narrow.length - 30)).toBeLessThanOrEqual(1);
   });
 
   test("can be set while it waits, for any queue, and lifted again", async () => {

@@ -64,6 +64,18 @@ describe("L5: 1,000 tasks that wait for a permit", () => {
     expect(third.state).toBe("completed");
   });
 
+  test("an expensive head whose queue is paused lets a cheap task of another queue start at once", async () => {
+    const { clock, tasks } = createManager({ tasksPerSecond: 1, burst: 10, queues: { first: {} } });
+    await tasks.execute(() => "leaves one permit", { cost: 9, queue: "other" });
+    tasks.enqueue(() => undefined, { queue: "first", cost: 10 });
+    const cheap = tasks.enqueue(() => "started");
+    await clock.settle();
+    expect(cheap.state).toBe("queued");
+    await tasks.pause({ queue: "first" });
+    await clock.settle();
+    expect(cheap.state).toBe("completed");
+  });
+
   test("an expensive head that is moved behind a cheap task lets it start at once", async () => {
     const { clock, tasks } = createManager({ tasksPerSecond: 1, burst: 10 });
     await tasks.execute(() => "leaves one permit", { cost: 9 });

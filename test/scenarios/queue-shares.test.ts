@@ -289,6 +289,19 @@ describe("Q8: queues that were used once", () => {
     expect(Object.keys(tasks.stats().queues)).toEqual(["default"]);
   });
 
+  test("are forgotten while tasks of another wait for a resume or for permits", async () => {
+    const queues = { limited: { rateLimit: { tasksPerSecond: 0.001 } } };
+    const { clock, tasks } = createManager({ queues });
+    await tasks.pause({ queue: "paused" });
+    tasks.enqueue(() => undefined, { queue: "paused" });
+    for (let index = 0; index < 2; index++) tasks.enqueue(() => undefined, { queue: "limited" });
+    await clock.settle();
+    for (let index = 0; index < 100; index++) await tasks.execute(() => index, { queue: `once-${index}` });
+    await clock.settle();
+    expect(tasks.stats().queued).toBe(2);
+    expect(Object.keys(tasks.stats().queues)).toEqual(["limited", "default", "paused"]);
+  });
+
   test("give their memory back, and cost no more when many were used before", async () => {
     const { tasks } = createManager({ retention: { maxEntries: 0 } });
     const heap: number[] = [];

@@ -41,7 +41,6 @@ export class OpenManager {
     });
     this.controls = new Controls(this.core);
     if (resolved.autoStart) this.controls.start();
-    else this.core.dispatcher.pause();
     if (resolved.signal !== undefined) this.core.shutdown.stopOn(resolved.signal);
   }
 

@@ -45,7 +45,6 @@ export class ObservedManager {
     this.controls = new Controls(this.core);
     this.core.journal.events.subscribe((event) => this.events.push(event));
     if (resolved.autoStart) this.controls.start();
-    else this.core.dispatcher.pause();
     if (resolved.signal !== undefined) this.core.shutdown.stopOn(resolved.signal);
   }
 

@@ -12,6 +12,7 @@ export class EventStream {
   #listeners: readonly TaskEventListener[] = [];
   readonly #pending = new RingBuffer<TaskEvent>();
   #publishing = false;
+  #held = 0;
   #observerErrors = 0;
 
   /** False when an event would reach nobody, and so need not be made. */
@@ -39,6 +40,24 @@ export class EventStream {
 
   publish(event: TaskEvent): void {
     this.#pending.push(event);
+    if (this.#held === 0) this.#deliverAll();
+  }
+
+  /**
+   * Lets a change of several steps be whole before anybody hears of one of them: a listener that enqueues would
+   * else take the room, or the id, that was looked at before the first step and is used by the last.
+   */
+  hold<T>(change: () => T): T {
+    this.#held++;
+    try {
+      return change();
+    } finally {
+      this.#held--;
+      if (this.#held === 0) this.#deliverAll();
+    }
+  }
+
+  #deliverAll(): void {
     if (this.#publishing) return;
     this.#publishing = true;
     for (let next = this.#pending.shift(); next !== undefined; next = this.#pending.shift()) {

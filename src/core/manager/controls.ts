@@ -63,7 +63,7 @@ export class Controls {
     const { lifecycle, dispatcher } = this.#core;
     if (lifecycle.phase !== "ready") return;
     lifecycle.advance("running");
-    dispatcher.resume();
+    dispatcher.wake();
   }
 
   async pause(options?: PauseOptions): Promise<void> {
@@ -71,6 +71,7 @@ export class Controls {
     const { conditions, dispatcher, queues, runner } = this.#core;
     if (queue === undefined) dispatcher.pause();
     else queues.close(queues.queue(queue), PAUSED);
+    dispatcher.wake(); // the best task may have been of that queue, and another may need fewer permits
     if (!wait) return;
     await conditions.until(() => {
       return queue === undefined ? runner.running === 0 : (queues.known(queue)?.running ?? 0) === 0;

@@ -9,6 +9,7 @@ import { PAUSED } from "../queue/task-queue.js";
 import { Alarms } from "./alarms.js";
 import { AttemptRunner } from "./attempt-runner.js";
 import { Backlog } from "./backlog.js";
+import { Calendar } from "./calendar.js";
 import { Canceller } from "./canceller.js";
 import { Carriers } from "./carriers.js";
 import { Conditions } from "./conditions.js";
@@ -49,6 +50,7 @@ function layGround(options: ResolvedOptions, { clock, random, carrier, inline }:
   const lane = new Lane(0, inline, options.concurrency, options.maxAbandoned);
   return {
     ...{ clock, random, alarms, registry, limiter, lane, signals },
+    calendar: new Calendar(clock),
     carriers: new Carriers(carrier),
     conditions: new Conditions(signals),
     journal: new Journal(clock),
@@ -63,7 +65,7 @@ function layGround(options: ResolvedOptions, { clock, random, carrier, inline }:
 
 export function assembleCore(options: ResolvedOptions, world: World) {
   const ground = layGround(options, world);
-  const { alarms, clock, conditions, journal, keepAlive, lane, queues, signals } = ground;
+  const { alarms, clock, conditions, journal, keepAlive, lane, lifecycle, queues, signals } = ground;
   const { killAfterMs } = options.settings;
   const backlog = new Backlog(queues, lane, alarms, {
     ready: (task) => {
@@ -73,7 +75,7 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     room: () => intake.admitWaiting(),
     withdrawn: () => dispatcher.wake(),
   });
-  const watches = new Watches(alarms, {
+  const watches = new Watches(alarms, signals, {
     aborted: (task, reason) => canceller.cancel(task, reason, clock.now()),
     expired: (task, now) => canceller.expire(task, now),
   });
@@ -96,7 +98,8 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     ...{ ...ground, capacity, whenFull, backlog, canceller, settler, watches },
     handleHost: { clock, alarms, signals, cancelTask },
   });
-  const isPaused = (task: Task) => dispatcher.paused || queues.known(task.queue)?.isClosedBy(PAUSED) === true;
+  const isPaused = (task: Task) =>
+    !lifecycle.started || dispatcher.paused || queues.known(task.queue)?.isClosedBy(PAUSED) === true;
   const release = async () => {
     alarms.close();
     keepAlive.close();

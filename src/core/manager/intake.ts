@@ -4,6 +4,7 @@ import { Task, type TaskDetails } from "../../task/task.js";
 import type { TaskFunction } from "../../task/task-context.js";
 import type { CheckedTaskOptions } from "../../task/task-options.js";
 import type { Backlog } from "./backlog.js";
+import type { Calendar } from "./calendar.js";
 import type { Canceller } from "./canceller.js";
 import type { Carriers } from "./carriers.js";
 import type { Journal } from "./journal.js";
@@ -18,6 +19,7 @@ import { WaitingRoom } from "./waiting-room.js";
 import type { Watches } from "./watches.js";
 
 export interface IntakeParts {
+  readonly calendar: Calendar;
   readonly clock: Clock;
   readonly capacity: number;
   readonly whenFull: "reject" | "drop-oldest";
@@ -70,14 +72,18 @@ export class Intake {
 
   /** @throws {NotAcceptingError} @throws {DuplicateTaskError} @throws {QueueFullError} */
   accept<R>(work: TaskFunction, plan: TaskPlan): LocalTaskHandle<R> {
-    this.#refuse(plan.options);
     this.admitWaiting(); // a handler that starts may enqueue before its own place was given to them
-    this.#makeRoom(1);
-    return this.#admit(work, plan);
+    this.#refuse(plan.options);
+    if (this.#free() > 0) return this.#admit(work, plan);
+    return this.#parts.journal.events.hold(() => {
+      this.#makeRoom(1);
+      return this.#admit(work, plan);
+    });
   }
 
   /** Accepts all or none. */
   acceptAll(requests: readonly TaskRequest[]): LocalTaskHandle<unknown>[] {
+    this.admitWaiting();
     const ids = new Set<string>();
     for (const { plan } of requests) {
       this.#refuse(plan.options);
@@ -86,9 +92,10 @@ export class Intake {
       if (ids.has(id)) throw new DuplicateTaskError(id);
       ids.add(id);
     }
-    this.admitWaiting();
-    this.#makeRoom(requests.length);
-    return requests.map(({ work, plan }) => this.#admit(work, plan));
+    return this.#parts.journal.events.hold(() => {
+      this.#makeRoom(requests.length);
+      return requests.map(({ work, plan }) => this.#admit(work, plan));
+    });
   }
 
   /**
@@ -102,12 +109,15 @@ export class Intake {
     const taskId = plan.options?.id ?? "";
     const message = "The signal aborted while the task waited for room";
     const gone = (reason: unknown) => new TaskCancelledError(message, taskId, { cause: reason });
+    const signal = plan.options?.signal;
     const accept = carriers.bind(() => {
+      // The same abort may have made the room, and have come to a task before it comes to this call.
+      if (signal?.aborted) throw gone(signal.reason);
       this.#refuse(plan.options);
       return this.#admit<R>(work, plan);
     });
     try {
-      return await this.#room.wait(accept, plan.options?.signal, gone);
+      return await this.#room.wait(accept, signal, gone);
     } catch (error) {
       if (error instanceof QueueFullError) tally.refused++;
       throw error;
@@ -154,16 +164,16 @@ export class Intake {
   }
 
   #admit<R>(work: TaskFunction, plan: TaskPlan): LocalTaskHandle<R> {
-    const { clock, registry, settler, watches, carriers, handleHost } = this.#parts;
+    const { calendar, clock, registry, settler, watches, carriers, handleHost } = this.#parts;
     const { options } = plan;
     const now = clock.now();
-    const dueAt = toDueAt(options, clock, now);
+    const dueAt = toDueAt(options, calendar, now);
     const task = new Task({
       profile: plan.profile,
       number: ++this.#number,
       run: work,
       order: plan.order,
-      details: options === undefined ? undefined : toDetails(options, toExpiresAt(options, clock, now)),
+      details: options === undefined ? undefined : toDetails(options, toExpiresAt(options, calendar, now)),
       enqueuedAt: now,
       state: dueAt === undefined ? "queued" : "scheduled",
     });

@@ -17,6 +17,7 @@ const ORDER: readonly Phase[] = ["ready", "running", "draining", "aborting", "st
 
 export class Lifecycle {
   #phase: Phase = "ready";
+  #started = false;
   #lastStartAt = Number.POSITIVE_INFINITY;
   #endAt = Number.POSITIVE_INFINITY;
 
@@ -28,9 +29,14 @@ export class Lifecycle {
     return this.#phase === "ready" || this.#phase === "running";
   }
 
+  /** Whether it has ever been running: a stop that comes before does not begin to start tasks. */
+  get started(): boolean {
+    return this.#started;
+  }
+
   /** Whether attempts may be started at all. */
   get starting(): boolean {
-    return this.#phase === "running" || this.#phase === "draining";
+    return this.#started && (this.#phase === "running" || this.#phase === "draining");
   }
 
   /** No attempt that is due after this instant will be started. */
@@ -50,6 +56,7 @@ export class Lifecycle {
       `a manager that is ${this.#phase} is not ${to} again`,
     );
     this.#phase = to;
+    if (to === "running") this.#started = true;
     this.#lastStartAt = lastStartAt;
     this.#endAt = Math.min(this.#endAt, endAt);
   }

@@ -104,8 +104,12 @@ export class Shutdown implements Alarm {
   }
 
   stopNow(): Promise<StopReport> {
-    if (this.#report === undefined) this.#begin(false, () => this.#abort());
-    else this.#abort();
+    if (this.#report !== undefined) {
+      this.#abort();
+    } else {
+      this.#begin(false, () => this.#enterAborting());
+      this.#endAll();
+    }
     return this.#reported();
   }
 
@@ -161,11 +165,21 @@ export class Shutdown implements Alarm {
   }
 
   #abort(): void {
-    const { alarms, canceller, clock, killAfterMs, lifecycle, registry, runner } = this.#parts;
-    if (lifecycle.phase === "aborting" || lifecycle.phase === "stopped") return;
-    const now = clock.now();
-    lifecycle.advance("aborting", Number.NEGATIVE_INFINITY, now + killAfterMs);
+    const { phase } = this.#parts.lifecycle;
+    if (phase === "aborting" || phase === "stopped") return;
+    this.#enterAborting();
+    this.#endAll();
+  }
+
+  #enterAborting(): void {
+    const { alarms, clock, killAfterMs, lifecycle } = this.#parts;
+    lifecycle.advance("aborting", Number.NEGATIVE_INFINITY, clock.now() + killAfterMs);
     alarms.clear(this);
+  }
+
+  #endAll(): void {
+    const { canceller, clock, registry, runner } = this.#parts;
+    const now = clock.now();
     for (const attempt of [...runner.attempts()]) canceller.stop(attempt.task, now);
     this.#inBackground(
       visitInPortions(registry, clock, (task) => {

@@ -1,5 +1,4 @@
-import { OptionError, TaskCancelledError } from "../../errors.js";
-import type { Clock } from "../../ports/clock.js";
+import { TaskCancelledError } from "../../errors.js";
 import { expected } from "../../task/checks.js";
 import { toOrder } from "../../task/order.js";
 import { resolveSettings } from "../../task/settings.js";
@@ -7,6 +6,7 @@ import type { TaskProfile } from "../../task/task.js";
 import type { TaskFunction } from "../../task/task-context.js";
 import { type CheckedTaskOptions, readTaskOptions } from "../../task/task-options.js";
 import type { Limiter } from "../limiter/limiter.js";
+import type { Calendar } from "./calendar.js";
 import type { ResolvedOptions } from "./options.js";
 
 /** A task as it was asked for, checked and complete, before there is room for it. */
@@ -81,27 +81,25 @@ export function checkWork(work: unknown): TaskFunction {
 /** When a task is ready, or undefined when that is at once. */
 export function toDueAt(
   options: CheckedTaskOptions | undefined,
-  clock: Clock,
+  calendar: Calendar,
   now: number,
 ): number | undefined {
   if (options === undefined) return undefined;
   const { delayMs, runAt } = options;
-  const wait = delayMs ?? (runAt === undefined ? 0 : untilWall(clock, runAt));
-  return wait > 0 ? now + wait : undefined;
+  if (delayMs === undefined && runAt === undefined) return undefined;
+  const dueAt = runAt === undefined ? now + (delayMs ?? 0) : calendar.toMonotonic(runAt);
+  return dueAt > now ? dueAt : undefined;
 }
 
 /** When a task's whole life ends, or undefined when it has no such end. */
-export function toExpiresAt(options: CheckedTaskOptions, clock: Clock, now: number): number | undefined {
+export function toExpiresAt(
+  options: CheckedTaskOptions,
+  calendar: Calendar,
+  now: number,
+): number | undefined {
   const { deadline, ttlMs } = options;
   if (deadline === undefined && ttlMs === undefined) return undefined;
-  const byDeadline = deadline === undefined ? Number.POSITIVE_INFINITY : now + untilWall(clock, deadline);
+  const byDeadline = deadline === undefined ? Number.POSITIVE_INFINITY : calendar.toMonotonic(deadline);
   const byTtl = ttlMs === undefined ? Number.POSITIVE_INFINITY : now + ttlMs;
   return Math.min(byDeadline, byTtl);
-}
-
-/** How long until a calendar instant. A calendar that cannot be read must not start a task at once. */
-function untilWall(clock: Clock, at: number): number {
-  const wait = at - clock.wallNow();
-  if (!Number.isNaN(wait)) return wait;
-  throw new OptionError("clock", "Expected wallNow() of the clock to give a number, found NaN");
 }

@@ -70,7 +70,7 @@ export class QueueSet implements GroupOwner<TaskQueue> {
     let queue = this.#queues.get(name);
     if (queue === undefined) {
       queue = new TaskQueue(name, this.#created++, this.#lanes.length, this.#shapes.get(name));
-      queue.pass = this.#virtualTime;
+      queue.joinAt(this.#virtualTime);
       this.#queues.set(name, queue);
     }
     return queue;
@@ -93,7 +93,9 @@ export class QueueSet implements GroupOwner<TaskQueue> {
       const queue = lane.open ? this.#nextQueue(lane) : undefined;
       if (queue !== undefined && (chosen === undefined || this.#goesBefore(queue, chosen))) chosen = queue;
     }
-    return chosen === undefined ? undefined : bestGroup(chosen);
+    if (chosen !== undefined) return bestGroup(chosen);
+    this.#forgetCaughtUp();
+    return undefined;
   }
 
   /** Takes the head of a group for a start and charges its queue for the turn. */
@@ -105,8 +107,9 @@ export class QueueSet implements GroupOwner<TaskQueue> {
     queue.waiting--;
     queue.running++;
     if (queue.running >= queue.shape.maxConcurrency) queue.close(FULL);
-    this.#virtualTime = Math.max(this.#virtualTime, queue.pass);
-    queue.pass = this.#virtualTime + 1 / queue.shape.share;
+    queue.joinAt(this.#virtualTime);
+    this.#virtualTime = queue.pass;
+    queue.countTurn();
     for (const lane of this.#lanes) this.#place(queue, lane);
     this.#forgetCaughtUp();
     return task;
@@ -142,6 +145,7 @@ export class QueueSet implements GroupOwner<TaskQueue> {
     group.queue.waiting--;
     if (group.queue.isClosedBy(LIMITED)) this.open(group.queue, LIMITED);
     else this.#retireIfForgettable(group.queue);
+    this.#forgetCaughtUp();
   }
 
   #newGroup(queue: TaskQueue, lane: LaneGate): QueueGroup {
@@ -154,7 +158,7 @@ export class QueueSet implements GroupOwner<TaskQueue> {
   #welcome(group: QueueGroup): void {
     const { queue, lane } = group;
     if (!group.eligible || queue.tickets[lane.index] !== -1) return;
-    queue.pass = Math.max(queue.pass, this.#virtualTime);
+    queue.joinAt(this.#virtualTime);
     const turns = this.#turnsOf(lane);
     queue.tickets[lane.index] = turns.push(queue, this.#primary(queue), this.#secondary(queue));
   }
@@ -205,13 +209,20 @@ export class QueueSet implements GroupOwner<TaskQueue> {
     this.#forgetCaughtUp();
   }
 
+  /** Where nobody competes for turns, none is owed; else virtual time would stand still for those paused. */
   #forgetCaughtUp(): void {
-    while (this.#idle.size > 0 && (this.#size === 0 || this.#idle.topPrimary <= this.#virtualTime)) {
+    while (this.#idle.size > 0 && (this.#unrivalled || this.#idle.topPrimary <= this.#virtualTime)) {
       const queue = this.#idle.pop();
       assert(queue !== undefined, "a heap with a size has a head");
       queue.idleTicket = -1;
       if (queue.forgettable) this.#forget(queue);
     }
+  }
+
+  get #unrivalled(): boolean {
+    if (this.#size === 0) return true;
+    for (const turns of this.#turns) if (turns.size > 0) return false;
+    return true;
   }
 
   #forget(queue: TaskQueue): void {

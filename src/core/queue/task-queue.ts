@@ -41,12 +41,13 @@ export class TaskQueue {
   /** Its tickets in the heaps of the lanes, by lane; -1 where it is in none. */
   readonly tickets: number[];
   readonly tally: QueueTally = { completed: 0, failed: 0, cancelled: 0, retried: 0 };
-  /** Virtual time of its next turn (stride scheduling). */
-  pass = 0;
   idleTicket = -1;
   waiting = 0;
   running = 0;
   #closedBy = 0;
+  /** Virtual time from which its turns are counted, and how many it has had since. */
+  #joinedAt = 0;
+  #turns = 0;
 
   constructor(name: string, index: number, lanes: number, shape?: QueueShape) {
     this.name = name;
@@ -70,6 +71,26 @@ export class TaskQueue {
 
   reopen(closure: QueueClosure): void {
     this.#closedBy &= ~closure;
+  }
+
+  /**
+   * Virtual time of its next turn (stride scheduling). It is counted, not summed up: fractions such as 1/9
+   * would drift, and queues that are due at the same time would not come in the same order each time.
+   */
+  get pass(): number {
+    return this.#joinedAt + this.#turns / this.shape.share;
+  }
+
+  /** Turns from before that time are not owed to it. */
+  joinAt(virtualTime: number): void {
+    if (this.pass >= virtualTime) return;
+    this.#joinedAt = virtualTime;
+    this.#turns = 0;
+  }
+
+  /** It has had its turn. */
+  countTurn(): void {
+    this.#turns++;
   }
 
   /** Nothing would be lost if this queue were made anew at its next use, but for its place in the turns. */

@@ -1,0 +1,242 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import type { StopReport } from "millrace";
+import { afterAll, describe, expect, test } from "vitest";
+import type { Summary } from "../../examples/demo/summary.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const folders: string[] = [];
+const children = new Set<ChildProcess>();
+
+afterAll(() => {
+  for (const child of children) child.kill("SIGKILL");
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+interface Ending {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+class Demo {
+  readonly ended: Promise<Ending>;
+  readonly #child: ChildProcess;
+  #stdout = "";
+  #stderr = "";
+  #seen = 0;
+  #onText: () => void = () => {};
+
+  /** Runs the demo as `npm run demo` does, on what `npm test` has built. */
+  constructor(...words: readonly string[]) {
+    const args = ["--import", "tsx", "examples/demo/main.ts", ...words];
+    const child = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+    this.#child = child;
+    children.add(child);
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      this.#stdout += text;
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      this.#stderr += text;
+      this.#onText();
+    });
+    this.ended = new Promise((resolve) => {
+      child.on("close", (code) => {
+        children.delete(child);
+        this.#onText();
+        resolve({ code, stdout: this.#stdout, stderr: this.#stderr });
+      });
+    });
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name);
+  }
+
+  /** Waits until stderr holds the pattern behind what it held at the last call; fails when the demo ends first. */
+  async says(pattern: RegExp): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      const seen = this.#seen;
+      this.#onText = () => {
+        if (pattern.test(this.#stderr.slice(seen))) resolve();
+        else if (!children.has(this.#child)) reject(new Error(`never said ${pattern}:\n${this.#stderr}`));
+      };
+      this.#onText();
+    });
+    this.#seen = this.#stderr.length;
+  }
+
+  async summary(): Promise<{ readonly code: number | null; readonly summary: Summary }> {
+    const { code, stdout, stderr } = await this.ended;
+    expect(stdout, stderr).toMatch(/^\{.*\}\n$/);
+    return { code, summary: JSON.parse(stdout) as Summary };
+  }
+}
+
+/** Some files have ended. */
+const UNDER_WAY = / [1-9]\d* of \d+ files/;
+
+function createFolder(files: Readonly<Record<string, string>>): string {
+  const folder = mkdtempSync(join(tmpdir(), "millrace-demo-"));
+  folders.push(folder);
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), content);
+  }
+  return folder;
+}
+
+/** Many small files, each a little larger than the one before. */
+function createFiles(count: number): Record<string, string> {
+  const names = Array.from({ length: count }, (_, number) => `${number % 7}/${number}.md`);
+  return Object.fromEntries(names.map((name, number) => [name, `${name} `.repeat(number)]));
+}
+
+function sumOfParts({ alive: _alive, durationMs: _durationMs, ...parts }: StopReport): number {
+  return Object.values(parts).reduce((sum, part) => sum + part, 0);
+}
+
+describe.concurrent("the demo", () => {
+  test("counts every file once, and what it says of them is true", async ({ expect }) => {
+    const files: Record<string, string> = {
+      ...createFiles(40),
+      "deep/er/code.ts": "export const answer = 42;\n",
+      "deep/er/other.bin": "\u0000\u0001",
+      "deep/LICENSE": "",
+      "large.txt": Array.from({ length: 60_000 }, (_, line) => `line ${line * 7919}\n`).join(""),
+    };
+    const folder = createFolder(files);
+    symlinkSync(join(folder, "large.txt"), join(folder, "link.txt"));
+    symlinkSync(folder, join(folder, "deep/circle"));
+
+    const { code, summary } = await new Demo(folder, "--json").summary();
+
+    expect(code).toBe(0);
+    const { cancelled = null } = summary.mishaps ?? {};
+    const done = Object.entries(files).filter(([name]) => join(folder, name) !== cancelled);
+    const sum = (size: (content: string) => number) => done.reduce((all, [, each]) => all + size(each), 0);
+    expect(summary).toMatchObject({ files: 44, completed: 43, failed: 0, cancelled: 1, retried: 2 });
+    expect(summary.mishaps?.failedOnce).toHaveLength(2);
+    expect(summary.bytes).toBe(sum((content) => content.length));
+    expect(summary.gzipBytes).toBe(sum((content) => gzipSync(content).length));
+    const { code: ofCode, other, text } = summary.queues;
+    const ended = [ofCode, other, text].map((each) => each.completed + each.failed + each.cancelled);
+    expect(ended).toEqual([1, 1, 42]);
+    expect(summary).toMatchObject({ interruptedBy: null, stop: { alive: 0 }, complaints: [] });
+  });
+
+  test("knows the SHA-256 of the largest file, and leaves all alone when told so", async ({ expect }) => {
+    const content = "abc".repeat(100_000);
+    const folder = createFolder({ "large.js": content, "small.js": "abc" });
+    const { code, summary } = await new Demo(folder, "--json", "--no-mishaps").summary();
+    expect(code).toBe(0);
+    expect(summary).toMatchObject({ files: 2, completed: 2, cancelled: 0, retried: 0, mishaps: null });
+    expect(summary.largest).toEqual({
+      path: join(folder, "large.js"),
+      sha256: createHash("sha256").update(content).digest("hex"),
+      bytes: 300_000,
+      gzipBytes: gzipSync(content).length,
+    });
+  });
+
+  test("writes plain lines and a plain table where there is no terminal", async ({ expect }) => {
+    const { code, stdout, stderr } = await new Demo(createFolder(createFiles(9))).ended;
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^100% {2}9 of 9 files {2}/m);
+    expect(stdout).toMatch(/^text +8 +0 +2 +1 /m);
+    expect(stdout).toMatch(/^9 files in .* files\/s/m);
+    const plain = stdout.replaceAll("\n", "") + stderr.replaceAll("\n", "");
+    expect(plain).not.toMatch(/\p{Cc}/u);
+  });
+
+  test("has nothing to say against an empty folder", async ({ expect }) => {
+    const { code, summary } = await new Demo(createFolder({}), "--json").summary();
+    expect(code).toBe(0);
+    expect(summary).toMatchObject({ files: 0, bytes: 0, largest: null, complaints: [] });
+  });
+
+  test("counts a file that vanished before its turn as failed", async ({ expect }) => {
+    // By the rate, the largest file has its turn after five seconds; the first line comes after two.
+    const folder = createFolder({ ...createFiles(75), "doomed.md": "x".repeat(100_000) });
+    const demo = new Demo(folder, "--rate", "15", "--json");
+    await demo.says(UNDER_WAY);
+    rmSync(join(folder, "doomed.md"));
+    const { code, summary } = await demo.summary();
+    expect(code).toBe(0);
+    expect(summary).toMatchObject({ files: 76, completed: 74, failed: 1, cancelled: 1, retried: 2 });
+    expect(summary.complaints).toEqual([
+      { path: join(folder, "doomed.md"), error: expect.stringContaining("ENOENT") },
+    ]);
+  });
+});
+
+describe.concurrent("the demo, interrupted", () => {
+  test("stops gracefully at SIGINT, says how, and ends with 130", async ({ expect }) => {
+    const demo = new Demo(createFolder(createFiles(200)), "--rate", "20", "--deadline", "2");
+    await demo.says(UNDER_WAY);
+    demo.signal("SIGINT");
+    const { code, stdout, stderr } = await demo.ended;
+    expect(code).toBe(130);
+    expect(stderr).toMatch(/^SIGINT: finishing what was accepted, for at most 2 s/m);
+    const report = /^Stopped by SIGINT in .*: ([\d,]+) tasks alive = (.*)$/m.exec(stdout);
+    const parts = (report?.[2] ?? "").split(" + ").map((part) => Number.parseInt(part, 10));
+    expect(parts).toHaveLength(6);
+    expect(parts.reduce((sum, part) => sum + part, 0)).toBe(Number(report?.[1]));
+    expect(stdout).toMatch(/^text +\d+ +0 +2 +\d+ /m);
+  });
+
+  test("stops at once at the second SIGINT", async ({ expect }) => {
+    const demo = new Demo(createFolder(createFiles(200)), "--rate", "10", "--deadline", "60", "--json");
+    await demo.says(UNDER_WAY);
+    demo.signal("SIGINT");
+    await demo.says(/^SIGINT: /m);
+    await demo.says(UNDER_WAY); // two seconds later: by then it is no echo of the first
+    demo.signal("SIGINT");
+    const { code, summary } = await demo.summary();
+    expect(code).toBe(130);
+    expect(summary.interruptedBy).toBe("SIGINT");
+    expect(summary.stop.neverStarted).toBeGreaterThan(0);
+    expect(summary.stop.alive).toBe(sumOfParts(summary.stop));
+    expect(summary.completed + summary.failed + summary.cancelled).toBe(summary.files);
+  });
+
+  test("stops the walk too, which waits for room", async ({ expect }) => {
+    const words = ["--rate", "20", "--backlog", "10", "--deadline", "2", "--json"];
+    const demo = new Demo(createFolder(createFiles(200)), ...words);
+    await demo.says(UNDER_WAY);
+    demo.signal("SIGTERM");
+    const { code, summary } = await demo.summary();
+    expect(code).toBe(143);
+    expect(summary.interruptedBy).toBe("SIGTERM");
+    expect(summary.files).toBeLessThan(150);
+    expect(summary.stop.alive).toBe(sumOfParts(summary.stop));
+    expect(summary.completed + summary.failed + summary.cancelled).toBe(summary.files);
+  });
+});
+
+describe.concurrent("the demo, called wrongly, ends with 2", () => {
+  const file = fileURLToPath(import.meta.url);
+  test.each([
+    ["for a folder that is not there", ["no-such-folder"], /no-such-folder cannot be read.*ENOENT/],
+    ["for a file", [file], /cannot be read as a folder: ENOTDIR/],
+    ["for an unknown option", ["--fast"], /unknown option '--fast'/],
+    ["for a value that is none", ["--rate", "fast"], /--rate.*Expected a number greater than 0/],
+    ["for a value that the library refuses", ["--concurrency", "9000000"], /Expected `concurrency`/],
+  ])("%s", async (_, words, message) => {
+    const { code, stdout, stderr } = await new Demo(...words).ended;
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toContain("    at ");
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+  });
+
+  test("but not for a call for help", async ({ expect }) => {
+    const { code, stdout } = await new Demo("--help").ended;
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^Usage: npm run demo -- /);
+  });
+});

@@ -1,0 +1,16 @@
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+
+/** Runs a program beside the tests in a process of its own, from its sources, and reads the JSON that it prints. */
+export async function runProgram<T>(
+  path: string,
+  nodeOptions: readonly string[],
+  ...input: string[]
+): Promise<T> {
+  const file = fileURLToPath(new URL(`../faults/programs/${path}`, import.meta.url));
+  const { stdout } = await run(process.execPath, [...nodeOptions, "--import", "tsx", file, ...input]);
+  return JSON.parse(stdout) as T;
+}

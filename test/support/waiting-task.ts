@@ -1,0 +1,26 @@
+import { toOrder } from "../../src/task/order.js";
+import { BUILT_IN_SETTINGS } from "../../src/task/settings.js";
+import { Task } from "../../src/task/task.js";
+
+export interface WaitingTaskOptions {
+  readonly queue?: string;
+  readonly priority?: number;
+  readonly weight?: number;
+  readonly state?: "scheduled" | "queued";
+}
+
+let created = 0;
+
+/** A task as the intake makes it, for what is tested without a manager. Numbers grow in order of creation. */
+export function createTask(options: WaitingTaskOptions = {}): Task {
+  const { queue = "default", priority = 0, weight = 1, state = "queued" } = options;
+  return new Task({
+    profile: { idPrefix: "test-", queue, settings: BUILT_IN_SETTINGS },
+    number: ++created,
+    run: () => undefined,
+    order: toOrder(priority, weight),
+    details: undefined,
+    enqueuedAt: 0,
+    state,
+  });
+}

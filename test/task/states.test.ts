@@ -1,0 +1,101 @@
+import { describe, expect, it } from "vitest";
+import { InvariantError } from "../../src/errors.js";
+import { BUILT_IN_SETTINGS } from "../../src/task/settings.js";
+import {
+  isTerminal,
+  nextState,
+  type TaskState,
+  type TaskTransition,
+  TRANSITIONS,
+} from "../../src/task/states.js";
+import { Task } from "../../src/task/task.js";
+
+const STATES: readonly TaskState[] = ["scheduled", "queued", "running", "completed", "failed", "cancelled"];
+const MOVES: readonly TaskTransition[] = ["schedule", "queue", "start", "complete", "fail", "cancel"];
+
+/** The table once more, written from DESIGN.md: each line is a move that exists. All others must throw. */
+const LEGAL = new Set([
+  "scheduled --queue--> queued", // its time has come
+  "scheduled --fail--> failed", // its deadline has passed
+  "scheduled --cancel--> cancelled",
+  "queued --start--> running",
+  "queued --fail--> failed", // its deadline has passed
+  "queued --cancel--> cancelled",
+  "running --schedule--> scheduled", // backoff, or asked for by the handler
+  "running --queue--> queued", // the same, without a delay
+  "running --complete--> completed",
+  "running --fail--> failed",
+  "running --cancel--> cancelled",
+]);
+
+const newTask = (state: "scheduled" | "queued" = "queued") =>
+  new Task({
+    profile: { idPrefix: "p-", queue: "default", settings: BUILT_IN_SETTINGS },
+    ...{ number: 1, run: () => undefined, order: 0, details: undefined, enqueuedAt: 0, state },
+  });
+
+/** A task that was brought into a state by legal moves. */
+function taskIn(state: TaskState): Task {
+  const task = newTask(state === "scheduled" ? "scheduled" : "queued");
+  if (state === "scheduled" || state === "queued") return task;
+  task.move("queued", "start");
+  if (state === "completed") task.move("running", "complete");
+  if (state === "failed") task.move("running", "fail");
+  if (state === "cancelled") task.move("running", "cancel");
+  return task;
+}
+
+describe("the transition table, state by move", () => {
+  for (const state of STATES) {
+    for (const move of MOVES) {
+      const legal = [...LEGAL].find((line) => line.startsWith(`${state} --${move}-->`));
+      const to = legal?.split("--> ")[1];
+      it(to === undefined ? `a ${state} task must not ${move}` : `${legal}`, () => {
+        const task = taskIn(state);
+        if (to === undefined) {
+          expect(() => nextState(state, move)).toThrow(InvariantError);
+          expect(() => task.move(state, move, "error")).toThrow(`a ${state} task must not ${move}`);
+          expect([task.state, task.reason]).toEqual([state, undefined]);
+        } else {
+          expect(nextState(state, move)).toBe(to);
+          task.move(state, move, "error");
+          expect([task.state, task.reason]).toEqual([to, "error"]);
+        }
+      });
+    }
+  }
+
+  it("has no states or moves beside these", () => {
+    expect(Object.keys(TRANSITIONS)).toEqual([...STATES]);
+    const moves = Object.values(TRANSITIONS).flatMap((row) => Object.keys(row));
+    expect(moves.length).toBe(LEGAL.size);
+    expect(moves.every((move) => (MOVES as readonly string[]).includes(move))).toBe(true);
+  });
+
+  it("calls terminal exactly the states without a way out", () => {
+    for (const state of STATES) {
+      expect(isTerminal(state)).toBe(Object.keys(TRANSITIONS[state]).length === 0);
+    }
+  });
+
+  it("refuses a move by who believes the task elsewhere, even a legal one", () => {
+    for (const state of STATES) {
+      for (const believed of STATES) {
+        if (believed === state) continue;
+        for (const move of Object.keys(TRANSITIONS[believed]) as TaskTransition[]) {
+          const task = taskIn(state);
+          expect(() => task.move(believed, move)).toThrow(InvariantError);
+          expect(task.state).toBe(state);
+        }
+      }
+    }
+  });
+
+  it("forgets a reason with the next move", () => {
+    const task = taskIn("running");
+    task.move("running", "schedule", "backoff");
+    expect(task.reason).toBe("backoff");
+    task.move("scheduled", "queue");
+    expect(task.reason).toBeUndefined();
+  });
+});

@@ -1,0 +1,65 @@
+import { describe, expect, it } from "vitest";
+import { toOrder } from "../../src/task/order.js";
+import { BUILT_IN_SETTINGS } from "../../src/task/settings.js";
+import { Task, type TaskDetails } from "../../src/task/task.js";
+import { toSnapshot } from "../../src/task/to-snapshot.js";
+
+function newTask(details?: TaskDetails): Task {
+  return new Task({
+    profile: { idPrefix: "prefix-", queue: "mail", settings: BUILT_IN_SETTINGS },
+    ...{ number: 7, run: () => 1, order: toOrder(-3, 5), details, enqueuedAt: 100, state: "queued" },
+  });
+}
+
+describe("Task", () => {
+  it("has the id that it was given, or makes one up", () => {
+    expect(newTask().id).toBe("prefix-7");
+    expect(newTask({ id: "mine" }).id).toBe("mine");
+  });
+
+  it("unpacks its order and fills in what few tasks have", () => {
+    expect(newTask()).toMatchObject({ queue: "mail", priority: -3, weight: 5, cost: 1 });
+    expect(newTask({ cost: 4 }).cost).toBe(4);
+    expect(Object.keys(newTask().metadata)).toEqual([]);
+  });
+
+  it("makes its error when somebody looks, and only once", () => {
+    const task = newTask();
+    let made = 0;
+    task.error = () => {
+      made++;
+      return new Error("made late");
+    };
+    expect(made).toBe(0);
+    const { error } = task;
+    expect(error).toMatchObject({ message: "made late" });
+    expect(task.error).toBe(error);
+    expect(toSnapshot(task, 0).error).toBe(error);
+    expect(made).toBe(1);
+    task.error = undefined;
+    expect(task.error).toBeUndefined();
+  });
+});
+
+describe("toSnapshot", () => {
+  it("is frozen and turns instants into those of the calendar", () => {
+    const task = newTask({ name: "n", description: "d", correlationId: "c" });
+    task.move("queued", "start");
+    task.attempt = 1;
+    task.times = { startedAt: 150, waitMs: 50, runMs: undefined };
+    expect(toSnapshot(task, 1_000)).toMatchObject({
+      ...{ id: "prefix-7", name: "n", description: "d", correlationId: "c", state: "running", attempt: 1 },
+      ...{ enqueuedAt: 1_100, startedAt: 1_150, waitMs: 50, runMs: undefined, finishedAt: undefined },
+      ...{ dueAt: undefined, maxAttempts: 1 },
+    });
+    task.move("running", "schedule", "backoff");
+    task.readyAt = 300;
+    expect(toSnapshot(task, 1_000)).toMatchObject({ state: "scheduled", reason: "backoff", dueAt: 1_300 });
+    task.move("scheduled", "cancel", "cancelled");
+    task.finishedAt = 310;
+    const last = toSnapshot(task, 1_000);
+    expect(last).toMatchObject({ state: "cancelled", finishedAt: 1_310, dueAt: undefined });
+    expect(Object.isFrozen(last)).toBe(true);
+    expect(last).not.toHaveProperty("run");
+  });
+});
