@@ -43,7 +43,6 @@ export function caseTable({ unit }: BenchCase, { costs, goals }: CaseResult): st
 export function caseJson(benchCase: BenchCase, result: CaseResult, environment: Environment): string {
   const [main, ...others] = result.costs;
   const ratios = result.goals.flatMap(({ to, figure }) => (to === undefined ? [] : [[to, figure] as const]));
-  const { machine, node, commit } = environment;
   return JSON.stringify({
     case: benchCase.name,
     unit: benchCase.unit,
@@ -59,9 +58,7 @@ export function caseJson(benchCase: BenchCase, result: CaseResult, environment: 
     goals: result.goals.map(({ of, to, floor, aim, figure, floorMet, aimMet }) => {
       return { of, to, figure: rounded(figure.median), floor, aim, floorMet, aimMet };
     }),
-    machine,
-    node,
-    commit,
+    ...environment,
   });
 }
 

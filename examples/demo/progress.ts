@@ -55,6 +55,7 @@ function showBar(read: () => Progress): ProgressDisplay {
       clearInterval(timer);
       update();
       bar.stop();
+      process.stderr.write("\n"); // sets apart what follows
     },
   };
 }

@@ -9,9 +9,18 @@ export type Steering = Reschedule | SkipRetry | CancelTask | RateLimited;
 /** How deep a chain of causes is searched: chains can be endless. */
 const MAX_CAUSES = 16;
 
-/** What all steering has in common. It is an Error, since linters want nothing else to be thrown. */
+/**
+ * What all steering has in common. It is an Error, since linters want nothing else to be thrown. Frozen,
+ * since what it says was checked when it was made and is not checked again.
+ */
 abstract class SteeringSignal extends Error {
   abstract readonly steering: "reschedule" | "skip-retry" | "cancel-task" | "rate-limited";
+  readonly #made = true;
+
+  /** Not so for a proxy of one, or an object that was only given the prototype. */
+  static isMade(value: object): value is Steering {
+    return #made in value;
+  }
 }
 
 /** Made by `reschedule`. */
@@ -22,6 +31,7 @@ export class Reschedule extends SteeringSignal {
   constructor(delayMs: number) {
     super(`the handler asked to run again in ${delayMs} ms`);
     this.delayMs = delayMs;
+    Object.freeze(this);
   }
 }
 
@@ -31,6 +41,7 @@ export class SkipRetry extends SteeringSignal {
 
   constructor(cause: unknown) {
     super("the handler asked not to be tried again", { cause });
+    Object.freeze(this);
   }
 }
 
@@ -42,6 +53,7 @@ export class CancelTask extends SteeringSignal {
   constructor(reason: unknown) {
     super("the handler cancelled its own task");
     this.reason = reason;
+    Object.freeze(this);
   }
 }
 
@@ -55,6 +67,7 @@ export class RateLimited extends SteeringSignal {
     super(`the handler met a rate limit and may try again in ${retryAfterMs} ms`);
     this.retryAfterMs = retryAfterMs;
     this.scope = scope;
+    Object.freeze(this);
   }
 }
 
@@ -122,15 +135,11 @@ export function findSteering(thrown: unknown): Steering | undefined {
   for (let depth = 0; depth < MAX_CAUSES; depth++) {
     if (typeof link !== "object" || link === null) return undefined;
     try {
-      if (isSteering(link)) return link;
+      if (SteeringSignal.isMade(link)) return link;
       link = (link as { cause?: unknown }).cause;
     } catch {
       return undefined; // a getter or a proxy that throws: not ours
     }
   }
   return undefined;
-}
-
-function isSteering(value: object): value is Steering {
-  return value instanceof SteeringSignal;
 }

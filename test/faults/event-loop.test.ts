@@ -8,8 +8,8 @@ import { runProgram } from "../support/model-program.js";
 const MOST_MS = 50;
 
 /**
- * A program that blocks the loop does so every time, a busy machine and a big collection only now and then: so
- * the best of three processes counts, and mostly one is enough.
+ * A program that blocks the loop does so every time, a busy machine and a big collection only now and then:
+ * so the best of three processes counts, and mostly one is enough.
  */
 const PROCESSES = 3;
 

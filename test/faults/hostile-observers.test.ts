@@ -64,7 +64,7 @@ function newlyWaiting({ core }: OpenManager): number {
   return waiting;
 }
 
-/** Every kind of event happens: retries, reschedules, drops, timeouts that are ignored, waits for room, a stop. */
+/** Every kind of event happens, by retries, drops, timeouts that are ignored, waits for room, a stop. */
 async function play(scene: Scene): Promise<void> {
   const { clock, tasks, handles } = scene;
   const refused = () => undefined;

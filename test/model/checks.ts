@@ -62,7 +62,7 @@ function checkWakeUps(run: Run): void {
   }
   const hasOwn = ({ queue, shape }: ModelTask) =>
     ledger.queueLimits.get(queue)?.surelyHas(shape.cost, now) ?? true;
-  // Which of several heads is next is for the shares to say: only when there are permits for each is one late.
+  // Which of several heads is next is for the shares to say: one is late only when each has its permits.
   const startable =
     heads.some(hasOwn) && heads.every(({ shape }) => ledger.shared.surelyHas(shape.cost, now));
   run.assert(!startable, `${heads[0]?.name} has started, having a slot and permits`);

@@ -6,7 +6,7 @@ import { ManualClock, seededRandom } from "../../src/testing/index.js";
 import { Run } from "./run.js";
 import { type Settings, type Step, settings, steps } from "./steps.js";
 
-const SCRIPTS = 60;
+const SCRIPTS = 30;
 /** Scripts are drawn with this, so that a failure comes again. */
 const SEED = 4;
 

@@ -93,8 +93,9 @@ export class Run {
   #settled(): void {
     if (this.violation !== undefined) throw this.violation;
     this.ledger.reach(this.now, true);
-    if (!this.ledger.stopped) this.ledger.pruneByAge(this.now);
-    else this.#adoptRetained(); // after a stop nothing expires any more; what expired with it may be kept or not
+    // After a stop nothing expires any more; what expired with it may be kept or not.
+    if (this.ledger.stopped) this.#adoptRetained();
+    else this.ledger.pruneByAge(this.now);
     checkNow(this);
   }
 

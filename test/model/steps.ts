@@ -34,7 +34,7 @@ export interface TaskShape {
   readonly awaited: boolean;
 }
 
-/** One thing that is done to the manager. Numbers named `pick` choose among what there is, modulo its count. */
+/** One thing that is done to the manager. A `pick` chooses among what there is, modulo its count. */
 export type Step =
   | { readonly do: "enqueue"; readonly shape: TaskShape }
   | { readonly do: "enqueueMany"; readonly shapes: readonly TaskShape[] }

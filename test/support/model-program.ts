@@ -4,7 +4,7 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
-/** Runs a program beside the tests in a process of its own, from its sources, and reads the JSON that it prints. */
+/** Runs a program of the fault tests in a process of its own, from its source, and reads what it prints. */
 export async function runProgram<T>(
   path: string,
   nodeOptions: readonly string[],

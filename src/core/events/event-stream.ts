@@ -3,13 +3,19 @@ import { RingBuffer } from "../collections/ring-buffer.js";
 
 export type TaskEventListener = (event: TaskEvent) => void;
 
+/** One listener's place in the line; the same function may have several. */
+interface Subscription {
+  readonly listener: TaskEventListener;
+  ended: boolean;
+}
+
 /**
  * The one place where things become observable. Listeners are called in the order of their subscription, each
  * event to all of them before the next event to any, also when a listener causes further events. One that
- * throws is counted and changes nothing.
+ * throws is counted and changes nothing. One that was disposed hears no more, not even the present event.
  */
 export class EventStream {
-  #listeners: readonly TaskEventListener[] = [];
+  #subscriptions: readonly Subscription[] = [];
   readonly #pending = new RingBuffer<TaskEvent>();
   #publishing = false;
   #held = 0;
@@ -17,7 +23,7 @@ export class EventStream {
 
   /** False when an event would reach nobody, and so need not be made. */
   get active(): boolean {
-    return this.#listeners.length > 0;
+    return this.#subscriptions.length > 0;
   }
 
   /** How often a listener has thrown. */
@@ -26,14 +32,12 @@ export class EventStream {
   }
 
   subscribe(listener: TaskEventListener): Disposable {
-    this.#listeners = [...this.#listeners, listener];
-    let subscribed = true;
+    const subscription: Subscription = { listener, ended: false };
+    this.#subscriptions = [...this.#subscriptions, subscription];
     return {
       [Symbol.dispose]: () => {
-        if (!subscribed) return;
-        subscribed = false;
-        const index = this.#listeners.indexOf(listener);
-        this.#listeners = this.#listeners.filter((_, at) => at !== index);
+        subscription.ended = true;
+        this.#subscriptions = this.#subscriptions.filter((one) => one !== subscription);
       },
     };
   }
@@ -44,8 +48,8 @@ export class EventStream {
   }
 
   /**
-   * Lets a change of several steps be whole before anybody hears of one of them: a listener that enqueues would
-   * else take the room, or the id, that was looked at before the first step and is used by the last.
+   * Lets a change of several steps be whole before anybody hears of one of them: a listener that enqueues
+   * would else take the room, or the id, that was looked at before the first step and is used by the last.
    */
   hold<T>(change: () => T): T {
     this.#held++;
@@ -67,8 +71,8 @@ export class EventStream {
   }
 
   #deliver(event: TaskEvent): void {
-    const listeners = this.#listeners;
-    for (const listener of listeners) {
+    for (const { listener, ended } of this.#subscriptions) {
+      if (ended) continue;
       try {
         listener(event);
       } catch {

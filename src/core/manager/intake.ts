@@ -180,9 +180,9 @@ export class Intake {
     task.captured = carriers.capture(task, options?.context !== false);
     const handle = new LocalTaskHandle<R>(task, handleHost);
     task.sink = handle;
+    if (task.details !== undefined) watches.watch(task); // before it counts, since a strange signal may throw
     registry.add(task);
     settler.begin();
-    if (task.details !== undefined) watches.watch(task);
     this.#enter(task, dueAt);
     return handle;
   }

@@ -12,6 +12,7 @@ import type { Journal } from "./journal.js";
 import type { Lifecycle } from "./lifecycle.js";
 import type { Registry } from "./registry.js";
 import type { Settler } from "./settler.js";
+import type { SignalListeners } from "./signal-listeners.js";
 import { visitInPortions } from "./sweep.js";
 
 /**
@@ -60,6 +61,7 @@ export interface ShutdownParts {
   readonly canceller: Canceller;
   readonly runner: AttemptRunner;
   readonly settler: Settler;
+  readonly signals: SignalListeners;
   readonly conditions: Conditions;
   readonly journal: Journal;
   readonly killAfterMs: number;
@@ -115,10 +117,8 @@ export class Shutdown implements Alarm {
 
   /** Stops at once when the signal aborts; listens no longer than the manager lives. */
   stopOn(signal: AbortSignal): void {
-    const listener = () => void this.stopNow();
-    if (signal.aborted) listener();
-    else signal.addEventListener("abort", listener, { once: true });
-    this.#unlisten = () => signal.removeEventListener("abort", listener);
+    if (signal.aborted) void this.stopNow();
+    else this.#unlisten = this.#parts.signals.listen(signal, () => void this.stopNow());
   }
 
   /** The time for going on is over. */

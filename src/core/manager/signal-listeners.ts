@@ -1,3 +1,6 @@
+/** As they are by themselves: a task must not be left half accepted by what was done to its signal. */
+const { addEventListener, removeEventListener } = EventTarget.prototype;
+
 /** Those who listen to one signal, behind one listener. */
 interface Audience {
   readonly callbacks: Set<() => void>;
@@ -36,7 +39,7 @@ export class SignalListeners {
       };
       audience = { callbacks, listener };
       this.#audiences.set(signal, audience);
-      signal.addEventListener("abort", listener, { once: true });
+      addEventListener.call(signal, "abort", listener, { once: true });
     }
     return audience;
   }
@@ -45,6 +48,6 @@ export class SignalListeners {
     const audience = this.#audiences.get(signal);
     if (audience?.callbacks !== callbacks) return; // another audience has come since
     this.#audiences.delete(signal);
-    signal.removeEventListener("abort", audience.listener);
+    removeEventListener.call(signal, "abort", audience.listener);
   }
 }

@@ -1,0 +1,171 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { describe, expect, it } from "vitest";
+import { AsyncContext } from "../../../src/adapters/system/async-context.js";
+import { Carriers } from "../../../src/core/manager/carriers.js";
+import type { CapturedContext, ContextCarrier } from "../../../src/ports/context-carrier.js";
+import type { Outcome } from "../../../src/task/outcome.js";
+import { reschedule } from "../../../src/task/steering.js";
+import { newTask } from "../../support/new-task.js";
+
+const task = newTask();
+const done: Outcome = { returned: true, value: "done" };
+
+/** A carrier that notes what it does. */
+function recording(name: string, notes: string[]): ContextCarrier {
+  return {
+    capture: () => {
+      notes.push(`${name} captures`);
+      return { headers: { [name]: "yes" } };
+    },
+    run: (captured, _task, perform) => {
+      notes.push(`${name} begins with ${JSON.stringify(captured?.headers)}`);
+      const outcome = perform();
+      notes.push(`${name} ends`);
+      return outcome;
+    },
+  };
+}
+
+describe("Carriers", () => {
+  it("are the async context alone where none is attached", () => {
+    const storage = new AsyncLocalStorage<string>();
+    const carriers = new Carriers(new AsyncContext());
+    const captured = storage.run("mine", () => carriers.capture(task, true));
+    const seen = carriers.run(captured, task, () => ({ returned: true, value: storage.getStore() }));
+    expect(seen).toEqual({ returned: true, value: "mine" });
+    expect(carriers.capture(task, false)).toBeUndefined();
+  });
+
+  it("nest in the order in which they were attached, each with what it captured", () => {
+    const notes: string[] = [];
+    const carriers = new Carriers(new AsyncContext());
+    carriers.attach(recording("outer", notes));
+    carriers.attach(recording("inner", notes));
+    const captured = carriers.capture(task, true);
+    expect(captured?.headers).toEqual({ outer: "yes", inner: "yes" });
+    const outcome = carriers.run(captured, task, () => {
+      notes.push("handler");
+      return done;
+    });
+    expect(outcome).toBe(done);
+    expect(notes).toEqual([
+      ...["outer captures", "inner captures"],
+      ...['outer begins with {"outer":"yes"}', 'inner begins with {"inner":"yes"}', "handler"],
+      ...["inner ends", "outer ends"],
+    ]);
+  });
+
+  it("run attached ones within the async context of the enqueue call", () => {
+    const storage = new AsyncLocalStorage<string>();
+    const carriers = new Carriers(new AsyncContext());
+    const seen: unknown[] = [];
+    carriers.attach({
+      capture: () => undefined,
+      run: (_captured, _task, perform) => {
+        seen.push(storage.getStore());
+        return perform();
+      },
+    });
+    const captured = storage.run("mine", () => carriers.capture(task, true));
+    carriers.run(captured, task, () => done);
+    expect(seen).toEqual(["mine"]);
+  });
+
+  it("pass through what the handler came to, steering and promises included", async () => {
+    const carriers = new Carriers(new AsyncContext());
+    carriers.attach(recording("one", []));
+    const steering: Outcome = { returned: false, thrown: reschedule() };
+    expect(carriers.run(undefined, task, () => steering)).toBe(steering);
+    const later = Promise.resolve(steering);
+    expect(carriers.run(undefined, task, () => later)).toBe(later);
+  });
+
+  it("show a carrier the outcome, so that it may end its span", async () => {
+    const carriers = new Carriers(new AsyncContext());
+    const spans: unknown[] = [];
+    carriers.attach({
+      capture: () => undefined,
+      run: async (_captured, _task, perform) => {
+        const outcome = await perform();
+        spans.push(outcome);
+        return outcome;
+      },
+    });
+    const failed: Outcome = { returned: false, thrown: new Error("fails") };
+    expect(await carriers.run(undefined, task, async () => failed)).toBe(failed);
+    await Promise.resolve();
+    expect(spans).toEqual([failed]);
+  });
+
+  it("may be attached and detached while tasks wait", () => {
+    const notes: string[] = [];
+    const carriers = new Carriers(new AsyncContext());
+    const before = carriers.capture(task, true);
+    const late = carriers.attach(recording("late", notes));
+    carriers.run(before, task, () => done);
+    expect(notes).toEqual(["late begins with undefined", "late ends"]); // with nothing captured
+    const during = carriers.capture(task, true);
+    late[Symbol.dispose]();
+    notes.length = 0;
+    expect(carriers.run(during, task, () => done)).toBe(done);
+    expect(notes).toEqual([]);
+  });
+
+  it("detach once: what is attached anew is not detached by the old handle", () => {
+    const notes: string[] = [];
+    const carriers = new Carriers(new AsyncContext());
+    const carrier = recording("one", notes);
+    const first = carriers.attach(carrier);
+    first[Symbol.dispose]();
+    carriers.attach(carrier);
+    first[Symbol.dispose]();
+    carriers.run(undefined, task, () => done);
+    expect(notes).toHaveLength(2);
+  });
+
+  it("call the handler exactly once, whatever a carrier does, and count its faults", async () => {
+    const boom = () => {
+      throw new Error("broken carrier");
+    };
+    const broken: readonly ContextCarrier["run"][] = [
+      boom,
+      (_captured, _task, perform) => {
+        void perform();
+        return boom();
+      },
+      (_captured, _task, perform) => {
+        void perform();
+        return perform();
+      },
+      () => done,
+      async (_captured, _task, perform) => {
+        await perform();
+        throw new Error("broken later");
+      },
+    ];
+    for (const run of broken) {
+      const carriers = new Carriers(new AsyncContext());
+      carriers.attach({ capture: () => undefined, run });
+      let calls = 0;
+      const mine: Outcome = { returned: true, value: "mine" };
+      const outcome = await carriers.run(undefined, task, () => {
+        calls++;
+        return mine;
+      });
+      expect([calls, outcome]).toEqual([1, mine]);
+    }
+    const carriers = new Carriers(new AsyncContext());
+    carriers.attach({ capture: boom, run: boom });
+    const captured: CapturedContext | undefined = carriers.capture(task, true);
+    expect(carriers.errors).toBe(1);
+    expect(carriers.run(captured, task, () => done)).toBe(done);
+    expect(carriers.errors).toBe(2);
+  });
+
+  it("bind a call to the context in which it was made", () => {
+    const storage = new AsyncLocalStorage<string>();
+    const carriers = new Carriers(new AsyncContext());
+    const bound = storage.run("mine", () => carriers.bind(() => storage.getStore()));
+    expect(storage.run("other", bound)).toBe("mine");
+  });
+});

@@ -1,0 +1,23 @@
+import { BUILT_IN_SETTINGS, type TaskSettings } from "../../src/task/settings.js";
+import { Task, type TaskDetails } from "../../src/task/task.js";
+
+export interface NewTask {
+  number?: number;
+  state?: "queued" | "scheduled" | "running";
+  details?: TaskDetails | undefined;
+  settings?: Partial<TaskSettings>;
+}
+
+/** A task by itself, for tests of the parts that are given one. */
+export function newTask({ number = 1, state = "queued", details, settings }: NewTask = {}): Task {
+  const task = new Task({
+    profile: { idPrefix: "p-", queue: "default", settings: { ...BUILT_IN_SETTINGS, ...settings } },
+    ...{ number, run: () => undefined, order: 0, details, enqueuedAt: 0 },
+    state: state === "running" ? "queued" : state,
+  });
+  if (state === "running") {
+    task.move("queued", "start");
+    task.attempt = 1;
+  }
+  return task;
+}
