@@ -53,7 +53,7 @@ export class ManualClock implements Clock {
   }
 
   /** How many timers are started and have neither fired nor been cancelled: 0 where nothing leaks. */
-  get pendingTimers(): number {
+  get timers(): number {
     return this.#timers.length;
   }
 

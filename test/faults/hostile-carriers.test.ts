@@ -139,7 +139,7 @@ async function outcomes(...carriers: readonly Partial<ContextCarrier>[]): Promis
   stops.push(() => stopped);
   await clock.advance(10);
   expect(await stopped).toMatchObject({ alive: 1, abandoned: 1 });
-  expect(clock.pendingTimers).toBe(0);
+  expect(clock.timers).toBe(0);
   const settled = await Promise.allSettled(handles.map((handle) => handle.result()));
   const ends = settled.map((one) => (one.status === "fulfilled" ? one.value : String(one.reason)));
   return { ends, performed, errors: tasks.stats().observerErrors };

@@ -23,7 +23,7 @@ function createManager(options: TaskManagerOptions = {}) {
     await stopped;
     const { enqueued, completed, failed, cancelled } = tasks.stats().total;
     expect(completed + failed + cancelled).toBe(enqueued);
-    expect(clock.pendingTimers).toBe(0);
+    expect(clock.timers).toBe(0);
     expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
   });
   return { clock, tasks };

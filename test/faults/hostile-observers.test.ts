@@ -135,7 +135,7 @@ async function expectSound(scene: Scene): Promise<void> {
   await Promise.allSettled(handles.map((handle) => handle.result()));
   expect(mostWaiting).toBeLessThanOrEqual(CAPACITY);
   expect(tasks.core.registry.size).toBe(tasks.core.retention.size);
-  expect(clock.pendingTimers).toBe(0);
+  expect(clock.timers).toBe(0);
 }
 
 type Reaction = (scene: Scene, event: TaskEvent) => unknown;

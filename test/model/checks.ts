@@ -202,7 +202,7 @@ export function checkEnd(run: Run): void {
     if (task !== undefined) checkResult(run, what, state, outcome, task);
   }
   checkReport(run);
-  run.assert(run.clock.pendingTimers === 0, `${run.clock.pendingTimers} timers are left`);
+  run.assert(run.clock.timers === 0, `${run.clock.timers} timers are left`);
   for (const signal of run.usedSignals) {
     run.assert(getEventListeners(signal, "abort").length === 0, "no listener is left on a signal");
   }

@@ -119,7 +119,7 @@ export class Run {
       this.tasks.stats().lanes.inline.abandoned === 0,
       "abandoned attempts are counted until they end",
     );
-    this.assert(this.clock.pendingTimers === 0, "what ends after the stop starts no timer");
+    this.assert(this.clock.timers === 0, "what ends after the stop starts no timer");
   }
 
   #hear(event: TaskEvent): void {

@@ -91,7 +91,7 @@ describe("result", () => {
     expect(await rejectionOf(cut.result({ timeoutMs: 5 }))).toMatchObject({
       code: "MILLRACE_MANAGER_STOPPED",
     });
-    expect(clock.pendingTimers).toBe(0);
+    expect(clock.timers).toBe(0);
   });
 });
 

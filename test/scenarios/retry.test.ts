@@ -227,7 +227,7 @@ describe("R6: a stop during backoff", () => {
     const report = await manager[stop]();
     expect(report).toMatchObject({ alive: 1, cancelled: 1, neverStarted: 0, durationMs: 0 });
     expect(await rejectionOf(handle.result())).toBeInstanceOf(ManagerStoppedError);
-    expect(manager.clock.pendingTimers).toBe(0);
+    expect(manager.clock.timers).toBe(0);
     expect(manager.stats().backingOff).toBe(0);
   });
 

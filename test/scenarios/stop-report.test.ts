@@ -129,7 +129,7 @@ describe("X1: the report of a stop", () => {
         stubborn.resolve();
         await manager.clock.advance(200); // for the timers of those that work for a while
         expect(manager.stats().lanes.inline).toMatchObject({ running: 0, abandoned: 0, held: 0 });
-        expect(manager.clock.pendingTimers).toBe(0);
+        expect(manager.clock.timers).toBe(0);
       }),
       { numRuns: 400, seed: 7 },
     );

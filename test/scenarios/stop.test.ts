@@ -85,7 +85,7 @@ describe("X1: the fate of each task at stopGraceful", () => {
       expect(error).toBeInstanceOf(ManagerStoppedError);
       expect(error).toMatchObject({ taskId: tasks[name].id });
     }
-    expect(manager.clock.pendingTimers).toBe(0);
+    expect(manager.clock.timers).toBe(0);
     expect(manager.stats().phase).toBe("stopped");
   });
 
@@ -300,7 +300,7 @@ describe("stops of managers that do not run", () => {
     async (stop) => {
       const { tasks, clock } = createManager();
       expect(await tasks[stop]()).toEqual(report({}));
-      expect(clock.pendingTimers).toBe(0);
+      expect(clock.timers).toBe(0);
       expect(tasks.health()).toMatchObject({ status: "stopped", concerns: ["stopped"] });
     },
   );
@@ -331,7 +331,7 @@ describe("X7: a manager's signal", () => {
     controller.abort();
     await clock.settle();
     expect(tasks.stats().phase).toBe("stopped");
-    expect(clock.pendingTimers).toBe(0);
+    expect(clock.timers).toBe(0);
   });
 
   it("X7: stops one that has work, as by stopNow", async () => {

@@ -25,7 +25,7 @@ export function createManager(options: TaskManagerOptions = {}): ManualManager {
     expect(completed + failed + cancelled).toBe(enqueued);
     expect(tasks.stats()).toMatchObject({ queued: 0, scheduled: 0, backingOff: 0, running: 0 });
     expect(tasks.stats().waitingForRoom).toBe(0);
-    expect(clock.pendingTimers).toBe(0);
+    expect(clock.timers).toBe(0);
   });
   return { clock, tasks };
 }

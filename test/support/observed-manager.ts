@@ -96,7 +96,7 @@ export class ObservedManager {
     expect(ends.length).toBe(enqueued);
     expect(completed + failed + cancelled).toBe(enqueued);
     expect(this.stats()).toMatchObject({ queued: 0, scheduled: 0, backingOff: 0, running: 0 });
-    expect(this.clock.pendingTimers).toBe(0);
+    expect(this.clock.timers).toBe(0);
   }
 }
 

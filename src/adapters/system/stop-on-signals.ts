@@ -19,8 +19,8 @@ export interface Stoppable<Report = unknown> {
 }
 
 /**
- * One Ctrl-C can come twice: the terminal signals every process in the foreground, and npm, being one of them,
- * passes its copy on to its child. The same signal again within this time is taken for that.
+ * One Ctrl-C can come twice: the terminal signals every process in the foreground, and npm, being one of
+ * them, passes its copy on to its child. The same signal again within this time is taken for that.
  */
 const ECHO_MS = 250;
 

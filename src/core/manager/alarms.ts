@@ -77,7 +77,8 @@ export class Alarms {
   }
 
   #fire(): void {
-    this.#timer?.cancel(); // it may be another than the one that fired: that of an alarm set while others rang
+    // It may be another than the one that fired: that of an alarm set while others rang.
+    this.#timer?.cancel();
     this.#timer = undefined;
     this.#timerAt = Number.POSITIVE_INFINITY;
     const now = this.#clock.now();

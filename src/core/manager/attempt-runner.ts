@@ -69,8 +69,8 @@ export class AttemptRunner implements AttemptTimekeeper {
   }
 
   /**
-   * Tells a running task to end. The first cause decides what becomes of it, but that of a stop gives way, and
-   * so does a timeout that leads only to another attempt: a cancellation or deadline that comes while its
+   * Tells a running task to end. The first cause decides what becomes of it, but that of a stop gives way,
+   * and so does a timeout that leads only to another attempt: a cancellation or deadline that comes while its
    * handler winds up would else be lost, and the task would run again.
    * @returns whether this call decided
    */

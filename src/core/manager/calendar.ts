@@ -4,7 +4,9 @@ import type { Clock } from "../../ports/clock.js";
 /** More than what a calendar that counts whole milliseconds lies behind. */
 const GRAIN_MS = 1.5;
 
-/** So often it is looked at before it is taken for changed: the process may be held up between two readings. */
+/**
+ * So often it is looked at before it is taken for changed: the process may be held up between two readings.
+ */
 const LOOKS = 3;
 
 /**
