@@ -350,6 +350,27 @@ describe("signals that fight back", () => {
   });
 });
 
+test.each([
+  ["refuses listeners", { addEventListener: thrownNow }],
+  ["loses listeners", { addEventListener: () => undefined }],
+  ["throws when it is left", { removeEventListener: thrownNow }],
+])("a signal that %s still cancels its task and stops its manager", async (_, methods) => {
+  const createHostile = () => {
+    const controller = new AbortController();
+    Object.assign(controller.signal, methods);
+    return controller;
+  };
+  const [ofManager, ofTask] = [createHostile(), createHostile()];
+  const { clock, tasks } = createManager({ signal: ofManager.signal, autoStart: false });
+  const handles = [tasks.enqueue(() => 1, { signal: ofTask.signal }), tasks.enqueue(() => 1)];
+  ofTask.abort();
+  expect(handles.map(({ state }) => state)).toEqual(["cancelled", "queued"]);
+  ofManager.abort();
+  await clock.advance(10);
+  expect(tasks.stats().phase).toBe("stopped");
+  expect(tasks.get(handles[1]?.id ?? "")?.reason).toBe("stopped");
+});
+
 function thrownNow(): never {
   throw throwing;
 }

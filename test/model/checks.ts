@@ -39,6 +39,8 @@ function checkOverdue(run: Run): void {
     run.assert(!lost, `${name} was cancelled by the stop`);
     run.assert(task.cancelledFor === undefined || state === "running", `${name} was cancelled`);
   }
+  for (const { name, live } of ledger.stop?.hopeless ?? [])
+    run.assert(!live, `${name} was too late for the stop`);
   for (const attempt of ledger.running) {
     const { name } = attempt.entry;
     run.assert(attempt.ended === undefined, `the attempt of ${name} has been concluded`);

@@ -21,6 +21,15 @@ export interface ModelReport {
   neverStarted: number;
 }
 
+/** A stop from its first call. */
+export interface ModelStop {
+  readonly abortAt: number;
+  endAt: number;
+  readonly report: ModelReport;
+  /** What could not start in time: it is cancelled at once. */
+  readonly hopeless: readonly ModelTask[];
+}
+
 export function createCounts() {
   return {
     ...{ enqueued: 0, completed: 0, failed: 0, cancelled: 0, started: 0, retried: 0, rescheduled: 0 },
@@ -59,7 +68,7 @@ export class Ledger {
   /** Whom `drop-oldest` must drop next, in this order. */
   victims: ModelTask[] = [];
   /** Set by the first call of a stop. */
-  stop: { readonly abortAt: number; endAt: number; readonly report: ModelReport } | undefined;
+  stop: ModelStop | undefined;
   /** When what was left was aborted for the stop; undefined before that. */
   stopAbortedAt: number | undefined;
   stopEvents = 0;
@@ -203,7 +212,10 @@ export class Ledger {
 
   beginStop(abortAt: number, endAt: number): void {
     const ends = { completed: 0, failed: 0, cancelled: 0, abandoned: 0, neverStarted: 0 };
-    this.stop ??= { abortAt, endAt, report: { alive: this.live.size, ...ends } };
+    const isHopeless = (task: ModelTask) =>
+      task.waiting && (this.isPaused(task.queue) || (task.state === "scheduled" && task.readyAt > abortAt));
+    const hopeless = [...this.live].filter(isHopeless);
+    this.stop ??= { abortAt, endAt, hopeless, report: { alive: this.live.size, ...ends } };
     for (const task of this.line) task.sentAway = "MILLRACE_NOT_ACCEPTING";
     this.line = [];
   }
@@ -220,6 +232,8 @@ export class Ledger {
   observeAbort(attempt: ModelAttempt, cause: Cause): void {
     const now = this.now();
     this.#assert(this.#possible(attempt, now).has(cause), `${attempt.entry.name} was aborted for ${cause}`);
+    if (cause === "timeout" && !attempt.applied.has(cause)) this.counts.timedOut++;
+    attempt.applied.add(cause);
     if (attempt.causes.size === 0) this.#abort(attempt, [cause], now);
     else attempt.causes = new Set([cause]);
   }

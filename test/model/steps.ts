@@ -94,8 +94,22 @@ const someMs = fc.oneof(
   { weight: 1, arbitrary: fc.integer({ min: 1, max: 200 }) },
 );
 const rates = fc.constantFrom(1, 3, 10, 50, 100, 333, 1_000);
-const queue = fc.option(fc.constantFrom(...QUEUES), { nil: undefined, freq: 4 });
+const queue = fc.constantFrom(
+  undefined,
+  "default",
+  "wide",
+  "wide",
+  "narrow",
+  "narrow",
+  "other",
+  "other",
+  "more",
+);
 const pick = fc.nat(99);
+
+/** Given in so many of a hundred cases. */
+const given = <T>(percent: number, arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
+  fc.oneof({ weight: 100 - percent, arbitrary: fc.constant(undefined) }, { weight: percent, arbitrary });
 
 const ending: fc.Arbitrary<Ending> = fc.oneof(
   { weight: 5, arbitrary: fc.constant<Ending>({ ends: "returns" }) },
@@ -131,36 +145,34 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ act: fc.constant("end" as const), ending, sync: fc.boolean() }) },
 );
 
-const maybe = <T>(arbitrary: fc.Arbitrary<T>, freq: number) => fc.option(arbitrary, { nil: undefined, freq });
-
 const shape: fc.Arbitrary<TaskShape> = fc.record({
   queue,
   priority: fc.oneof(fc.constant(0), fc.integer({ min: -3, max: 3 })),
   weight: fc.constantFrom(1, 1, 1, 2, 1_000),
   delayMs: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: someMs }),
-  cost: fc.constantFrom(1, 1, 1, 1, 2, 3, 5),
-  maxAttempts: maybe(fc.integer({ min: 1, max: 4 }), 2),
+  cost: fc.constantFrom(1, 1, 1, 2, 3, 5),
+  maxAttempts: given(50, fc.integer({ min: 1, max: 4 })),
   backoff: fc.constantFrom("none", "fixed", "doubling", "jitter", "throws"),
-  timeoutMs: maybe(fc.oneof(someMs, fc.constant<false>(false)), 1),
-  ttlMs: maybe(someMs, 4),
-  killAfterMs: maybe(fc.constantFrom(0, 5, 30, 100), 2),
-  ownId: maybe(fc.nat(OWN_IDS - 1), 4),
-  signal: maybe(fc.nat(SIGNALS - 1), 3),
+  timeoutMs: given(30, fc.oneof(someMs, fc.constant<false>(false))),
+  ttlMs: given(15, someMs),
+  killAfterMs: given(30, fc.constantFrom(0, 5, 30, 100)),
+  ownId: given(15, fc.nat(OWN_IDS - 1)),
+  signal: given(30, fc.nat(SIGNALS - 1)),
   acts: fc.array(act, { maxLength: 4 }),
   awaited: fc.boolean(),
 });
 
-const limit = fc.record({ tasksPerSecond: rates, burst: maybe(fc.integer({ min: 1, max: 6 }), 1) });
+const limit = fc.record({ tasksPerSecond: rates, burst: given(70, fc.integer({ min: 1, max: 6 })) });
 
 export const settings: fc.Arbitrary<Settings> = fc.record({
   seed: fc.nat(1_000_000),
   concurrency: fc.integer({ min: 1, max: 4 }),
   capacity: fc.integer({ min: 1, max: 12 }),
   whenFull: fc.constantFrom("reject", "reject", "drop-oldest"),
-  rate: maybe(limit, 1),
-  queueRate: maybe(limit, 2),
+  rate: given(60, limit),
+  queueRate: given(75, limit),
   strictQueues: fc.boolean(),
-  maxAbandoned: maybe(fc.integer({ min: 0, max: 3 }), 2),
+  maxAbandoned: given(50, fc.integer({ min: 0, max: 3 })),
   killAfterMs: fc.constantFrom(0, 10, 40),
   retention: fc.record({
     maxEntries: fc.constantFrom(0, 2, 5, 1_000),
@@ -206,18 +218,18 @@ const instant: readonly Weighted[] = [
       do: fc.constant("setRate"),
       queue,
       tasksPerSecond: fc.oneof(rates, fc.constant(Number.POSITIVE_INFINITY)),
-      burst: maybe(fc.integer({ min: 1, max: 6 }), 1),
+      burst: given(70, fc.integer({ min: 1, max: 6 })),
     }),
   },
   {
     weight: 3,
     arbitrary: fc.record({
       do: fc.constant("setRetention"),
-      maxEntries: maybe(fc.constantFrom(0, 1, 4, 100), 1),
-      ttlMs: maybe(fc.constantFrom(0, 10, 1_000), 1),
+      maxEntries: given(50, fc.constantFrom(0, 1, 4, 100)),
+      ttlMs: given(50, fc.constantFrom(0, 10, 1_000)),
     }),
   },
-  { weight: 8, arbitrary: fc.record({ do: fc.constant("askResult"), pick, timeoutMs: maybe(someMs, 1) }) },
+  { weight: 8, arbitrary: fc.record({ do: fc.constant("askResult"), pick, timeoutMs: given(50, someMs) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("drain"), scheduled: fc.boolean() }) },
   {
     weight: 1,

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { TaskHandle, TaskOptions } from "../../src/index.js";
-import { seededRandom } from "../../src/testing/index.js";
+import { type TaskHandle, TaskManager, type TaskOptions } from "../../src/index.js";
+import { ManualClock, seededRandom } from "../../src/testing/index.js";
 import { createManager, untilAborted } from "../support/manual-manager.js";
 
 interface Wish {
@@ -196,6 +196,40 @@ describe("delayMs and runAt", () => {
     clock.shiftWall(-86_400_000);
     await clock.advance(1_000);
     expect(startedAt).toBe(1_000);
+  });
+
+  test("of many tasks are one instant, though the calendar counts whole milliseconds", async () => {
+    class CoarseCalendar extends ManualClock {
+      override wallNow(): number {
+        return Math.floor(super.wallNow());
+      }
+    }
+    const clock = new CoarseCalendar();
+    clock.block(0.6);
+    const tasks = new TaskManager({ clock, concurrency: 1 });
+    const runAt = clock.wallNow() + 1_000;
+    const started: number[] = [];
+    const early: number[] = [];
+    for (let priority = 9; priority >= 0; priority--) {
+      const work = () => {
+        started.push(priority);
+        if (clock.wallNow() < runAt) early.push(priority);
+      };
+      tasks.enqueue(work, { priority, runAt });
+      clock.block(0.37);
+    }
+    await clock.advance(1_010);
+    expect(started).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(early).toEqual([]);
+    // A calendar that was set is believed.
+    const earlier = tasks.enqueue(() => clock.now(), { runAt: clock.wallNow() + 1_000 });
+    clock.shiftWall(400);
+    const later = tasks.enqueue(() => clock.now(), { runAt: clock.wallNow() + 1_000 });
+    const before = clock.now();
+    await clock.advance(2_000);
+    expect((await later.result()) - before).toBeCloseTo(1_000, -1);
+    expect((await earlier.result()) - before).toBeCloseTo(1_000, -1);
+    await tasks.stopNow();
   });
 
   test("are longer than any timer can be", async () => {

@@ -39,6 +39,7 @@ describe("SignalListeners", () => {
     let calls = 0;
     const stop = signals.listen(controller.signal, () => calls++);
     stop();
+    expect(listeners(controller.signal)).toBe(0);
     signals.listen(controller.signal, () => calls++);
     stop();
     controller.abort();
