@@ -32,4 +32,6 @@ export interface ContextCarrier {
 export interface AsyncContextCarrier extends ContextCarrier {
   /** Gives `call` back so that it runs in the present context, wherever it is called. */
   bind<R>(call: () => R): () => R;
+  /** Calls back in the captured context; `run` without an outcome, for where no closure should be made. */
+  enter<A>(captured: CapturedContext | undefined, callback: (argument: A) => void, argument: A): void;
 }

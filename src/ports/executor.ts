@@ -1,4 +1,4 @@
-import type { Eventually, Outcome } from "../task/outcome.js";
+import type { Outcome } from "../task/outcome.js";
 import type { TaskContext, TaskFunction } from "../task/task-context.js";
 
 /** Where attempts run: on the event loop, or in worker threads. Each lane has slots of its own. */
@@ -8,6 +8,8 @@ export type LaneName = "inline" | "threads";
 export interface RunnableAttempt {
   readonly run: TaskFunction;
   readonly context: TaskContext;
+  /** To be called when the handler has ended; what is said after the first time is not heard. */
+  ended(outcome: Outcome): void;
 }
 
 /**
@@ -16,8 +18,12 @@ export interface RunnableAttempt {
  */
 export interface Executor {
   readonly lane: LaneName;
-  /** Runs the handler. Neither throws nor rejects: whatever the handler does becomes the outcome. */
-  run(attempt: RunnableAttempt): Eventually<Outcome>;
+  /**
+   * Runs the handler and calls `attempt.ended` when it has ended, at once or later. It does not throw:
+   * whatever the handler does becomes the outcome. A callback, since a promise of the outcome would cost each
+   * task one more promise and one more turn of the microtask queue.
+   */
+  run(attempt: RunnableAttempt): void;
   /**
    * Forces an end to an attempt that was aborted and went on regardless.
    * @returns true when it is over and its slot free, false when nothing can stop it and it must be abandoned

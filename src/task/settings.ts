@@ -28,6 +28,7 @@ export const BUILT_IN_SETTINGS: TaskSettings = Object.freeze({
  * options of their own share one object.
  */
 export function resolveSettings(complete: TaskSettings, ...layers: readonly SettingsLayer[]): TaskSettings {
+  if (layers.every(saysNothing)) return complete;
   const pick = <K extends keyof TaskSettings>(key: K): TaskSettings[K] => {
     for (const layer of layers) {
       const said = layer[key];
@@ -35,7 +36,6 @@ export function resolveSettings(complete: TaskSettings, ...layers: readonly Sett
     }
     return complete[key];
   };
-  if (layers.every(saysNothing)) return complete;
   return Object.freeze({
     timeoutMs: pick("timeoutMs"),
     maxAttempts: pick("maxAttempts"),

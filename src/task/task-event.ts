@@ -18,7 +18,10 @@ export type TaskEvent =
   | { readonly type: "finished"; readonly task: TaskSnapshot; readonly value: unknown }
   /** Was dropped to make room; comes just before its `finished`. */
   | { readonly type: "dropped"; readonly task: TaskSnapshot }
-  /** Its handler ignored its signal for `killAfterMs` and was given up; comes just before its `finished`. */
+  /**
+   * Its handler ignored its signal for `killAfterMs` and was given up; what became of it follows: `finished`
+   * or `retried`.
+   */
   | { readonly type: "abandoned"; readonly task: TaskSnapshot }
   /** A stop has begun. */
   | { readonly type: "stopping"; readonly graceful: boolean };

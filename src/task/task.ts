@@ -81,8 +81,9 @@ export class Task {
   /** Undefined until its first start. */
   times: AttemptTimes | undefined = undefined;
   finishedAt: number | undefined = undefined;
-  /** Where it waits, and its ticket there. */
+  /** Where it waits; undefined while it runs, and when it has ended. */
   place: WaitingPlace | undefined = undefined;
+  /** What finds it again where it waits, or its attempt where it runs. */
   ticket = -1;
   /** What the context carrier took along; dropped when the task ends. */
   captured: unknown = undefined;

@@ -1,19 +1,22 @@
 import type { Executor, RunnableAttempt } from "../../ports/executor.js";
-import type { Eventually, Outcome } from "../../task/outcome.js";
+import type { Outcome } from "../../task/outcome.js";
 
 /** Runs handlers on the event loop. What ignores its signal cannot be stopped here, only given up. */
 export class InlineExecutor implements Executor {
   readonly lane = "inline";
 
-  run(attempt: RunnableAttempt): Eventually<Outcome> {
+  run(attempt: RunnableAttempt): void {
+    const { run } = attempt; // called as a plain function: a handler has no `this`
+    let value: unknown;
     try {
-      const { run } = attempt; // called as a plain function: a handler has no `this`
-      const value = run(attempt.context);
-      if (isPlainPromise(value)) return value.then(toReturned, toThrown);
-      return isObject(value) ? settle(value) : toReturned(value);
+      value = run(attempt.context);
     } catch (thrown) {
-      return toThrown(thrown);
+      attempt.ended(toThrown(thrown));
+      return;
     }
+    if (isPlainPromise(value)) follow(attempt, value);
+    else if (isObject(value)) void settle(value).then((outcome) => attempt.ended(outcome));
+    else attempt.ended(toReturned(value));
   }
 
   kill(): boolean {
@@ -33,11 +36,23 @@ function toThrown(thrown: unknown): Outcome {
 
 /** What an async function returns, and nobody has tampered with: its `then` can be called as it is. */
 function isPlainPromise(value: unknown): value is Promise<unknown> {
-  return value instanceof Promise && value.constructor === Promise && value.then === Promise.prototype.then;
+  try {
+    if (!(value instanceof Promise)) return false;
+    return value.constructor === Promise && value.then === Promise.prototype.then;
+  } catch {
+    return false; // a proxy or a getter that throws
+  }
 }
 
 function isObject(value: unknown): boolean {
   return (typeof value === "object" && value !== null) || typeof value === "function";
+}
+
+function follow(attempt: RunnableAttempt, value: Promise<unknown>): void {
+  void value.then(
+    (result) => attempt.ended(toReturned(result)),
+    (thrown) => attempt.ended(toThrown(thrown)),
+  );
 }
 
 /** `await` treats whatever has a `then` with the care that it needs. */

@@ -35,6 +35,12 @@ export class AsyncContext implements AsyncContextCarrier {
     const resource = captured instanceof TaskResource ? captured : this.#root;
     return resource.runInAsyncScope(perform);
   }
+
+  enter<A>(captured: CapturedContext | undefined, callback: (argument: A) => void, argument: A): void {
+    const resource = captured instanceof TaskResource ? captured : this.#root;
+    resource.runInAsyncScope(callback, undefined, argument);
+  }
+
   bind<R>(call: () => R): () => R {
     const resource = new TaskResource();
     return () => resource.runInAsyncScope(call);

@@ -52,11 +52,11 @@ export function stopOnSignals<Report>(
     }
     first = { signal, at: now };
     process.exitCode = 128 + constants.signals[signal];
-    onSignal?.(signal);
     void tasks
       .stopGraceful({ deadlineMs })
       .then((report) => onStopped?.(report))
       .finally(() => setTimeout(remove, Math.max(0, now + ECHO_MS - performance.now())).unref());
+    onSignal?.(signal); // last, since it may throw
   };
   for (const signal of signals) process.on(signal, listener);
   return { [Symbol.dispose]: remove };

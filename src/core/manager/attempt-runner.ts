@@ -8,7 +8,7 @@ import type { Task } from "../../task/task.js";
 import type { Limiter } from "../limiter/limiter.js";
 import type { TaskQueue } from "../queue/task-queue.js";
 import type { Alarms } from "./alarms.js";
-import { Attempt, type AttemptTimekeeper } from "./attempt.js";
+import { Attempt, type AttemptKeeper } from "./attempt.js";
 import type { Backlog } from "./backlog.js";
 import type { Carriers } from "./carriers.js";
 import { type AbortCause, type Conclusion, conclude, stoppedError } from "./conclude.js";
@@ -38,9 +38,10 @@ export interface AttemptRunnerParts {
  * conclude from the outcome, and act on the conclusion. An attempt ends once: when its handler ends, or when
  * it is given up.
  */
-export class AttemptRunner implements AttemptTimekeeper {
+export class AttemptRunner implements AttemptKeeper {
   readonly #parts: AttemptRunnerParts;
-  readonly #running = new Map<Task, Attempt>();
+  /** In no particular order; a running task's ticket is its attempt's place here. */
+  readonly #running: Attempt[] = [];
 
   constructor(parts: AttemptRunnerParts) {
     this.#parts = parts;
@@ -48,11 +49,12 @@ export class AttemptRunner implements AttemptTimekeeper {
 
   /** Attempts that hold a slot. */
   get running(): number {
-    return this.#running.size;
+    return this.#running.length;
   }
 
-  attempts(): IterableIterator<Attempt> {
-    return this.#running.values();
+  /** Those that hold a slot now; a copy. */
+  attempts(): Attempt[] {
+    return [...this.#running];
   }
 
   start(task: Task, queue: TaskQueue, lane: Lane, now: number): void {
@@ -60,12 +62,7 @@ export class AttemptRunner implements AttemptTimekeeper {
     const { timeoutMs } = task.settings;
     // One that was aborted by who heard of its start has the alarm of its abort.
     if (timeoutMs !== false && attempt.cause === undefined) this.#parts.alarms.set(attempt, now + timeoutMs);
-    const outcome = this.#perform(attempt);
-    if (outcome instanceof Promise) {
-      void outcome.then((ended) => this.#handlerEnded(attempt, ended));
-    } else {
-      this.#handlerEnded(attempt, outcome);
-    }
+    this.#perform(attempt);
   }
 
   /**
@@ -75,8 +72,8 @@ export class AttemptRunner implements AttemptTimekeeper {
    * @returns whether this call decided
    */
   abort(task: Task, cause: AbortCause, now: number): boolean {
-    const attempt = this.#running.get(task);
-    if (attempt === undefined) return false;
+    const attempt = this.#running[task.ticket];
+    if (attempt?.task !== task) return false;
     if (attempt.cause !== undefined && (cause.kind === "stopped" || isDecided(attempt))) {
       if (cause.kind === "stopped") this.#hurry(attempt, now);
       return false;
@@ -98,6 +95,19 @@ export class AttemptRunner implements AttemptTimekeeper {
     this.abort(task, { kind: "timeout", error: new TaskTimeoutError(task.id, timeoutMs) }, now);
   }
 
+  handlerEnded(attempt: Attempt, outcome: Outcome): void {
+    const { clock, onProgress, settler } = this.#parts;
+    if (attempt.over) {
+      attempt.lane.abandoned--; // it was given up before, and has ended after all
+    } else {
+      const now = clock.now();
+      this.#recordEnd(attempt, now);
+      if (outcome.returned && attempt.cause === undefined) settler.complete(attempt.task, outcome.value, now);
+      else this.#act(attempt, conclude(attempt.task, attempt.cause, outcome), now, false);
+    }
+    onProgress();
+  }
+
   #recordStart(task: Task, queue: TaskQueue, lane: Lane, now: number): Attempt {
     const { run } = task;
     assert(run !== undefined, "a live task has its work");
@@ -107,16 +117,26 @@ export class AttemptRunner implements AttemptTimekeeper {
     const attempt = new Attempt(task, run, queue, lane, this);
     if (!this.#parts.lifecycle.accepting) attempt.announceStop(stoppedError(task));
     lane.running++;
-    this.#running.set(task, attempt);
+    task.ticket = this.#running.push(attempt) - 1;
     this.#parts.tally.started++;
     this.#parts.journal.record("started", task);
     return attempt;
   }
 
-  #perform(attempt: Attempt): Outcome | Promise<Outcome> {
-    const { task, lane } = attempt;
+  /** Runs the handler in the context that was carried to it. */
+  #perform(attempt: Attempt): void {
+    const { carriers } = this.#parts;
+    const { task } = attempt;
     const captured = task.captured as CapturedContext | undefined;
-    return this.#parts.carriers.run(captured, task, () => lane.executor.run(attempt));
+    if (!carriers.attached) {
+      carriers.enter(captured, begin, attempt);
+      return;
+    }
+    void carriers.run(captured, task, () => {
+      const outcome = attempt.outcome();
+      begin(attempt);
+      return outcome;
+    });
   }
 
   /** The time that an aborted attempt has left, from its abort; a stop shortens it. */
@@ -124,18 +144,6 @@ export class AttemptRunner implements AttemptTimekeeper {
     const { alarms, lifecycle } = this.#parts;
     const giveUpAt = (attempt.abortedAt ?? now) + attempt.task.settings.killAfterMs;
     alarms.set(attempt, Math.min(giveUpAt, lifecycle.endAt));
-  }
-
-  #handlerEnded(attempt: Attempt, outcome: Outcome): void {
-    const { clock, onProgress } = this.#parts;
-    if (attempt.over) {
-      attempt.lane.abandoned--; // it was given up before, and has ended after all
-    } else {
-      const now = clock.now();
-      this.#recordEnd(attempt, now);
-      this.#act(attempt, conclude(attempt.task, attempt.cause, outcome), now, false);
-    }
-    onProgress();
   }
 
   /** The handler went on after its abort: by force where there is one, else without its slot. */
@@ -154,10 +162,18 @@ export class AttemptRunner implements AttemptTimekeeper {
     const { task, queue, lane } = attempt;
     attempt.over = true;
     this.#parts.alarms.clear(attempt);
-    this.#running.delete(task);
+    this.#remove(attempt);
     lane.running--;
     this.#parts.backlog.ready.ended(queue);
     if (task.times !== undefined) task.times.runMs = now - task.times.startedAt;
+  }
+
+  /** The last one takes its place. */
+  #remove({ task }: Attempt): void {
+    const last = this.#running.pop();
+    if (last === undefined || last.task === task) return;
+    this.#running[task.ticket] = last;
+    last.task.ticket = task.ticket;
   }
 
   #act(attempt: Attempt, conclusion: Conclusion, now: number, abandoned: boolean): void {
@@ -236,6 +252,10 @@ export class AttemptRunner implements AttemptTimekeeper {
       if (task.state === "queued") backlog.addReady(task); // unless who heard of it has ended the task
     }
   }
+}
+
+function begin(attempt: Attempt): void {
+  attempt.lane.executor.run(attempt);
 }
 
 /** Whether the cause of its abort says what becomes of the task, and not only of this attempt. */

@@ -1,5 +1,6 @@
 import type { RunnableAttempt } from "../../ports/executor.js";
 import type { TaskMetadata } from "../../task/metadata.js";
+import type { Outcome } from "../../task/outcome.js";
 import type { Task } from "../../task/task.js";
 import type { TaskContext, TaskFunction } from "../../task/task-context.js";
 import type { TaskQueue } from "../queue/task-queue.js";
@@ -7,9 +8,12 @@ import type { Alarm } from "./alarms.js";
 import type { AbortCause } from "./conclude.js";
 import type { Lane } from "./lane.js";
 
-/** Who is told that an attempt's time is up: its timeout, or the grace after its abort. */
-export interface AttemptTimekeeper {
+/** Who looks after an attempt. */
+export interface AttemptKeeper {
+  /** The time is up: its timeout, or the grace after its abort. */
   timeUp(attempt: Attempt, now: number): void;
+  /** The handler has ended; said once, also when the attempt was given up before. */
+  handlerEnded(attempt: Attempt, outcome: Outcome): void;
 }
 
 /**
@@ -29,17 +33,19 @@ export class Attempt implements RunnableAttempt, Alarm {
   cause: AbortCause | undefined = undefined;
   abortedAt: number | undefined = undefined;
   over = false;
-  readonly #timekeeper: AttemptTimekeeper;
+  readonly #keeper: AttemptKeeper;
+  #ended = false;
+  #onOutcome: ((outcome: Outcome) => void) | undefined;
   #abort: AbortController | undefined;
   #stopping: AbortController | undefined;
   #stopReason: Error | undefined;
 
-  constructor(task: Task, run: TaskFunction, queue: TaskQueue, lane: Lane, keeper: AttemptTimekeeper) {
+  constructor(task: Task, run: TaskFunction, queue: TaskQueue, lane: Lane, keeper: AttemptKeeper) {
     this.task = task;
     this.run = run;
     this.queue = queue;
     this.lane = lane;
-    this.#timekeeper = keeper;
+    this.#keeper = keeper;
     this.context = new AttemptContext(this);
   }
 
@@ -74,7 +80,21 @@ export class Attempt implements RunnableAttempt, Alarm {
   }
 
   ring(now: number): void {
-    this.#timekeeper.timeUp(this, now);
+    this.#keeper.timeUp(this, now);
+  }
+
+  /** How the handler will end, for who wraps the attempt; to be asked for before it begins. */
+  outcome(): Promise<Outcome> {
+    return new Promise((resolve) => {
+      this.#onOutcome = resolve;
+    });
+  }
+
+  ended(outcome: Outcome): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#onOutcome?.(outcome);
+    this.#keeper.handlerEnded(this, outcome);
   }
 }
 

@@ -58,6 +58,16 @@ export class Carriers {
     return this.#local.bind(call);
   }
 
+  /** Whether there is any but the one of the async context. */
+  get attached(): boolean {
+    return this.#attached.length > 0;
+  }
+
+  /** Calls back in the async context of a task, where no carrier is attached. */
+  enter<A>(captured: CapturedContext | undefined, callback: (argument: A) => void, argument: A): void {
+    this.#local.enter(captured instanceof Captures ? captured.local : captured, callback, argument);
+  }
+
   /** @param keepLocal false when the task gave up its async context */
   capture(task: Task, keepLocal: boolean): CapturedContext | undefined {
     const local = keepLocal ? this.#local.capture(task) : undefined;

@@ -133,7 +133,7 @@ export class Controls {
     const upTo = intake.lastNumber;
     const sweep = canceller.beginSweep(upTo, reason);
     try {
-      for (const { task } of [...runner.attempts()]) sweep.cancel(task, clock.now());
+      for (const { task } of runner.attempts()) sweep.cancel(task, clock.now());
       await visitInPortions(registry.upTo(upTo), clock, (task) => sweep.cancel(task, clock.now()));
       return sweep.cancelled;
     } finally {

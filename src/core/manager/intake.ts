@@ -201,7 +201,7 @@ export class Intake {
 /** What few tasks have; undefined when this one has none of it. */
 function toDetails(options: CheckedTaskOptions, expiresAt: number | undefined): TaskDetails | undefined {
   const { id, name, description, metadata, correlationId, signal, cost } = options;
-  const details = { id, name, description, metadata, correlationId, signal, cost, expiresAt };
-  for (const value of Object.values(details)) if (value !== undefined) return details;
-  return undefined;
+  const isLabelled = id ?? name ?? description ?? metadata ?? correlationId;
+  if ((isLabelled ?? signal ?? cost ?? expiresAt) === undefined) return undefined;
+  return { id, name, description, metadata, correlationId, signal, cost, expiresAt };
 }

@@ -135,7 +135,7 @@ export class Shutdown implements Alarm {
     enter();
     intake.close();
     journal.recordStopping(graceful);
-    for (const attempt of [...runner.attempts()]) attempt.announceStop(stoppedError(attempt.task));
+    for (const attempt of runner.attempts()) attempt.announceStop(stoppedError(attempt.task));
   }
 
   #reported(): Promise<StopReport> {
@@ -180,7 +180,7 @@ export class Shutdown implements Alarm {
   #endAll(): void {
     const { canceller, clock, registry, runner } = this.#parts;
     const now = clock.now();
-    for (const attempt of [...runner.attempts()]) canceller.stop(attempt.task, now);
+    for (const attempt of runner.attempts()) canceller.stop(attempt.task, now);
     this.#inBackground(
       visitInPortions(registry, clock, (task) => {
         if (!isTerminal(task.state) && task.state !== "running") canceller.stop(task, clock.now());

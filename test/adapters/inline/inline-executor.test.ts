@@ -1,10 +1,23 @@
 import { describe, expect, it } from "vitest";
 import { InlineExecutor } from "../../../src/adapters/inline/inline-executor.js";
+import type { Eventually, Outcome } from "../../../src/task/outcome.js";
 import type { TaskContext, TaskFunction } from "../../../src/task/task-context.js";
 
 const executor = new InlineExecutor();
 const context = { id: "one" } as TaskContext;
-const run = (work: TaskFunction) => executor.run({ run: work, context });
+
+/** The outcome: at once where the executor says it at once, else a promise of it. */
+function run(work: TaskFunction): Eventually<Outcome> {
+  let said: Outcome | undefined;
+  const later = new Promise<Outcome>((resolve) => {
+    const ended = (outcome: Outcome) => {
+      said = outcome;
+      resolve(outcome);
+    };
+    executor.run({ run: work, context, ended });
+  });
+  return said ?? later;
+}
 
 describe("InlineExecutor", () => {
   it("gives what a synchronous handler returns or throws at once", () => {
