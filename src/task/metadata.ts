@@ -26,7 +26,7 @@ export const metadataCheck: Check<TaskMetadata> = (value, path) => {
     const scalar = typeof found === "string" || typeof found === "boolean" || Number.isFinite(found);
     if (!scalar) throw expected(`${path}.${key}`, "a string, a finite number or a boolean", found);
     bytes += Buffer.byteLength(key) + (typeof found === "string" ? Buffer.byteLength(found) : 8);
-    if (bytes > MAX_BYTES) throw expected(path, `at most ${MAX_BYTES} bytes`, `more`);
+    if (bytes > MAX_BYTES) throw expected(path, `at most ${MAX_BYTES} bytes of keys and values`, bytes);
     copy[key] = found as string | number | boolean;
   }
   return Object.freeze(copy);

@@ -54,6 +54,23 @@ describe("pause of all", () => {
     await tasks.pause({ wait: true });
   });
 
+  test.each([undefined, "one"])("with wait (queue: %s) resolves when it is undone first", async (queue) => {
+    const { clock, tasks } = createManager();
+    const running = tasks.enqueue(untilAborted, { queue: "one" });
+    await clock.settle();
+    let waited = false;
+    void tasks.pause({ queue, wait: true }).then(() => {
+      waited = true;
+    });
+    await clock.settle();
+    expect(waited).toBe(false);
+    tasks.resume({ queue });
+    await clock.settle();
+    expect(waited).toBe(true);
+    expect(running.state).toBe("running");
+    await tasks.stopNow();
+  });
+
   test("does not keep tasks from being cancelled, expired or accepted", async () => {
     const { clock, tasks } = createManager({ capacity: 3 });
     await tasks.pause();

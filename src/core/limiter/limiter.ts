@@ -68,7 +68,13 @@ export class Limiter {
     this.#shared.setRate(limit, now);
   }
 
+  /** A limit of its own for a queue; one without a limit is forgotten. */
   setQueueRate(queue: string, limit: RateLimit, now: number): void {
+    if (limit.tasksPerSecond === Number.POSITIVE_INFINITY) {
+      this.#limits.delete(queue);
+      this.#queues.delete(queue);
+      return;
+    }
     this.#limits.set(queue, limit);
     const bucket = this.#queues.get(queue);
     if (bucket === undefined) this.#queues.set(queue, new TokenBucket(limit, now));

@@ -15,7 +15,7 @@ import { visitInPortions } from "./sweep.js";
 export interface PauseOptions {
   /** Pause only this queue. Default: all of them. */
   queue?: string | undefined;
-  /** Resolve only when what was running has ended. Default false. */
+  /** Resolve only when what was running has ended, or the pause was undone. Default false. */
   wait?: boolean | undefined;
 }
 
@@ -74,13 +74,15 @@ export class Controls {
     dispatcher.wake(); // the best task may have been of that queue, and another may need fewer permits
     if (!wait) return;
     await conditions.until(() => {
-      return queue === undefined ? runner.running === 0 : (queues.known(queue)?.running ?? 0) === 0;
+      if (queue === undefined) return runner.running === 0 || !dispatcher.paused;
+      const known = queues.known(queue);
+      return known === undefined || known.running === 0 || !known.isClosedBy(PAUSED);
     });
   }
 
   resume(options?: ResumeOptions): void {
     const { queue } = check.readOptions<ResumeOptions>("", options, RESUME);
-    const { dispatcher, queues } = this.#core;
+    const { conditions, dispatcher, queues } = this.#core;
     if (queue === undefined) {
       dispatcher.resume();
     } else {
@@ -88,6 +90,7 @@ export class Controls {
       if (known !== undefined) queues.open(known, PAUSED);
       dispatcher.wake();
     }
+    conditions.check();
   }
 
   setConcurrency(options: ConcurrencyOptions): void {
