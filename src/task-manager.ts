@@ -149,7 +149,8 @@ export class TaskManager implements AsyncDisposable {
 
   /**
    * Starts nothing more, of one queue or at all; what runs goes on.
-   * @returns a promise that resolves at once, or with `wait` when what was running has ended or the pause was undone
+   * @returns a promise that resolves at once, or with `wait` when what was running has ended or the pause was
+   *   undone
    * @throws {OptionError}
    */
   async pause(options?: PauseOptions): Promise<void> {

@@ -71,7 +71,9 @@ export class Run {
   /** Does the steps, checks after each, stops, and checks that nothing is left. */
   async play(steps: readonly Step[]): Promise<void> {
     checkNow(this);
+    const { without } = this.ledger.settings;
     for (const step of steps) {
+      if (without.includes(step.do)) continue;
       this.#do(step);
       if (step.do === "advance") await this.clock.advance(step.ms);
       else await this.clock.advance(0);
@@ -174,7 +176,7 @@ export class Run {
         this.#stopNow();
         break;
       case "together":
-        for (const each of step.steps) this.#do(each);
+        for (const each of step.steps) if (!this.ledger.settings.without.includes(each.do)) this.#do(each);
         return;
       case "advance":
         return;
@@ -288,7 +290,9 @@ export class Run {
     return "MILLRACE_QUEUE_FULL";
   }
 
-  #plan(shape: TaskShape): ModelTask {
+  #plan(drawn: TaskShape): ModelTask {
+    const { without } = this.ledger.settings;
+    const shape: TaskShape = { ...drawn, ...pickKeys(PLAIN, without) };
     const signal = shape.signal === undefined ? undefined : this.signals[shape.signal]?.signal;
     if (signal !== undefined) this.usedSignals.add(signal);
     return this.ledger.plan(shape, signal);
@@ -630,6 +634,16 @@ function toOptions({ name, shape, signal }: ModelTask): TaskOptions {
     backoff,
     signal,
   };
+}
+
+/** What a task has of an option that the run leaves out. */
+const PLAIN = {
+  ...{ queue: undefined, delayMs: 0, cost: 1, timeoutMs: undefined, ttlMs: undefined },
+  ...{ killAfterMs: undefined, ownId: undefined, signal: undefined },
+} satisfies Partial<TaskShape>;
+
+function pickKeys<T extends object>(from: T, keys: readonly string[]): Partial<T> {
+  return Object.fromEntries(Object.entries(from).filter(([key]) => keys.includes(key))) as Partial<T>;
 }
 
 function pickFrom<T>(items: readonly T[], pick: number): T | undefined {

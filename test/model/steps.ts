@@ -79,6 +79,11 @@ export interface Settings {
   readonly killAfterMs: number;
   readonly retention: { readonly maxEntries: number; readonly ttlMs: number };
   readonly autoStart: boolean;
+  /**
+   * Steps that this run leaves out, and options that its tasks do not have: what is rare among everything is
+   * common among a few (swarm testing, Groce and others, 2012).
+   */
+  readonly without: readonly (keyof TaskShape | Step["do"])[];
   /** How the run ends: what is left then is stopped so. */
   readonly lastStop: "graceful" | "now";
 }
@@ -179,6 +184,12 @@ export const settings: fc.Arbitrary<Settings> = fc.record({
     ttlMs: fc.constantFrom(0, 20, 100, 3_600_000),
   }),
   autoStart: fc.constantFrom(true, true, true, true, false),
+  without: fc.subarray<keyof TaskShape | Step["do"]>([
+    ...(["enqueueMany", "enqueueAsync", "block", "cancelByHandle", "cancelById", "abortSignal"] as const),
+    ...(["cancelAll", "reprioritize", "pause", "setConcurrency", "setRate", "setRetention"] as const),
+    ...(["stopGraceful", "stopNow", "together"] as const),
+    ...(["queue", "delayMs", "cost", "timeoutMs", "ttlMs", "killAfterMs", "ownId", "signal"] as const),
+  ]),
   lastStop: fc.constantFrom("graceful", "now"),
 });
 

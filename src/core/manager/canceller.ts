@@ -1,4 +1,4 @@
-import { DeadlineError, QueueFullError } from "../../errors.js";
+import { DeadlineError, QueueFullError, withoutStack } from "../../errors.js";
 import { isTerminal, type TaskReason } from "../../task/states.js";
 import type { Task } from "../../task/task.js";
 import type { AttemptRunner } from "./attempt-runner.js";
@@ -43,8 +43,7 @@ export class Canceller {
 
   /** The task's deadline has passed. */
   expire(task: Task, now: number): boolean {
-    const createError = () => new DeadlineError(`Task ${task.id} did not end before its deadline`, task.id);
-    return this.#end(task, "fail", "deadline", createError, now);
+    return this.#end(task, "fail", "deadline", () => deadlineError(task), now);
   }
 
   /** The manager stops. */
@@ -56,7 +55,7 @@ export class Canceller {
   drop(task: Task, capacity: number, now: number): void {
     const { journal, tally } = this.#parts;
     if (isTerminal(task.state)) return;
-    const error = new QueueFullError(`Task ${task.id} was dropped to make room`, capacity, task.id);
+    const error = () => droppedError(task, capacity);
     tally.dropped++;
     journal.record("dropped", task);
     if (isTerminal(task.state)) return;
@@ -109,4 +108,14 @@ export class Canceller {
     this.#parts.settler.defeat(task, defeat, now);
     this.#parts.backlog.left();
   }
+}
+
+function deadlineError(task: Task): DeadlineError {
+  const message = `Task ${task.id} did not end before its deadline`;
+  return withoutStack(() => new DeadlineError(message, task.id));
+}
+
+function droppedError(task: Task, capacity: number): QueueFullError {
+  const message = `Task ${task.id} was dropped to make room`;
+  return withoutStack(() => new QueueFullError(message, capacity, task.id));
 }

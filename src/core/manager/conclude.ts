@@ -1,4 +1,4 @@
-import { ManagerStoppedError, TaskCancelledError } from "../../errors.js";
+import { ManagerStoppedError, TaskCancelledError, withoutStack } from "../../errors.js";
 import { toFailure } from "../../task/failure.js";
 import type { Outcome } from "../../task/outcome.js";
 import { findSteering, type RateLimitScope, type Steering } from "../../task/steering.js";
@@ -74,10 +74,12 @@ function failOrRetry(task: Task, reason: "error" | "timeout", error: Error): Con
 
 /** The error of a cancelled task; the reason is kept as its cause. */
 export function cancelledError(task: Task, reason: unknown): TaskCancelledError {
-  return new TaskCancelledError(`Task ${task.id} was cancelled`, task.id, { cause: reason });
+  const message = `Task ${task.id} was cancelled`;
+  return withoutStack(() => new TaskCancelledError(message, task.id, { cause: reason }));
 }
 
 /** The error of a task that a stop ended. */
 export function stoppedError(task: Task): ManagerStoppedError {
-  return new ManagerStoppedError(`Task ${task.id} was ended by a stop of its manager`, task.id);
+  const message = `Task ${task.id} was ended by a stop of its manager`;
+  return withoutStack(() => new ManagerStoppedError(message, task.id));
 }
