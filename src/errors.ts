@@ -22,9 +22,17 @@ export abstract class MillraceError extends Error {
   /** Stable and unique to the class. */
   abstract readonly code: MillraceErrorCode;
 
-  constructor(message: string, options?: { cause?: unknown }) {
-    super(message, options);
-    this.name = new.target.name;
+  static {
+    // Once here and not on each error, where it took a third of what an error without a stack costs.
+    Object.defineProperty(MillraceError.prototype, "name", {
+      get(this: MillraceError): string {
+        return this.constructor.name;
+      },
+      set(this: MillraceError, value: string) {
+        Object.defineProperty(this, "name", { value, writable: true, configurable: true });
+      },
+      configurable: true,
+    });
   }
 }
 

@@ -19,6 +19,11 @@ describe("errors", () => {
     });
     expect(error.cause).toBe(cause);
     expect(new OptionError("priority", "wrong").option).toBe("priority");
+    error.name = "Renamed";
+    expect([error.name, new TaskCancelledError("gone", "task-2").name]).toEqual([
+      "Renamed",
+      "TaskCancelledError",
+    ]);
   });
 
   test("made without a stack have no frames, and the next error has its own again", () => {
