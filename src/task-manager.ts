@@ -28,6 +28,13 @@ import type { TaskFunction } from "./task/task-context.js";
 import type { TaskOptions } from "./task/task-options.js";
 import type { TaskSnapshot } from "./task/task-snapshot.js";
 
+let readCore: (tasks: TaskManager) => Core;
+
+/** The parts of a manager: for what instruments one, and for tests. The package does not export it. */
+export function coreOf(tasks: TaskManager): Core {
+  return readCore(tasks);
+}
+
 /**
  * Runs tasks by priority under one rate limit, on the event loop, and settles every promise that it gives
  * out.
@@ -37,6 +44,10 @@ import type { TaskSnapshot } from "./task/task-snapshot.js";
  * those who want that.
  */
 export class TaskManager implements AsyncDisposable {
+  static {
+    readCore = (tasks) => tasks.#core;
+  }
+
   readonly #core: Core;
   readonly #controls: Controls;
 

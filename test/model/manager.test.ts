@@ -6,7 +6,7 @@ import { type Settings, type Step, settings, steps } from "./steps.js";
 /**
  * How many runs. `MILLRACE_MODEL_RUNS=20000 npx vitest run test/model/manager.test.ts` takes some minutes.
  */
-const RUNS = Number(process.env["MILLRACE_MODEL_RUNS"] ?? 800);
+const RUNS = Number(process.env["MILLRACE_MODEL_RUNS"] ?? 1_000);
 
 /**
  * Replays a failure: what the message of the failed run says, `<seed>` for the whole series of runs or

@@ -15,6 +15,8 @@ export class ReferenceLimit {
   burst: number;
   #permits: number;
   #at: number;
+  /** Since when it is full, as far as it is. */
+  #fullSince = Number.NEGATIVE_INFINITY;
   #closedUntil = Number.NEGATIVE_INFINITY;
   #takings: Taking[] = [];
 
@@ -38,7 +40,8 @@ export class ReferenceLimit {
   surelyHas(cost: number, now: number): boolean {
     if (now < this.#closedUntil + ROUNDING && this.#closedUntil > 0) return false;
     const available = this.available(now);
-    return available === this.burst || available >= Math.min(cost, this.burst) + ROUNDING;
+    if (available === this.burst) return now > this.#fullSince + ROUNDING;
+    return available >= Math.min(cost, this.burst) + ROUNDING;
   }
 
   /** Whether the permits may be there. */
@@ -88,6 +91,8 @@ export class ReferenceLimit {
   #refill(now: number): void {
     if (now <= this.#at) return;
     const perMs = this.tasksPerSecond / 1_000;
+    const missing = this.burst - this.#permits;
+    if (missing > 0) this.#fullSince = this.#at + missing / perMs;
     this.#permits = Math.min(this.burst, this.#permits + (now - this.#at) * perMs);
     this.#at = now;
   }

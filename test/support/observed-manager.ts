@@ -1,20 +1,10 @@
 import { expect, onTestFinished } from "vitest";
-import { InlineExecutor } from "../../src/adapters/inline/inline-executor.js";
-import { AsyncContext } from "../../src/adapters/system/async-context.js";
 import { Controls } from "../../src/core/manager/controls.js";
-import { assembleCore, type Core } from "../../src/core/manager/core.js";
-import {
-  readManagerOptions,
-  resolveOptions,
-  type TaskManagerOptions,
-} from "../../src/core/manager/options.js";
-import { readStopOptions, type StopOptions, type StopReport } from "../../src/core/manager/shutdown.js";
-import { type TaskManagerStats, toStats } from "../../src/core/manager/stats.js";
-import type { TaskHandle } from "../../src/core/manager/task-handle.js";
-import type { TaskFunction } from "../../src/task/task-context.js";
+import type { Core } from "../../src/core/manager/core.js";
+import type { TaskManagerOptions } from "../../src/core/manager/options.js";
 import type { TaskEvent } from "../../src/task/task-event.js";
-import type { TaskOptions } from "../../src/task/task-options.js";
 import type { TaskSnapshot } from "../../src/task/task-snapshot.js";
+import { coreOf, TaskManager } from "../../src/task-manager.js";
 import { ManualClock } from "../../src/testing/manual-clock.js";
 import { seededRandom } from "../../src/testing/seeded-random.js";
 
@@ -22,55 +12,19 @@ export interface ObservedOptions extends Omit<TaskManagerOptions, "clock"> {
   clock?: ManualClock;
 }
 
-/**
- * What a TaskManager is, put together in the same way from the same parts, but with its parts in view and its
- * events recorded. It has a manual clock.
- */
-export class ObservedManager {
+/** A `TaskManager` with its parts in view and its events recorded. It has a manual clock. */
+export class ObservedManager extends TaskManager {
   readonly clock: ManualClock;
   readonly core: Core;
   readonly controls: Controls;
   readonly events: TaskEvent[] = [];
 
   constructor({ clock = new ManualClock(), ...options }: ObservedOptions = {}) {
-    const read = readManagerOptions(options);
-    const resolved = resolveOptions(read);
+    super({ random: seededRandom(1), ...options, clock });
     this.clock = clock;
-    this.core = assembleCore(resolved, {
-      clock,
-      random: read.random ?? seededRandom(1),
-      inline: new InlineExecutor(),
-      carrier: new AsyncContext(),
-    });
+    this.core = coreOf(this);
     this.controls = new Controls(this.core);
     this.core.journal.events.subscribe((event) => this.events.push(event));
-    if (resolved.autoStart) this.controls.start();
-    if (resolved.signal !== undefined) this.core.shutdown.stopOn(resolved.signal);
-  }
-
-  enqueue<R>(work: TaskFunction<R>, options?: TaskOptions): TaskHandle<R> {
-    return this.core.intake.accept<R>(work, this.core.planner.plan(options));
-  }
-
-  async enqueueAsync<R>(work: TaskFunction<R>, options?: TaskOptions): Promise<TaskHandle<R>> {
-    return await this.core.intake.acceptWhenRoom<R>(work, this.core.planner.plan(options));
-  }
-
-  get(id: string): TaskSnapshot | undefined {
-    const task = this.core.registry.get(id);
-    return task === undefined ? undefined : this.core.journal.snapshot(task);
-  }
-
-  stats(): TaskManagerStats {
-    return toStats(this.core);
-  }
-
-  stopGraceful(options?: StopOptions): Promise<StopReport> {
-    return this.core.shutdown.stopGraceful(readStopOptions(options));
-  }
-
-  stopNow(): Promise<StopReport> {
-    return this.core.shutdown.stopNow();
   }
 
   /** The types of the events of one task, in their order. */
