@@ -159,6 +159,7 @@ export class QueueSet implements GroupOwner<TaskQueue> {
     const { queue, lane } = group;
     if (!group.eligible || queue.tickets[lane.index] !== -1) return;
     queue.joinAt(this.#virtualTime);
+    for (const other of this.#lanes) this.#place(queue, other);
     const turns = this.#turnsOf(lane);
     queue.tickets[lane.index] = turns.push(queue, this.#primary(queue), this.#secondary(queue));
   }
