@@ -110,7 +110,17 @@ export class Ledger {
 
   /** Room for new tasks that no waiting call has a claim to. */
   get room(): number {
-    return this.settings.capacity - this.waiting - this.line.length;
+    let room = this.settings.capacity - this.waiting;
+    const claimed = new Set<number>();
+    for (const { shape } of this.line) {
+      if (room <= 0) return 0;
+      const { ownId } = shape;
+      // A call whose id is taken by now is sent away when its turn comes.
+      if (ownId !== undefined && (claimed.has(ownId) || this.knows(ownId))) continue;
+      if (ownId !== undefined) claimed.add(ownId);
+      room--;
+    }
+    return room;
   }
 
   get held(): number {

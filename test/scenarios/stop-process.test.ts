@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { StopReport } from "../../src/index.js";
 import {
+import { crowding } from "../support/crowding.js";
   type ChildEnd,
   fixtureCommand,
   type RunningChild,
@@ -90,7 +91,7 @@ describe.concurrent("X3: signals", { timeout: 60_000 }, () => {
     expect(parts.completed).toBeGreaterThan(0);
     expect(parts.neverStarted).toBeGreaterThan(0);
     expect(parts.abandoned).toBe(0); // all end by themselves within killAfterMs
-    expect(durationMs).toBeLessThan(600 + 250);
+    expect(durationMs).toBeLessThan(600 + 250 * crowding());
     expect(end.stdout).toContain("signal SIGTERM\n");
   });
 
