@@ -179,8 +179,8 @@ export class TaskManager implements AsyncDisposable {
   }
 
   /**
-   * Changes a rate limit, from now on. Without `burst`, the present one stays. A waiting task whose cost is
-   * above the new burst takes the whole burst.
+   * Changes a rate limit, from now on. Without `burst`, the present one stays; where there was no limit, it
+   * is the default. A waiting task whose cost is above the new burst takes the whole burst.
    * @throws {OptionError}
    */
   setRate(options: RateOptions): void {

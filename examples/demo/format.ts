@@ -9,7 +9,7 @@ export function formatCount(value: number): string {
 
 /** A size in units of thousands, as disks are sold. */
 export function formatBytes(bytes: number): string {
-  if (bytes < 1_000) return `${bytes} B`;
+  if (bytes < 1_000) return `${whole.format(bytes)} B`;
   const units = ["kB", "MB", "GB", "TB"];
   let size = bytes / 1_000;
   while (size >= 999.95 && units.length > 1) {

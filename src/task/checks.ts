@@ -144,9 +144,20 @@ export function having<T>(what: string, ...methods: readonly (keyof T & string)[
 }
 
 export const abortSignal: Check<AbortSignal> = (value, path) => {
-  if (!(value instanceof AbortSignal)) throw expected(path, "an AbortSignal", value);
+  if (!isAbortSignal(value)) throw expected(path, "an AbortSignal", value);
   return value;
 };
+
+/** A real one: what only has the prototype would fail later, when the task is half accepted. */
+function isAbortSignal(value: unknown): value is AbortSignal {
+  try {
+    if (!(value instanceof AbortSignal)) return false;
+    Reflect.get(AbortSignal.prototype, "aborted", value);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** A function; what it takes and gives cannot be seen from outside. */
 export function callback<F>(): Check<F> {

@@ -5,7 +5,7 @@ export function nearestName(given: string, known: readonly string[]): string | u
   let least = Math.max(2, Math.floor(given.length / 3)) + 1;
   for (const candidate of known) {
     const distance = editDistance(given.toLowerCase(), candidate.toLowerCase());
-    if (distance < least) {
+    if (distance < least && distance < candidate.length) {
       least = distance;
       nearest = candidate;
     }

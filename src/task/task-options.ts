@@ -39,7 +39,8 @@ export interface TaskOptions {
   /** Do not start before this calendar time. Taken as a delay when the task is accepted. */
   runAt?: Date | number | undefined;
   /**
-   * The task's whole life ends at this calendar time; when it passes, the task fails with a DeadlineError.
+   * The task's whole life ends at this calendar time; when it passes, the task fails with a DeadlineError. It
+   * is watched from the acceptance on: `signal` bounds how long `enqueueAsync` may wait for room.
    */
   deadline?: Date | number | undefined;
   /** The task's whole life, from its acceptance. With `deadline`, the earlier one counts. */

@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /** What users test with: `import { ManualClock, seededRandom } from "millrace/testing"`. */
 
 export { ManualClock, type ManualClockOptions } from "./manual-clock.js";

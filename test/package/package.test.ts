@@ -102,7 +102,6 @@ describe("a program that installed the package", () => {
       target: "es2022",
       strict: true,
       noEmit: true,
-      types: ["node"],
     };
     const use = `
       import { OptionError, TaskManager } from "millrace";
@@ -114,6 +113,8 @@ describe("a program that installed the package", () => {
         // @ts-expect-error the result of this task is a number
         const text: string = await handle.result();
         await tasks.stopGraceful();
+        await using other = new TaskManager();
+        other.enqueue(() => 1);
         const code: "MILLRACE_OPTION" = new OptionError(text, text).code;
         return value + code.length + Object.keys(testing).length;
       }`;

@@ -147,7 +147,7 @@ describe("L2: odd rates", () => {
     enqueue(20);
     await clock.settle();
     expect(starts).toHaveLength(7);
-    expect(tasks.stats().limiter).toEqual({ tasksPerSecond: 1, burst: 7, available: 0 });
+    expect(tasks.stats().limiter).toEqual({ tasksPerSecond: 1, burst: 7, available: 0, closedForMs: 0 });
   });
 });
 
@@ -214,7 +214,7 @@ describe("L8: a rate that changes while tasks wait", () => {
   test("keeps the saved permits that the new burst holds, and the burst that is not named", async () => {
     const { clock, tasks, starts, enqueue } = createLimited({ tasksPerSecond: 1, burst: 10 });
     tasks.setRate({ tasksPerSecond: 2 });
-    expect(tasks.stats().limiter).toEqual({ tasksPerSecond: 2, burst: 10, available: 10 });
+    expect(tasks.stats().limiter).toEqual({ tasksPerSecond: 2, burst: 10, available: 10, closedForMs: 0 });
     tasks.setRate({ tasksPerSecond: 2, burst: 4 });
     expect(tasks.stats().limiter.available).toBe(4);
     tasks.setRate({ tasksPerSecond: 2, burst: 100 });

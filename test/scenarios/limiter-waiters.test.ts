@@ -247,7 +247,8 @@ describe("rateLimited", () => {
     await clock.settle();
     expect(tasks.get("limited")).toMatchObject({ state: "scheduled", reason: "rate-limited", attempt: 0 });
     expect(tasks.stats()).toMatchObject({ queued: 1, scheduled: 1, backingOff: 0 });
-    expect(tasks.stats().limiter.available).toBe(0);
+    expect(tasks.stats().limiter).toMatchObject({ available: 0, closedForMs: 5_000 });
+    expect(tasks.health()).toMatchObject({ status: "degraded", concerns: ["rate-limited"] });
     await clock.advance(4_999);
     expect(started).toHaveLength(1);
     await clock.advance(1);

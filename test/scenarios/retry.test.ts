@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { describe, expect, it } from "vitest";
 import {
   type Backoff,
@@ -300,4 +301,55 @@ describe("a backoff of the user's", () => {
       expect(manager.stats().lanes.inline).toMatchObject({ running: 0 });
     },
   );
+});
+
+describe("a backoff of the user's that acts on its own task", () => {
+  it.each(["by its signal", "by its handle", "by cancelAll"])(
+    "cancels it %s, and it does not run again",
+    async (how) => {
+      const manager = observeManager();
+      const controller = new AbortController();
+      let runs = 0;
+      const handle = manager.enqueue(
+        () => {
+          runs++;
+          throw new Error("fails");
+        },
+        {
+          maxAttempts: 3,
+          signal: controller.signal,
+          backoff: () => {
+            expect(manager.stats().running).toBe(1);
+            if (how === "by its signal") controller.abort("fatal");
+            else if (how === "by its handle") expect(handle.cancel("fatal")).toBe(true);
+            else void manager.cancelAll("fatal");
+            return 5;
+          },
+        },
+      );
+      await manager.clock.advance(100);
+      expect(runs).toBe(1);
+      expect(handle.state).toBe("cancelled");
+      await expect(handle.result()).rejects.toMatchObject({
+        code: "MILLRACE_TASK_CANCELLED",
+        cause: "fatal",
+      });
+    },
+  );
+
+  it("runs in the async context of its task, also after a timeout", async () => {
+    const manager = observeManager();
+    const storage = new AsyncLocalStorage<string>();
+    const seen: unknown[] = [];
+    const options = {
+      maxAttempts: 2,
+      timeoutMs: 10,
+      killAfterMs: 0,
+      backoff: () => seen.push(storage.getStore()),
+    };
+    for (const store of ["a", "b"])
+      storage.run(store, () => manager.enqueue(() => new Promise(() => {}), options));
+    await manager.clock.advance(1_000);
+    expect(seen).toEqual(["a", "b"]);
+  });
 });

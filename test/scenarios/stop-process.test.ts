@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
 import type { StopReport } from "../../src/index.js";
 import {
-import { crowding } from "../support/crowding.js";
   type ChildEnd,
   fixtureCommand,
   type RunningChild,
   runFixture,
   startChild,
 } from "../support/child-process.js";
+import { crowding } from "../support/crowding.js";
 
 /** What a program wrote, line by line, when it ended by itself without an error. */
 async function linesOf(program: string): Promise<readonly string[]> {

@@ -15,7 +15,8 @@ describe("nearestName", () => {
     ["queues", "queue"],
     ["ids", "id"],
     ["somethingElse", undefined],
-    ["", "id"],
+    ["", undefined],
+    ["x", undefined],
     ["x".repeat(65), undefined],
   ])("takes %s for %s", (given, expected) => {
     expect(nearestName(given, KNOWN)).toBe(expected);

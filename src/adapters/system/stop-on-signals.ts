@@ -31,7 +31,7 @@ const ECHO_MS = 250;
  * the first signal and never calls `process.exit`: the process ends when nothing else keeps it. The handlers
  * are removed when the stop is done and that time is over, so that a later signal has its usual effect.
  *
- * @returns removes the handlers before their time
+ * @returns removes the handlers; to be used where you stop the manager yourself and the process lives on
  * @throws {OptionError}
  */
 export function stopOnSignals<Report>(

@@ -81,6 +81,11 @@ export class Limiter {
     else bucket.setRate(limit, now);
   }
 
+  /** How long a handler's `rateLimited({ scope: "all" })` holds everything back, in milliseconds. */
+  closedForMs(now: number): number {
+    return this.#shared.closedForMs(now);
+  }
+
   /** Nothing takes a shared permit before that instant. */
   closeUntil(at: number): void {
     this.#shared.closeUntil(at);

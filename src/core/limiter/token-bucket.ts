@@ -108,6 +108,11 @@ export class TokenBucket {
     this.#closedUntil = Math.max(this.#closedUntil, at);
   }
 
+  /** How long it stays closed, in milliseconds; 0 when it is not. */
+  closedForMs(now: number): number {
+    return Math.max(0, this.#closedUntil - this.#advance(now));
+  }
+
   /** The present, which never goes back. */
   #advance(now: number): number {
     assert(Number.isFinite(now), "now is a finite instant");

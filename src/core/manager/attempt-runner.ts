@@ -96,14 +96,11 @@ export class AttemptRunner implements AttemptKeeper {
   }
 
   handlerEnded(attempt: Attempt, outcome: Outcome): void {
-    const { clock, onProgress, settler } = this.#parts;
+    const { clock, onProgress } = this.#parts;
     if (attempt.over) {
       attempt.lane.abandoned--; // it was given up before, and has ended after all
     } else {
-      const now = clock.now();
-      this.#recordEnd(attempt, now);
-      if (outcome.returned && attempt.cause === undefined) settler.complete(attempt.task, outcome.value, now);
-      else this.#act(attempt, conclude(attempt.task, attempt.cause, outcome), now, false);
+      this.#end(attempt, outcome, clock.now(), false);
     }
     onProgress();
   }
@@ -148,14 +145,50 @@ export class AttemptRunner implements AttemptKeeper {
 
   /** The handler went on after its abort: by force where there is one, else without its slot. */
   #giveUp(attempt: Attempt, now: number): void {
-    const { task, lane, cause } = attempt;
+    const { lane, cause } = attempt;
     if (lane.executor.kill(attempt)) return;
-    this.#recordEnd(attempt, now);
     lane.abandoned++;
     this.#parts.tally.abandoned++;
-    this.#parts.journal.record("abandoned", task);
-    this.#act(attempt, conclude(task, cause, { returned: false, thrown: cause?.error }), now, true);
+    this.#end(attempt, { returned: false, thrown: cause?.error }, now, true);
     this.#parts.onProgress();
+  }
+
+  #end(attempt: Attempt, outcome: Outcome, now: number, abandoned: boolean): void {
+    const conclusion = this.#conclude(attempt, outcome);
+    this.#recordEnd(attempt, now);
+    if (abandoned) this.#parts.journal.record("abandoned", attempt.task);
+    this.#act(attempt, conclusion, now, abandoned);
+  }
+
+  /**
+   * What follows, with the delay before a retry. A backoff of the user's may cancel the task, or stop the
+   * manager: so it is asked while the attempt can still be aborted, and what it did counts.
+   */
+  #conclude(attempt: Attempt, outcome: Outcome): TimedConclusion {
+    const { cause, task } = attempt;
+    const conclusion = conclude(task, cause, outcome);
+    if (conclusion.next !== "retry") return conclusion;
+    const timed = this.#timeRetry(task, conclusion.error);
+    if (attempt.cause === cause) return timed;
+    const second = conclude(task, attempt.cause, outcome);
+    return second.next === "retry" ? timed : second;
+  }
+
+  #timeRetry(task: Task, error: Error): TimedConclusion {
+    const { carriers, journal, random } = this.#parts;
+    task.error = error;
+    const input = { attempt: task.attempt, error, snapshot: () => journal.snapshot(task) };
+    let timed: TimedConclusion = { next: "fail", reason: "error", error };
+    const ask = () => {
+      try {
+        const delayMs = backoffDelayMs(task.settings.backoff, input, () => random.next());
+        timed = { next: "retry", error, delayMs };
+      } catch (refused) {
+        if (refused instanceof Error) timed = { next: "fail", reason: "error", error: refused };
+      }
+    };
+    carriers.enter(task.captured as CapturedContext | undefined, ask, undefined);
+    return timed;
   }
 
   #recordEnd(attempt: Attempt, now: number): void {
@@ -176,7 +209,7 @@ export class AttemptRunner implements AttemptKeeper {
     last.task.ticket = task.ticket;
   }
 
-  #act(attempt: Attempt, conclusion: Conclusion, now: number, abandoned: boolean): void {
+  #act(attempt: Attempt, conclusion: TimedConclusion, now: number, abandoned: boolean): void {
     const { task } = attempt;
     const { settler, limiter } = this.#parts;
     switch (conclusion.next) {
@@ -188,7 +221,7 @@ export class AttemptRunner implements AttemptKeeper {
         settler.defeat(task, { ...conclusion, transition: conclusion.next }, now, abandoned);
         break;
       case "retry":
-        this.#retry(attempt, conclusion.error, now, abandoned);
+        this.#retry(attempt, conclusion, now, abandoned);
         break;
       case "reschedule":
         if (conclusion.scope === "all") limiter.closeUntil(now + conclusion.delayMs);
@@ -196,19 +229,8 @@ export class AttemptRunner implements AttemptKeeper {
     }
   }
 
-  #retry({ task, queue }: Attempt, error: Error, now: number, abandoned: boolean): void {
-    const { settler, tally, journal, random } = this.#parts;
-    const { backoff } = task.settings;
-    task.error = error;
-    let delayMs: number;
-    try {
-      const input = { attempt: task.attempt, error, snapshot: () => journal.snapshot(task) };
-      delayMs = backoffDelayMs(backoff, input, () => random.next());
-    } catch (refused) {
-      const cause = refused instanceof Error ? refused : error;
-      settler.defeat(task, { transition: "fail", reason: "error", error: cause }, now, abandoned);
-      return;
-    }
+  #retry({ task, queue }: Attempt, { delayMs, error }: TimedRetry, now: number, abandoned: boolean): void {
+    const { tally, journal } = this.#parts;
     if (this.#tooLate(task, now + delayMs, now, abandoned)) return;
     tally.retried++;
     queue.tally.retried++;
@@ -253,6 +275,15 @@ export class AttemptRunner implements AttemptKeeper {
     }
   }
 }
+
+/** A retry of which it is known when. */
+interface TimedRetry {
+  readonly next: "retry";
+  readonly error: Error;
+  readonly delayMs: number;
+}
+
+type TimedConclusion = Exclude<Conclusion, { readonly next: "retry" }> | TimedRetry;
 
 function begin(attempt: Attempt): void {
   attempt.lane.executor.run(attempt);

@@ -22,6 +22,7 @@ import { Lifecycle } from "./lifecycle.js";
 import type { ResolvedOptions } from "./options.js";
 import { Registry } from "./registry.js";
 import { Retention } from "./retention.js";
+import { RootedClock } from "./rooted-clock.js";
 import { Settler } from "./settler.js";
 import { Shutdown } from "./shutdown.js";
 import { SignalListeners } from "./signal-listeners.js";
@@ -41,7 +42,8 @@ export interface World {
 export type Core = ReturnType<typeof assembleCore>;
 
 /** The parts that stand by themselves. */
-function layGround(options: ResolvedOptions, { clock, random, carrier, inline }: World) {
+function layGround(options: ResolvedOptions, { random, carrier, inline, ...world }: World) {
+  const clock = new RootedClock(world.clock, carrier);
   const alarms = new Alarms(clock);
   const signals = new SignalListeners();
   const idPrefix = createIdPrefix(random);

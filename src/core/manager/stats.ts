@@ -21,6 +21,10 @@ export interface LimiterStats {
   readonly burst: number;
   /** Permits that could be taken now. */
   readonly available: number;
+  /**
+   * How long a handler's `rateLimited({ scope: "all" })` holds all starts back, in milliseconds; mostly 0.
+   */
+  readonly closedForMs: number;
 }
 
 /** One queue; its tally begins anew when a queue that no option names was empty and forgotten. */
@@ -55,7 +59,13 @@ export interface TaskManagerStats {
 }
 
 /** Why a manager is not quite well. */
-export type HealthConcern = "abandoned-holding-slots" | "stopping" | "stopped" | "paused" | "not-started";
+export type HealthConcern =
+  | "abandoned-holding-slots"
+  | "rate-limited"
+  | "stopping"
+  | "stopped"
+  | "paused"
+  | "not-started";
 
 /** Whether the manager does its work, and if not, why. */
 export interface TaskManagerHealth {
@@ -98,6 +108,7 @@ export function toHealth(core: Core): TaskManagerHealth {
   const oldest = backlog.oldest();
   const concerns: HealthConcern[] = [];
   if (lane.held > 0) concerns.push("abandoned-holding-slots");
+  if (limiter.closedForMs(now) > 0) concerns.push("rate-limited");
   if (lifecycle.phase === "ready") concerns.push("not-started");
   else if (lifecycle.phase === "stopped") concerns.push("stopped");
   else if (lifecycle.phase !== "running") concerns.push("stopping");
@@ -117,7 +128,11 @@ function toLaneStats({ concurrency, running, free, abandoned, held }: Lane): Lan
 }
 
 function toLimiterStats(limiter: Limiter, now: number): LimiterStats {
-  return Object.freeze({ ...limiter.limit, available: limiter.available(now) });
+  return Object.freeze({
+    ...limiter.limit,
+    available: limiter.available(now),
+    closedForMs: limiter.closedForMs(now),
+  });
 }
 
 function toQueueStats(queues: Iterable<TaskQueue>): Readonly<Record<string, QueueStats>> {

@@ -71,9 +71,9 @@ export class LocalTaskHandle<R> implements TaskHandle<R>, ResultSink {
   result(options?: ResultOptions): Promise<R> {
     if (options === undefined) return this.#outcome();
     const { timeoutMs, signal } = readOptions<ResultOptions>("", options, CHECKS);
+    if (isTerminal(this.#task.state)) return this.#outcome();
     if (signal?.aborted) return Promise.reject(signal.reason);
-    if (isTerminal(this.#task.state) || (timeoutMs === undefined && signal === undefined))
-      return this.#outcome();
+    if (timeoutMs === undefined && signal === undefined) return this.#outcome();
     return this.#outcomeBefore(timeoutMs, signal);
   }
 

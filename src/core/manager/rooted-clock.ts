@@ -1,0 +1,38 @@
+import type { Clock, Timer } from "../../ports/clock.js";
+import type { AsyncContextCarrier } from "../../ports/context-carrier.js";
+
+/**
+ * A clock whose timers belong to nobody's request: they call back in the context in which the manager was
+ * made. Else the timer that happens to be set in some request would keep its AsyncLocalStorage alive, and
+ * hand it to whatever it wakes.
+ */
+export class RootedClock implements Clock {
+  readonly #clock: Clock;
+  readonly #carrier: AsyncContextCarrier;
+
+  constructor(clock: Clock, carrier: AsyncContextCarrier) {
+    this.#clock = clock;
+    this.#carrier = carrier;
+  }
+
+  now(): number {
+    return this.#clock.now();
+  }
+
+  wallNow(): number {
+    return this.#clock.wallNow();
+  }
+
+  setTimeout(callback: () => void, delayMs: number): Timer {
+    const started: { timer?: Timer } = {};
+    const start = () => {
+      started.timer = this.#clock.setTimeout(callback, delayMs);
+    };
+    this.#carrier.enter(undefined, start, undefined);
+    return started.timer as Timer;
+  }
+
+  setImmediate(callback: () => void): void {
+    this.#carrier.enter(undefined, () => this.#clock.setImmediate(callback), undefined);
+  }
+}
