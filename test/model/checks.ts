@@ -121,6 +121,7 @@ function checkStats(run: Run): void {
   same(inline.free, Math.max(0, ledger.concurrency - ledger.running.size - ledger.held), "free");
   same(stats.limiter.tasksPerSecond, ledger.shared.tasksPerSecond, "tasksPerSecond");
   same(stats.limiter.burst, ledger.shared.burst, "burst");
+  same(stats.limiter.closedForMs, ledger.shared.closedForMs(now), "closedForMs");
   const expected = ledger.shared.available(now);
   const off = stats.limiter.available === expected ? 0 : Math.abs(stats.limiter.available - expected);
   run.assert(!(off > 1e-6), `stats say ${stats.limiter.available} permits are there`);
@@ -162,7 +163,10 @@ function checkHealth(run: Run): void {
     `the oldest has waited ${expected} ms, not ${oldestWaitMs}`,
   );
   run.assert(concerns.includes("abandoned-holding-slots") === ledger.held > 0, "held slots are a concern");
-  const well = ledger.started && ledger.stop === undefined && !ledger.paused && ledger.held === 0;
+  const isClosed = ledger.shared.closedForMs(now) > 0;
+  run.assert(concerns.includes("rate-limited") === isClosed, "a limit that was met is a concern");
+  const works = ledger.started && ledger.stop === undefined && !ledger.paused;
+  const well = works && ledger.held === 0 && !isClosed;
   run.assert((status === "ok") === well, `the status is not ${status}`);
 }
 

@@ -36,6 +36,11 @@ export class ReferenceLimit {
     return now < this.#closedUntil ? 0 : Math.max(0, this.#permits);
   }
 
+  /** How long nothing may start, whatever permits are there. */
+  closedForMs(now: number): number {
+    return Math.max(0, this.#closedUntil - now);
+  }
+
   /** Whether the permits are there beyond doubt. */
   surelyHas(cost: number, now: number): boolean {
     if (now < this.#closedUntil + ROUNDING && this.#closedUntil > 0) return false;
