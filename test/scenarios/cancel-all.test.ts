@@ -44,7 +44,7 @@ describe("C9: cancelAll", () => {
     for (let round = 0; round < 4; round++) {
       const tasks = new TaskManager({ capacity: WAITING, concurrency: 8 });
       for (let count = 0; count < 8; count++) tasks.enqueue(untilAborted);
-      await new Promise((resolve) => setImmediate(resolve));
+      while (tasks.stats().running < 8) await new Promise((resolve) => setImmediate(resolve));
       for (let count = 0; count < WAITING; count++) tasks.enqueue(() => expect.unreachable("was cancelled"));
       const meter = new LoopMeter();
       meter.start();
