@@ -40,13 +40,12 @@ export interface TaskProfile {
   readonly settings: TaskSettings;
 }
 
-/** When the last attempt ran. */
-export interface AttemptTimes {
-  readonly startedAt: number;
+/** What is known of an attempt that has ended while its task has not. */
+export interface PastAttempt {
   /** How long the task had been ready. */
   readonly waitMs: number;
-  /** How long the attempt ran; undefined while it runs. */
-  runMs: number | undefined;
+  /** How long the attempt ran. */
+  readonly runMs: number;
 }
 
 /** What a new task is made of. */
@@ -78,8 +77,10 @@ export class Task {
   reason: TaskReason | undefined = undefined;
   /** When it became, or will become, ready to start; undefined where that is `enqueuedAt`. */
   readyAt: number | undefined = undefined;
-  /** Undefined until its first start. */
-  times: AttemptTimes | undefined = undefined;
+  /** When its last attempt started; undefined until its first start. */
+  startedAt: number | undefined = undefined;
+  /** Its last attempt, once that has ended and the task goes on; else the instants here tell of it. */
+  pastAttempt: PastAttempt | undefined = undefined;
   finishedAt: number | undefined = undefined;
   /** Where it waits; undefined while it runs, and when it has ended. */
   place: WaitingPlace | undefined = undefined;
@@ -133,6 +134,19 @@ export class Task {
 
   set error(error: Error | (() => Error) | undefined) {
     this.#error = error;
+  }
+
+  /** How long it was ready before its last start; undefined before the first. */
+  get waitMs(): number | undefined {
+    if (this.startedAt === undefined) return undefined;
+    return this.pastAttempt?.waitMs ?? this.startedAt - (this.readyAt ?? this.enqueuedAt);
+  }
+
+  /** How long its last attempt ran; undefined before the first start and while it runs. */
+  get runMs(): number | undefined {
+    if (this.pastAttempt !== undefined) return this.pastAttempt.runMs;
+    if (this.startedAt === undefined || this.finishedAt === undefined) return undefined;
+    return this.finishedAt - this.startedAt;
   }
 
   get priority(): number {

@@ -26,10 +26,10 @@ export function toSnapshot(task: Task, wallOffset: number): TaskSnapshot {
     maxAttempts: task.settings.maxAttempts,
     enqueuedAt: task.enqueuedAt + wallOffset,
     dueAt: state === "scheduled" ? readyAt + wallOffset : undefined,
-    startedAt: toWall(task.times?.startedAt),
+    startedAt: toWall(task.startedAt),
     finishedAt: isTerminal(state) ? toWall(task.finishedAt) : undefined,
-    waitMs: task.times?.waitMs,
-    runMs: task.times?.runMs,
+    waitMs: task.waitMs,
+    runMs: task.runMs,
     error: task.error,
   });
 }

@@ -59,7 +59,7 @@ function setScene(whenFull: "reject" | "drop-oldest"): Scene {
 function newlyWaiting({ core }: OpenManager): number {
   let waiting = 0;
   for (const task of core.registry) {
-    if (task.times === undefined && (task.state === "queued" || task.state === "scheduled")) waiting++;
+    if (task.startedAt === undefined && (task.state === "queued" || task.state === "scheduled")) waiting++;
   }
   return waiting;
 }

@@ -46,7 +46,7 @@ describe("toSnapshot", () => {
     const task = newTask({ name: "n", description: "d", correlationId: "c" });
     task.move("queued", "start");
     task.attempt = 1;
-    task.times = { startedAt: 150, waitMs: 50, runMs: undefined };
+    task.startedAt = 150;
     expect(toSnapshot(task, 1_000)).toMatchObject({
       ...{ id: "prefix-7", name: "n", description: "d", correlationId: "c", state: "running", attempt: 1 },
       ...{ enqueuedAt: 1_100, startedAt: 1_150, waitMs: 50, runMs: undefined, finishedAt: undefined },

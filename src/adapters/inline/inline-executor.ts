@@ -1,9 +1,13 @@
 import type { Executor, RunnableAttempt } from "../../ports/executor.js";
 import type { Outcome } from "../../task/outcome.js";
 
+/** More than so many are made anew when they are needed. */
+const MAX_IDLE_FOLLOWERS = 256;
+
 /** Runs handlers on the event loop. What ignores its signal cannot be stopped here, only given up. */
 export class InlineExecutor implements Executor {
   readonly lane = "inline";
+  readonly #idle: Follower[] = [];
 
   run(attempt: RunnableAttempt): void {
     const { run } = attempt; // called as a plain function: a handler has no `this`
@@ -14,7 +18,7 @@ export class InlineExecutor implements Executor {
       attempt.ended(toThrown(thrown));
       return;
     }
-    if (isPlainPromise(value)) follow(attempt, value);
+    if (isPlainPromise(value)) (this.#idle.pop() ?? new Follower(this.#idle)).follow(attempt, value);
     else if (isObject(value)) void settle(value).then((outcome) => attempt.ended(outcome));
     else attempt.ended(toReturned(value));
   }
@@ -48,11 +52,28 @@ function isObject(value: unknown): boolean {
   return (typeof value === "object" && value !== null) || typeof value === "function";
 }
 
-function follow(attempt: RunnableAttempt, value: Promise<unknown>): void {
-  void value.then(
-    (result) => attempt.ended(toReturned(result)),
-    (thrown) => attempt.ended(toThrown(thrown)),
-  );
+/** Follows one promise after another, so that the two callbacks are not made anew for each attempt. */
+class Follower {
+  readonly #idle: Follower[];
+  #attempt: RunnableAttempt | undefined = undefined;
+  readonly #returned = (value: unknown) => this.#end(toReturned(value));
+  readonly #threw = (thrown: unknown) => this.#end(toThrown(thrown));
+
+  constructor(idle: Follower[]) {
+    this.#idle = idle;
+  }
+
+  follow(attempt: RunnableAttempt, promise: Promise<unknown>): void {
+    this.#attempt = attempt;
+    void promise.then(this.#returned, this.#threw);
+  }
+
+  #end(outcome: Outcome): void {
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
+    if (this.#idle.length < MAX_IDLE_FOLLOWERS) this.#idle.push(this);
+    attempt?.ended(outcome);
+  }
 }
 
 /** `await` treats whatever has a `then` with the care that it needs. */

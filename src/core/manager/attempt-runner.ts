@@ -2,7 +2,6 @@ import { assert, TaskTimeoutError } from "../../errors.js";
 import type { Clock } from "../../ports/clock.js";
 import type { CapturedContext } from "../../ports/context-carrier.js";
 import type { Random } from "../../ports/random.js";
-import { backoffDelayMs } from "../../task/backoff.js";
 import type { Outcome } from "../../task/outcome.js";
 import type { Task } from "../../task/task.js";
 import type { Limiter } from "../limiter/limiter.js";
@@ -11,7 +10,8 @@ import type { Alarms } from "./alarms.js";
 import { Attempt, type AttemptKeeper } from "./attempt.js";
 import type { Backlog } from "./backlog.js";
 import type { Carriers } from "./carriers.js";
-import { type AbortCause, type Conclusion, conclude, stoppedError } from "./conclude.js";
+import { type AbortCause, stoppedError } from "./conclude.js";
+import { Concluder, type TimedConclusion, type TimedRetry } from "./concluder.js";
 import type { Journal } from "./journal.js";
 import type { Lane } from "./lane.js";
 import type { Lifecycle } from "./lifecycle.js";
@@ -40,11 +40,13 @@ export interface AttemptRunnerParts {
  */
 export class AttemptRunner implements AttemptKeeper {
   readonly #parts: AttemptRunnerParts;
+  readonly #concluder: Concluder;
   /** In no particular order; a running task's ticket is its attempt's place here. */
   readonly #running: Attempt[] = [];
 
   constructor(parts: AttemptRunnerParts) {
     this.#parts = parts;
+    this.#concluder = new Concluder(parts);
   }
 
   /** Attempts that hold a slot. */
@@ -96,9 +98,12 @@ export class AttemptRunner implements AttemptKeeper {
   }
 
   handlerEnded(attempt: Attempt, outcome: Outcome): void {
-    const { clock, onProgress } = this.#parts;
+    const { clock, onProgress, settler } = this.#parts;
     if (attempt.over) {
       attempt.lane.abandoned--; // it was given up before, and has ended after all
+    } else if (outcome.returned && attempt.cause === undefined) {
+      this.#recordEnd(attempt);
+      settler.complete(attempt.task, outcome.value, clock.now());
     } else {
       this.#end(attempt, outcome, clock.now(), false);
     }
@@ -110,7 +115,8 @@ export class AttemptRunner implements AttemptKeeper {
     assert(run !== undefined, "a live task has its work");
     task.move("queued", "start");
     task.attempt++;
-    task.times = { startedAt: now, waitMs: now - (task.readyAt ?? task.enqueuedAt), runMs: undefined };
+    task.startedAt = now;
+    task.pastAttempt = undefined;
     const attempt = new Attempt(task, run, queue, lane, this);
     if (!this.#parts.lifecycle.accepting) attempt.announceStop(stoppedError(task));
     lane.running++;
@@ -154,51 +160,22 @@ export class AttemptRunner implements AttemptKeeper {
   }
 
   #end(attempt: Attempt, outcome: Outcome, now: number, abandoned: boolean): void {
-    const conclusion = this.#conclude(attempt, outcome);
-    this.#recordEnd(attempt, now);
-    if (abandoned) this.#parts.journal.record("abandoned", attempt.task);
+    const conclusion = this.#concluder.conclude(attempt, outcome);
+    this.#recordEnd(attempt);
+    if (abandoned) {
+      rememberAttempt(attempt.task, now);
+      this.#parts.journal.record("abandoned", attempt.task);
+    }
     this.#act(attempt, conclusion, now, abandoned);
   }
 
-  /**
-   * What follows, with the delay before a retry. A backoff of the user's may cancel the task, or stop the
-   * manager: so it is asked while the attempt can still be aborted, and what it did counts.
-   */
-  #conclude(attempt: Attempt, outcome: Outcome): TimedConclusion {
-    const { cause, task } = attempt;
-    const conclusion = conclude(task, cause, outcome);
-    if (conclusion.next !== "retry") return conclusion;
-    const timed = this.#timeRetry(task, conclusion.error);
-    if (attempt.cause === cause) return timed;
-    const second = conclude(task, attempt.cause, outcome);
-    return second.next === "retry" ? timed : second;
-  }
-
-  #timeRetry(task: Task, error: Error): TimedConclusion {
-    const { carriers, journal, random } = this.#parts;
-    task.error = error;
-    const input = { attempt: task.attempt, error, snapshot: () => journal.snapshot(task) };
-    let timed: TimedConclusion = { next: "fail", reason: "error", error };
-    const ask = () => {
-      try {
-        const delayMs = backoffDelayMs(task.settings.backoff, input, () => random.next());
-        timed = { next: "retry", error, delayMs };
-      } catch (refused) {
-        if (refused instanceof Error) timed = { next: "fail", reason: "error", error: refused };
-      }
-    };
-    carriers.enter(task.captured as CapturedContext | undefined, ask, undefined);
-    return timed;
-  }
-
-  #recordEnd(attempt: Attempt, now: number): void {
-    const { task, queue, lane } = attempt;
+  #recordEnd(attempt: Attempt): void {
+    const { queue, lane } = attempt;
     attempt.over = true;
     this.#parts.alarms.clear(attempt);
     this.#remove(attempt);
     lane.running--;
     this.#parts.backlog.ready.ended(queue);
-    if (task.times !== undefined) task.times.runMs = now - task.times.startedAt;
   }
 
   /** The last one takes its place. */
@@ -263,6 +240,7 @@ export class AttemptRunner implements AttemptKeeper {
     record: () => void,
   ): void {
     const { backlog } = this.#parts;
+    rememberAttempt(task, now);
     task.readyAt = now + delayMs;
     if (delayMs > 0) {
       task.move("running", "schedule", reason);
@@ -276,17 +254,14 @@ export class AttemptRunner implements AttemptKeeper {
   }
 }
 
-/** A retry of which it is known when. */
-interface TimedRetry {
-  readonly next: "retry";
-  readonly error: Error;
-  readonly delayMs: number;
-}
-
-type TimedConclusion = Exclude<Conclusion, { readonly next: "retry" }> | TimedRetry;
-
 function begin(attempt: Attempt): void {
   attempt.lane.executor.run(attempt);
+}
+
+/** Keeps what the instants of a task say of the attempt that has ended, before they change. */
+function rememberAttempt(task: Task, now: number): void {
+  if (task.pastAttempt !== undefined || task.startedAt === undefined) return;
+  task.pastAttempt = { waitMs: task.waitMs ?? 0, runMs: now - task.startedAt };
 }
 
 /** Whether the cause of its abort says what becomes of the task, and not only of this attempt. */

@@ -56,7 +56,7 @@ export class Backlog implements Alarm {
 
   /** Takes a task that is in state queued. */
   addReady(task: Task): void {
-    if (task.times === undefined) this.#arrivals.push(task);
+    if (task.startedAt === undefined) this.#arrivals.push(task);
     this.ready.push(task, this.#lane);
     this.#events.ready(task);
   }

@@ -60,23 +60,30 @@ export class Registry {
     if (own !== undefined) this.#named.set(own, task);
   }
 
-  delete(task: Task): void {
-    const key = Math.floor(task.number / PAGE_SIZE);
+  /** By its number, so that a task of long ago, which has left the processor's cache, is not read. */
+  delete(number: number): void {
+    const key = Math.floor(number / PAGE_SIZE);
     const page = this.#pages.get(key);
-    if (page === undefined || page.tasks[task.number % PAGE_SIZE] !== task) return;
-    page.tasks[task.number % PAGE_SIZE] = undefined;
+    const task = page?.tasks[number % PAGE_SIZE];
+    if (page === undefined || task === undefined) return;
+    page.tasks[number % PAGE_SIZE] = undefined;
     page.used--;
     this.#size--;
     if (page.used === 0) this.#pages.delete(key);
-    const own = task.details?.id;
+    const own = this.#named.size === 0 ? undefined : task.details?.id;
     if (own !== undefined) this.#named.delete(own);
+  }
+
+  /** The task of that number; undefined when it is not known here. */
+  at(number: number): Task | undefined {
+    return this.#pages.get(Math.floor(number / PAGE_SIZE))?.tasks[number % PAGE_SIZE];
   }
 
   get(id: string): Task | undefined {
     const named = this.#named.get(id);
     if (named !== undefined || !id.startsWith(this.#prefix)) return named;
     const number = Number(id.slice(this.#prefix.length));
-    const task = this.#pages.get(Math.floor(number / PAGE_SIZE))?.tasks[number % PAGE_SIZE];
+    const task = this.at(number);
     return task?.id === id ? task : undefined;
   }
 

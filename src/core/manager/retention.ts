@@ -22,7 +22,8 @@ export class Retention implements Alarm {
   alarmTicket = -1;
   readonly #registry: Registry;
   readonly #alarms: Alarms;
-  readonly #finished = new RingBuffer<Task>();
+  /** Their numbers. */
+  readonly #finished = new RingBuffer<number>();
   #limits: RetentionLimits;
 
   constructor(registry: Registry, alarms: Alarms, limits: RetentionLimits) {
@@ -40,7 +41,7 @@ export class Retention implements Alarm {
   }
 
   keep(task: Task, now: number): void {
-    this.#finished.push(task);
+    this.#finished.push(task.number);
     while (this.#finished.size > this.#limits.maxEntries) this.#prune();
     if (this.#finished.size === 1) this.#setAlarm(now);
   }
@@ -65,11 +66,12 @@ export class Retention implements Alarm {
   /** When the one that ended first may go; Infinity when none is kept. */
   #expiry(): number {
     const oldest = this.#finished.peek();
-    return oldest === undefined ? Number.POSITIVE_INFINITY : (oldest.finishedAt ?? 0) + this.#limits.ttlMs;
+    if (oldest === undefined) return Number.POSITIVE_INFINITY;
+    return (this.#registry.at(oldest)?.finishedAt ?? 0) + this.#limits.ttlMs;
   }
 
   #prune(): void {
-    const task = this.#finished.shift();
-    if (task !== undefined) this.#registry.delete(task);
+    const number = this.#finished.shift();
+    if (number !== undefined) this.#registry.delete(number);
   }
 }

@@ -202,7 +202,7 @@ export class Shutdown implements Alarm {
     if (abandoned) counts.abandoned++;
     else if (task.state === "completed") counts.completed++;
     else if (task.state === "failed") counts.failed++;
-    else if (task.times === undefined) counts.neverStarted++;
+    else if (task.startedAt === undefined) counts.neverStarted++;
     else counts.cancelled++;
   }
 }

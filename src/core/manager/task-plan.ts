@@ -4,7 +4,7 @@ import { toOrder } from "../../task/order.js";
 import { resolveSettings } from "../../task/settings.js";
 import type { TaskProfile } from "../../task/task.js";
 import type { TaskFunction } from "../../task/task-context.js";
-import { type CheckedTaskOptions, readTaskOptions } from "../../task/task-options.js";
+import { type CheckedTaskOptions, readPriorityAlone, readTaskOptions } from "../../task/task-options.js";
 import type { Limiter } from "../limiter/limiter.js";
 import type { Calendar } from "./calendar.js";
 import type { ResolvedOptions } from "./options.js";
@@ -38,6 +38,8 @@ export class TaskPlanner {
    *  @throws {TaskCancelledError} when its signal has aborted already */
   plan(options: unknown): TaskPlan {
     if (options === undefined) return this.#plain;
+    const priority = readPriorityAlone(options);
+    if (priority !== undefined) return { ...this.#plain, order: toOrder(priority, 1) };
     const read = readTaskOptions(options);
     const plan = this.#complete(read, read);
     if (read.cost !== undefined) this.#refuseCost(read.cost, plan.profile.queue);

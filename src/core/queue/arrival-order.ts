@@ -45,5 +45,5 @@ export class ArrivalOrder {
 }
 
 function isWaiting(task: Task): boolean {
-  return task.state === "queued" && task.times === undefined;
+  return task.state === "queued" && task.startedAt === undefined;
 }

@@ -8,7 +8,7 @@ import { createTask } from "../../support/waiting-task.js";
 function leave(task: Task, started: boolean): void {
   if (started) {
     task.move("queued", "start");
-    task.times = { startedAt: 0, waitMs: 0, runMs: undefined };
+    task.startedAt = 0;
   } else {
     task.move("queued", "cancel", "cancelled");
   }

@@ -1,0 +1,64 @@
+import type { CapturedContext } from "../../ports/context-carrier.js";
+import type { Random } from "../../ports/random.js";
+import { backoffDelayMs } from "../../task/backoff.js";
+import type { Outcome } from "../../task/outcome.js";
+import type { Task } from "../../task/task.js";
+import type { Attempt } from "./attempt.js";
+import type { Carriers } from "./carriers.js";
+import { type Conclusion, conclude } from "./conclude.js";
+import type { Journal } from "./journal.js";
+
+/** A retry of which it is known when. */
+export interface TimedRetry {
+  readonly next: "retry";
+  readonly error: Error;
+  readonly delayMs: number;
+}
+
+export type TimedConclusion = Exclude<Conclusion, { readonly next: "retry" }> | TimedRetry;
+
+export interface ConcluderParts {
+  readonly carriers: Carriers;
+  readonly journal: Journal;
+  readonly random: Random;
+}
+
+/** Decides what follows from an attempt, and when. */
+export class Concluder {
+  readonly #parts: ConcluderParts;
+
+  constructor(parts: ConcluderParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * What follows, with the delay before a retry. A backoff of the user's may cancel the task, or stop the
+   * manager: so it is asked while the attempt can still be aborted, and what it did counts.
+   */
+  conclude(attempt: Attempt, outcome: Outcome): TimedConclusion {
+    const { cause, task } = attempt;
+    const conclusion = conclude(task, cause, outcome);
+    if (conclusion.next !== "retry") return conclusion;
+    const timed = this.#timeRetry(task, conclusion.error);
+    if (attempt.cause === cause) return timed;
+    const second = conclude(task, attempt.cause, outcome);
+    return second.next === "retry" ? timed : second;
+  }
+
+  #timeRetry(task: Task, error: Error): TimedConclusion {
+    const { carriers, journal, random } = this.#parts;
+    task.error = error;
+    const input = { attempt: task.attempt, error, snapshot: () => journal.snapshot(task) };
+    let timed: TimedConclusion = { next: "fail", reason: "error", error };
+    const ask = () => {
+      try {
+        const delayMs = backoffDelayMs(task.settings.backoff, input, () => random.next());
+        timed = { next: "retry", error, delayMs };
+      } catch (refused) {
+        if (refused instanceof Error) timed = { next: "fail", reason: "error", error: refused };
+      }
+    };
+    carriers.enter(task.captured as CapturedContext | undefined, ask, undefined);
+    return timed;
+  }
+}
