@@ -1,30 +1,35 @@
 import type { Task, WaitingPlace } from "../../task/task.js";
 import { IndexedHeap } from "../collections/indexed-heap.js";
-
-/** Something that is open or closed to starts. */
-export interface Gate {
-  readonly open: boolean;
-}
+import type { Gate } from "./gate.js";
+import type { HandlerGate } from "./handler-gate.js";
 
 /** What the queue set has to know of a lane: whether one more attempt may start in it. */
-export interface LaneGate extends Gate {
+export interface LaneGate {
+  readonly open: boolean;
   readonly index: number;
 }
 
 /**
  * The smallest thing that opens and closes for the dispatcher: the waiting tasks of one queue that start in
- * one lane (and, where its handler has a limit of its own, of that handler). Its order is priority, weight,
- * arrival.
+ * one lane and have one handler, or none. Its order is priority, weight, arrival.
  */
 export class Group<Q extends Gate> implements WaitingPlace {
   readonly queue: Q;
   readonly lane: LaneGate;
+  /** Of the handler; undefined for plain functions. */
+  readonly handler: HandlerGate<Group<Q>> | undefined;
   readonly #tasks = new IndexedHeap<Task>();
   readonly #owner: GroupOwner<Q>;
 
-  constructor(queue: Q, lane: LaneGate, owner: GroupOwner<Q>) {
+  constructor(
+    queue: Q,
+    lane: LaneGate,
+    handler: HandlerGate<Group<Q>> | undefined,
+    owner: GroupOwner<Q>,
+  ) {
     this.queue = queue;
     this.lane = lane;
+    this.handler = handler;
     this.#owner = owner;
   }
 
@@ -36,9 +41,9 @@ export class Group<Q extends Gate> implements WaitingPlace {
     return this.#tasks.peek();
   }
 
-  /** Whether its head may start, as far as queue and group are concerned. */
+  /** Whether its head may start, as far as queue and handler are concerned. */
   get eligible(): boolean {
-    return this.#tasks.size > 0 && this.queue.open;
+    return this.#tasks.size > 0 && this.queue.open && this.handler?.open !== false;
   }
 
   push(task: Task): void {

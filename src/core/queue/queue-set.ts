@@ -1,19 +1,16 @@
 import { assert } from "../../errors.js";
 import type { Task } from "../../task/task.js";
 import { IndexedHeap } from "../collections/indexed-heap.js";
+import { type Closure, FULL, LIMITED } from "./gate.js";
 import { Group, type GroupOwner, type LaneGate } from "./group.js";
-import {
-  FULL,
-  LIMITED,
-  type QueueClosure,
-  type QueueGroup,
-  type QueueShape,
-  TaskQueue,
-} from "./task-queue.js";
+import { HandlerGate } from "./handler-gate.js";
+import { type QueueGroup, type QueueShape, TaskQueue } from "./task-queue.js";
 
 export interface QueueSetOptions {
   readonly lanes: readonly LaneGate[];
   readonly shapes: ReadonlyMap<string, QueueShape>;
+  /** Handlers by name, with how many of each may run at once. */
+  readonly handlers?: ReadonlyMap<string, number> | undefined;
   /** Drain queues of a higher share first, instead of giving each its share of the turns. */
   readonly strict: boolean;
 }
@@ -35,6 +32,7 @@ export class QueueSet implements GroupOwner<TaskQueue> {
   readonly #strict: boolean;
   readonly #shapes: ReadonlyMap<string, QueueShape>;
   readonly #queues = new Map<string, TaskQueue>();
+  readonly #handlers = new Map<string, HandlerGate<QueueGroup>>();
   /** Empty queues that are not configured, by pass: kept until the others have caught up with them. */
   readonly #idle = new IndexedHeap<TaskQueue>();
   #virtualTime = 0;
@@ -48,6 +46,9 @@ export class QueueSet implements GroupOwner<TaskQueue> {
     this.#strict = options.strict;
     this.#shapes = options.shapes;
     for (const name of options.shapes.keys()) this.queue(name);
+    for (const [name, maxConcurrency] of options.handlers ?? []) {
+      this.#handlers.set(name, new HandlerGate(name, maxConcurrency));
+    }
   }
 
   /** Tasks that wait here. */
@@ -58,6 +59,14 @@ export class QueueSet implements GroupOwner<TaskQueue> {
   /** Queues that are known at this moment. */
   queues(): IterableIterator<TaskQueue> {
     return this.#queues.values();
+  }
+
+  handlers(): IterableIterator<HandlerGate<QueueGroup>> {
+    return this.#handlers.values();
+  }
+
+  handler(name: string): HandlerGate<QueueGroup> | undefined {
+    return this.#handlers.get(name);
   }
 
   /** The queue of that name, when it is known at this moment. */
@@ -80,8 +89,10 @@ export class QueueSet implements GroupOwner<TaskQueue> {
   push(task: Task, lane: LaneGate): void {
     if (task.sequence === 0) task.sequence = ++this.#sequence;
     const queue = this.queue(task.queue);
-    const group = groupOf(queue, lane) ?? this.#newGroup(queue, lane);
+    const handler = task.handler === undefined ? undefined : this.#handlers.get(task.handler);
+    const group = groupOf(queue, lane, handler) ?? this.#newGroup(queue, lane, handler);
     queue.waiting++;
+    if (handler !== undefined) handler.waiting++;
     this.#size++;
     group.push(task);
   }
@@ -100,13 +111,12 @@ export class QueueSet implements GroupOwner<TaskQueue> {
 
   /** Takes the head of a group for a start and charges its queue for the turn. */
   take(group: QueueGroup): Task {
-    const { queue } = group;
+    const { queue, handler } = group;
     const task = group.shift();
     assert(task !== undefined, "only a group with a head can be taken from");
     this.#size--;
-    queue.waiting--;
-    queue.running++;
-    if (queue.running >= queue.shape.maxConcurrency) queue.close(FULL);
+    queue.began();
+    handler?.began();
     queue.joinAt(this.#virtualTime);
     this.#virtualTime = queue.pass;
     queue.countTurn();
@@ -115,42 +125,50 @@ export class QueueSet implements GroupOwner<TaskQueue> {
     return task;
   }
 
-  /** An attempt of this queue no longer counts as running. */
-  ended(queue: TaskQueue): void {
+  /** An attempt of this group no longer counts as running. */
+  ended({ queue, handler }: QueueGroup): void {
     assert(queue.running > 0, "only a queue with running tasks can see one end");
-    queue.running--;
-    if (queue.isClosedBy(FULL) && queue.running < queue.shape.maxConcurrency) this.open(queue, FULL);
+    if (handler?.ended()) this.open(handler, FULL);
+    if (queue.ended()) this.open(queue, FULL);
     this.#retireIfForgettable(queue);
   }
 
-  close(queue: TaskQueue, closure: QueueClosure): void {
-    queue.close(closure);
-  }
-
-  open(queue: TaskQueue, closure: QueueClosure): void {
-    queue.reopen(closure);
-    if (!queue.open) return;
-    for (const group of queue.groups) this.#welcome(group);
-    this.#retireIfForgettable(queue);
+  open(gate: TaskQueue | HandlerGate<QueueGroup>, closure: Closure): void {
+    gate.reopen(closure);
+    if (!gate.open) return;
+    for (const group of gate.groups) this.#welcome(group);
+    if (gate instanceof TaskQueue) this.#retireIfForgettable(gate);
   }
 
   headMayHaveChanged(group: QueueGroup): void {
-    // The permit that the queue waited for was counted for the head it had.
-    if (group.queue.isClosedBy(LIMITED)) this.open(group.queue, LIMITED);
-    else this.#welcome(group);
+    this.#openForNewHead(group);
+    this.#welcome(group);
   }
 
   removed(group: QueueGroup): void {
+    const { queue, handler } = group;
     this.#size--;
-    group.queue.waiting--;
-    if (group.queue.isClosedBy(LIMITED)) this.open(group.queue, LIMITED);
-    else this.#retireIfForgettable(group.queue);
+    queue.waiting--;
+    if (handler !== undefined) handler.waiting--;
+    this.#openForNewHead(group);
+    this.#retireIfForgettable(queue);
     this.#forgetCaughtUp();
   }
 
-  #newGroup(queue: TaskQueue, lane: LaneGate): QueueGroup {
-    const group = new Group(queue, lane, this);
+  /** The permit that queue or handler waited for was counted for the head that it had. */
+  #openForNewHead({ queue, handler }: QueueGroup): void {
+    if (queue.isClosedBy(LIMITED)) this.open(queue, LIMITED);
+    if (handler?.isClosedBy(LIMITED)) this.open(handler, LIMITED);
+  }
+
+  #newGroup(
+    queue: TaskQueue,
+    lane: LaneGate,
+    handler: HandlerGate<QueueGroup> | undefined,
+  ): QueueGroup {
+    const group = new Group(queue, lane, handler, this);
     queue.groups.push(group);
+    handler?.groups.add(group);
     return group;
   }
 
@@ -231,12 +249,17 @@ export class QueueSet implements GroupOwner<TaskQueue> {
       const ticket = queue.tickets[lane.index] ?? -1;
       if (ticket !== -1) this.#turnsOf(lane).remove(ticket);
     }
+    for (const group of queue.groups) group.handler?.groups.delete(group);
     this.#queues.delete(queue.name);
   }
 }
 
-function groupOf(queue: TaskQueue, lane: LaneGate): QueueGroup | undefined {
-  for (const group of queue.groups) if (group.lane === lane) return group;
+function groupOf(
+  queue: TaskQueue,
+  lane: LaneGate,
+  handler: HandlerGate<QueueGroup> | undefined,
+): QueueGroup | undefined {
+  for (const group of queue.groups) if (group.lane === lane && group.handler === handler) return group;
   return undefined;
 }
 

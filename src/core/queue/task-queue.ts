@@ -1,13 +1,5 @@
+import { Gate } from "./gate.js";
 import type { Group } from "./group.js";
-
-/** What holds a queue closed; several may at once. */
-export const PAUSED = 1;
-/** As many of its tasks run as its `maxConcurrency` allows. */
-export const FULL = 2;
-/** Its own rate limit has no permit for its head. */
-export const LIMITED = 4;
-
-export type QueueClosure = typeof PAUSED | typeof FULL | typeof LIMITED;
 
 /** What is configured for one named queue, as far as waiting is concerned. */
 export interface QueueShape {
@@ -21,17 +13,8 @@ export const DEFAULT_SHAPE: QueueShape = Object.freeze({
   maxConcurrency: Number.POSITIVE_INFINITY,
 });
 
-/** How many tasks of a queue came to which end since the queue is known. */
-export interface QueueTally {
-  completed: number;
-  failed: number;
-  cancelled: number;
-  retried: number;
-}
-
 /** One named queue: its groups, what holds it closed, and its place in the turns of the queue set. */
-export class TaskQueue {
-  readonly name: string;
+export class TaskQueue extends Gate {
   readonly shape: QueueShape;
   /** Named in the options: never forgotten. */
   readonly configured: boolean;
@@ -40,37 +23,17 @@ export class TaskQueue {
   readonly groups: Group<TaskQueue>[] = [];
   /** Its tickets in the heaps of the lanes, by lane; -1 where it is in none. */
   readonly tickets: number[];
-  readonly tally: QueueTally = { completed: 0, failed: 0, cancelled: 0, retried: 0 };
   idleTicket = -1;
-  waiting = 0;
-  running = 0;
-  #closedBy = 0;
   /** Virtual time from which its turns are counted, and how many it has had since. */
   #joinedAt = 0;
   #turns = 0;
 
   constructor(name: string, index: number, lanes: number, shape?: QueueShape) {
-    this.name = name;
+    super(name, shape?.maxConcurrency);
     this.index = index;
     this.configured = shape !== undefined;
     this.shape = shape ?? DEFAULT_SHAPE;
     this.tickets = new Array<number>(lanes).fill(-1);
-  }
-
-  get open(): boolean {
-    return this.#closedBy === 0;
-  }
-
-  isClosedBy(closure: QueueClosure): boolean {
-    return (this.#closedBy & closure) !== 0;
-  }
-
-  close(closure: QueueClosure): void {
-    this.#closedBy |= closure;
-  }
-
-  reopen(closure: QueueClosure): void {
-    this.#closedBy &= ~closure;
   }
 
   /**

@@ -1,0 +1,68 @@
+/** What holds a gate closed; several may at once. */
+export const PAUSED = 1;
+/** As many of its tasks run as its `maxConcurrency` allows. */
+export const FULL = 2;
+/** Its own rate limit has no permit for its head. */
+export const LIMITED = 4;
+
+export type Closure = typeof PAUSED | typeof FULL | typeof LIMITED;
+
+/** How many tasks came to which end. */
+export interface EndTally {
+  completed: number;
+  failed: number;
+  cancelled: number;
+  retried: number;
+}
+
+/** Something whose tasks may start, or may not for the time being: a queue, or a handler. */
+export abstract class Gate {
+  readonly name: string;
+  readonly maxConcurrency: number;
+  /** Since it is known. */
+  readonly tally: EndTally = { completed: 0, failed: 0, cancelled: 0, retried: 0 };
+  waiting = 0;
+  #running = 0;
+  #closedBy = 0;
+
+  constructor(name: string, maxConcurrency = Number.POSITIVE_INFINITY) {
+    this.name = name;
+    this.maxConcurrency = maxConcurrency;
+  }
+
+  get running(): number {
+    return this.#running;
+  }
+
+  get open(): boolean {
+    return this.#closedBy === 0;
+  }
+
+  isClosedBy(closure: Closure): boolean {
+    return (this.#closedBy & closure) !== 0;
+  }
+
+  close(closure: Closure): void {
+    this.#closedBy |= closure;
+  }
+
+  reopen(closure: Closure): void {
+    this.#closedBy &= ~closure;
+  }
+
+  /** One that waited has started. */
+  began(): void {
+    this.waiting--;
+    this.#running++;
+    if (this.#running >= this.maxConcurrency) this.close(FULL);
+  }
+
+  /**
+   * An attempt no longer counts as running.
+   * @returns whether that has made room for one more
+   */
+  ended(): boolean {
+    this.#running--;
+    return this.isClosedBy(FULL) && this.#running < this.maxConcurrency;
+  }
+}
