@@ -11,16 +11,16 @@ const TYPED_ARRAY: object = Object.getPrototypeOf(Uint8Array.prototype);
 
 /**
  * The UTF-8 bytes of the JSON text of a value, counted by a walk that does not build the text. For plain JSON
- * values it is exactly `Buffer.byteLength(JSON.stringify(value))`, and 0 for what has no such text (undefined, a
- * function, a symbol).
+ * values it is exactly `Buffer.byteLength(JSON.stringify(value))`, and 0 for what has no such text
+ * (undefined, a function, a symbol).
  *
- * Values that JSON cannot hold are measured too: a bigint by its digits, an ArrayBuffer or a view by its bytes, a
- * Set as an array, a Map as an array of pairs, a Date as its ISO text, anything else by its own enumerable members.
- * No `toJSON` is called.
+ * Values that JSON cannot hold are measured too: a bigint by its digits, an ArrayBuffer or a view by its
+ * bytes, a Set as an array, a Map as an array of pairs, a Date as its ISO text, anything else by its own
+ * enumerable members. No `toJSON` is called.
  *
- * It never throws. `Infinity` means: more than `max`; nested deeper than 1,000, which every cycle is; a bigint
- * of more than about 9,800 digits; more than `max` members that JSON leaves out; or something that cannot be
- * read, such as a getter or a proxy that throws. The walk ends as soon as that is known.
+ * It never throws. `Infinity` means: more than `max`; nested deeper than 1,000, which every cycle is; a
+ * bigint of more than about 9,800 digits; more than `max` members that JSON leaves out; or something that
+ * cannot be read, such as a getter or a proxy that throws. The walk ends as soon as that is known.
  */
 export function countJsonBytes(value: unknown, max: number): number {
   if (hasNoText(value)) return 0;
@@ -33,7 +33,7 @@ export function countJsonBytes(value: unknown, max: number): number {
   }
 }
 
-/** Thrown by the walk to its caller above, and never seen outside: making an Error would cost more than the walk. */
+/** Thrown by the walk to the function above, never seen outside: an Error would cost more than the walk. */
 const TOO_LARGE = Symbol("too large");
 
 class ByteCount {
