@@ -15,7 +15,11 @@ export type MillraceErrorCode =
   | "MILLRACE_TASK_FAILED"
   | "MILLRACE_DEADLINE"
   | "MILLRACE_MANAGER_STOPPED"
-  | "MILLRACE_RESULT_TIMEOUT";
+  | "MILLRACE_RESULT_TIMEOUT"
+  | "MILLRACE_UNKNOWN_HANDLER"
+  | "MILLRACE_PAYLOAD"
+  | "MILLRACE_ASYNC_SCHEMA"
+  | "MILLRACE_RESULT";
 
 /** What all errors of Millrace have in common. */
 export abstract class MillraceError extends Error {
@@ -138,6 +142,74 @@ export class ResultTimeoutError extends TaskError {
   constructor(taskId: string, timeoutMs: number) {
     super(`Task ${taskId} had no result after ${timeoutMs} ms; it goes on`, taskId);
     this.timeoutMs = timeoutMs;
+  }
+}
+
+/** No handler of this name is registered. The message names the nearest one that is. */
+export class UnknownHandlerError extends MillraceError {
+  readonly code = "MILLRACE_UNKNOWN_HANDLER";
+  /** The name that was asked for, cut to 128 characters. */
+  readonly handler: string;
+
+  constructor(handler: string, message: string) {
+    super(message);
+    this.handler = handler;
+  }
+}
+
+/** One thing that is wrong with a payload or a result. */
+export interface ValueIssue {
+  /** In the words of the schema, at most 500 characters. */
+  readonly message: string;
+  /** Where it is: `payload.to[3].at`, at most 200 characters. */
+  readonly path: string;
+}
+
+/** What is wrong with a value, bounded whatever the schema said. */
+export interface IssueList {
+  /** The first ones, at most 100. */
+  readonly issues: readonly ValueIssue[];
+  /** How many more there were. */
+  readonly omittedIssues: number;
+}
+
+/** A value was refused by the schema of its handler, or by a bound on its size. */
+export abstract class ValueError extends MillraceError implements IssueList {
+  /** Name of the handler. */
+  readonly handler: string;
+  readonly issues: readonly ValueIssue[];
+  readonly omittedIssues: number;
+
+  constructor(message: string, handler: string, list: IssueList, options?: { cause?: unknown }) {
+    super(message, options);
+    this.handler = handler;
+    this.issues = list.issues;
+    this.omittedIssues = list.omittedIssues;
+  }
+}
+
+/**
+ * The handler does not take this payload: its schema refused it, or failed (then `cause` is what it threw), or
+ * it is larger than `maxPayloadBytes`.
+ */
+export class PayloadError extends ValueError {
+  readonly code = "MILLRACE_PAYLOAD";
+}
+
+/** What a handler returned is not what its `result` schema asks for. It counts as a failed attempt. */
+export class ResultError extends ValueError {
+  readonly code = "MILLRACE_RESULT";
+}
+
+/** The payload schema of a handler answers with a promise, for which `enqueue` cannot wait. */
+export class AsyncSchemaError extends MillraceError {
+  readonly code = "MILLRACE_ASYNC_SCHEMA";
+  /** Name of the handler. */
+  readonly handler: string;
+
+  constructor(handler: string) {
+    super(`The payload schema of handler "${handler}" is asynchronous: use \`enqueueAsync\` or \`execute\``);
+    this.handler = handler;
   }
 }
 

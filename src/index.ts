@@ -29,20 +29,27 @@ export type { HandlesOf, TaskEntry } from "./core/manager/task-entries.js";
 export type { TaskFilter } from "./core/manager/task-filter.js";
 export type { ResultOptions, TaskHandle } from "./core/manager/task-handle.js";
 export {
+  AsyncSchemaError,
   DeadlineError,
   DuplicateTaskError,
   InvariantError,
+  type IssueList,
   ManagerStoppedError,
   MillraceError,
   type MillraceErrorCode,
   NotAcceptingError,
   OptionError,
+  PayloadError,
   QueueFullError,
+  ResultError,
   ResultTimeoutError,
   TaskCancelledError,
   TaskError,
   TaskFailedError,
   TaskTimeoutError,
+  UnknownHandlerError,
+  ValueError,
+  type ValueIssue,
 } from "./errors.js";
 export type { Clock, Timer } from "./ports/clock.js";
 export type { Random } from "./ports/random.js";
@@ -58,7 +65,13 @@ export {
   type LinearBackoffOptions,
   linear,
 } from "./task/backoff.js";
+export type { HandlerDefaults, HandlerEntry } from "./task/handler-definition.js";
+export type { Handlers } from "./task/handler-registry.js";
+export type { HandlerNames, PayloadInputOf, ResultOfHandler } from "./task/handler-types.js";
+export { combineHandlers, defineHandlers } from "./task/handlers.js";
+export { type JsonShape, type JsonValue, json } from "./task/json.js";
 export type { TaskMetadata } from "./task/metadata.js";
+export type { InputOf, OutputOf, Schema, SchemaIssue, SchemaResult } from "./task/schema.js";
 export type { TaskReason, TaskState, TerminalState } from "./task/states.js";
 export {
   type CancelTask,
@@ -80,4 +93,5 @@ export {
 export type { TaskContext, TaskFunction } from "./task/task-context.js";
 export type { TaskOptions } from "./task/task-options.js";
 export type { TaskSnapshot } from "./task/task-snapshot.js";
+export { type ThreadModule, threadModule } from "./task/thread-module.js";
 export { TaskManager } from "./task-manager.js";

@@ -1,0 +1,53 @@
+import { OptionError } from "../errors.js";
+import { expected, name as nameCheck } from "./checks.js";
+import { type HandlerDefinition, type HandlerEntry, readDefinition } from "./handler-definition.js";
+import { definitionsOf, Handlers } from "./handler-registry.js";
+import type { CombinedHandlers, Distinct, RefusedEntries, ResultsOf, SchemasOf } from "./handler-types.js";
+import type { Schema } from "./schema.js";
+
+/**
+ * Defines handlers: each with a name (1 to 128 of `A-Z a-z 0-9 _ . : -`), what it takes, where it runs, and the
+ * defaults of its tasks. One without `run` and `module` is a contract for producers. A `run` that itself awaits
+ * tasks of these handlers needs a written return type, since its type would depend on itself.
+ * @throws {OptionError} for a wrong value or an unknown option, with its path: `handlers.sendEmail.timeoutMs`
+ */
+export function defineHandlers<S extends Record<string, Schema>, D>(
+  definitions: { [K in keyof S]: HandlerEntry<S[K]> } & D & RefusedEntries<D>,
+): Handlers<SchemasOf<S, D>, ResultsOf<S, D>> {
+  const entries: unknown = definitions;
+  if (!isPlainObject(entries)) throw expected("handlers", "a plain object of handlers by name", entries);
+  const read = new Map<string, HandlerDefinition>();
+  for (const name of Object.keys(entries)) {
+    // Written as a literal this key would have set the prototype: two spellings of one thing, one of them lost.
+    if (name === "__proto__") throw expected("handlers name", "another name than __proto__", name);
+    nameCheck(name, "handlers name");
+    read.set(name, readDefinition(name, entries[name]));
+  }
+  return new Handlers(read);
+}
+
+/**
+ * Joins the handlers of several files.
+ * @throws {OptionError} when a name is in two of them
+ */
+export function combineHandlers<const H extends readonly Handlers<unknown, unknown>[]>(
+  ...registries: Distinct<H>
+): CombinedHandlers<H> {
+  const joined = new Map<string, HandlerDefinition>();
+  for (const registry of registries) {
+    for (const [name, definition] of definitionsOf(registry)) {
+      const path = `handlers.${name}`;
+      if (joined.has(name))
+        throw new OptionError(path, `The handler \`${name}\` is in two of the registries`);
+      joined.set(name, definition);
+    }
+  }
+  return new Handlers(joined) as CombinedHandlers<H>;
+}
+
+/** An object literal of any realm, or the namespace of a module; what inherits could hide handlers. */
+function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}

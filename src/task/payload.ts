@@ -1,0 +1,74 @@
+import { AsyncSchemaError, type IssueList, PayloadError, ResultError } from "../errors.js";
+import type { HandlerDefinition } from "./handler-definition.js";
+import { tellIssues, toIssueList } from "./issues.js";
+import { countJsonBytes } from "./json-bytes.js";
+import { type Refusal, runSchema, type Verdict } from "./schema.js";
+
+/**
+ * A value that came out of a schema. In a box, since the value may have a `then` of its own: promised bare, it
+ * would be waited for.
+ */
+export interface Checked {
+  readonly value: unknown;
+}
+
+/**
+ * Checks a payload, its size first, so that a schema never walks what is too large. Gives what the handler is to
+ * be called with.
+ * @throws {PayloadError}
+ * @throws {AsyncSchemaError} when the schema answers with a promise
+ */
+export function checkPayload(definition: HandlerDefinition, payload: unknown): unknown {
+  refuseSize(definition, payload);
+  const verdict = runSchema(definition.payload, payload);
+  if (verdict instanceof Promise) throw new AsyncSchemaError(definition.name);
+  return acceptedPayload(definition, verdict).value;
+}
+
+/**
+ * As `checkPayload`, but waits for a schema that answers with a promise. How long that may take is for the
+ * schema to bound.
+ * @throws {PayloadError} as a rejection
+ */
+export async function checkPayloadAsync(definition: HandlerDefinition, payload: unknown): Promise<Checked> {
+  refuseSize(definition, payload);
+  return acceptedPayload(definition, await runSchema(definition.payload, payload));
+}
+
+/**
+ * Checks what a handler returned, where its definition has a `result` schema, and gives what comes out of it.
+ * @throws {ResultError} as a rejection
+ */
+export async function checkResult(definition: HandlerDefinition, result: unknown): Promise<Checked> {
+  if (definition.result === undefined) return { value: result };
+  const verdict = await runSchema(definition.result, result);
+  if (verdict.refusal === undefined) return verdict;
+  const list = toIssueList("result", verdict.refusal.issues);
+  const { name } = definition;
+  throw new ResultError(`What handler "${name}" returned was refused: ${tellIssues(list)}`, name, list, {
+    ...causeOf(verdict.refusal),
+  });
+}
+
+function refuseSize(definition: HandlerDefinition, payload: unknown): void {
+  const most = definition.maxPayloadBytes;
+  if (countJsonBytes(payload, most) <= most) return;
+  const message = `more than ${most} bytes of JSON (maxPayloadBytes), nested too deep, cyclic or not readable`;
+  throw payloadError(definition.name, { issues: [{ message }] });
+}
+
+function acceptedPayload(definition: HandlerDefinition, verdict: Verdict): Checked {
+  if (verdict.refusal !== undefined) throw payloadError(definition.name, verdict.refusal);
+  return verdict;
+}
+
+function payloadError(handler: string, refusal: Refusal): PayloadError {
+  const list: IssueList = toIssueList("payload", refusal.issues);
+  const message = `The payload for handler "${handler}" was refused: ${tellIssues(list)}`;
+  return new PayloadError(message, handler, list, causeOf(refusal));
+}
+
+/** So that an error has a `cause` only where there is one, be it undefined. */
+function causeOf(refusal: Refusal): { cause?: unknown } {
+  return "cause" in refusal ? { cause: refusal.cause } : {};
+}
