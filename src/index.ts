@@ -11,7 +11,6 @@ export type {
 export type { Phase } from "./core/manager/lifecycle.js";
 export type {
   QueueOptions,
-  RateLimitOptions,
   RetentionOptions,
   TaskManagerOptions,
 } from "./core/manager/options.js";

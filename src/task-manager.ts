@@ -19,19 +19,20 @@ import {
 } from "./core/manager/options.js";
 import { readStopOptions, type StopOptions, type StopReport } from "./core/manager/shutdown.js";
 import { type TaskManagerHealth, type TaskManagerStats, toHealth, toStats } from "./core/manager/stats.js";
-import { type HandlesOf, readRequests, type TaskEntry } from "./core/manager/task-entries.js";
+import type { HandlesOf, TaskEntry } from "./core/manager/task-entries.js";
 import { filterTasks, type TaskFilter } from "./core/manager/task-filter.js";
 import type { TaskHandle } from "./core/manager/task-handle.js";
-import { checkWork } from "./core/manager/task-plan.js";
 import { name } from "./task/checks.js";
+import type { Handlers } from "./task/handler-registry.js";
+import type { HandlerNames, PayloadInputOf, ResultOfHandler } from "./task/handler-types.js";
 import type { TaskFunction } from "./task/task-context.js";
 import type { TaskOptions } from "./task/task-options.js";
 import type { TaskSnapshot } from "./task/task-snapshot.js";
 
-let readCore: (tasks: TaskManager) => Core;
+let readCore: (tasks: TaskManager<unknown>) => Core;
 
 /** The parts of a manager: for what instruments one, and for tests. The package does not export it. */
-export function coreOf(tasks: TaskManager): Core {
+export function coreOf(tasks: TaskManager<unknown>): Core {
   return readCore(tasks);
 }
 
@@ -42,8 +43,10 @@ export function coreOf(tasks: TaskManager): Core {
  * It keeps the process alive while an accepted task is unsettled, and lets it go after a stop. It installs no
  * signal handlers, writes nothing to the console and never ends the process: `stopOnSignals` is there for
  * those who want that.
+ *
+ * `H` is the type of its handlers, taken from the `handlers` option.
  */
-export class TaskManager implements AsyncDisposable {
+export class TaskManager<H = Handlers<unknown, unknown>> implements AsyncDisposable {
   static {
     readCore = (tasks) => tasks.#core;
   }
@@ -52,7 +55,7 @@ export class TaskManager implements AsyncDisposable {
   readonly #controls: Controls;
 
   /** @throws {OptionError} for a wrong or unknown option */
-  constructor(options?: TaskManagerOptions) {
+  constructor(options?: TaskManagerOptions<H>) {
     const read = readManagerOptions(options);
     const resolved = resolveOptions(read);
     this.#core = assembleCore(resolved, {
@@ -74,39 +77,59 @@ export class TaskManager implements AsyncDisposable {
   /**
    * Accepts a task, or throws and keeps nothing of it. It starts in a later microtask at the earliest, so
    * that tasks enqueued together are chosen from together.
+   *
+   * A payload is checked by its handler's schema, and its handler gets what comes out of that; it is not
+   * copied. A function's `this` is undefined.
    * @throws {OptionError} @throws {QueueFullError} @throws {NotAcceptingError} @throws {DuplicateTaskError}
    * @throws {TaskCancelledError} when `signal` has aborted already
+   * @throws {UnknownHandlerError} @throws {PayloadError}
+   * @throws {AsyncSchemaError} when the schema answers with a promise
    */
-  enqueue<R>(work: TaskFunction<R>, options?: TaskOptions): TaskHandle<R> {
-    const { intake, planner } = this.#core;
-    return intake.accept<R>(checkWork(work), planner.plan(options));
+  enqueue<R>(work: TaskFunction<R>, options?: TaskOptions): TaskHandle<R>;
+  enqueue<K extends HandlerNames<H>>(
+    handler: K,
+    payload: PayloadInputOf<H, K>,
+    options?: TaskOptions,
+  ): TaskHandle<ResultOfHandler<H, K>>;
+  enqueue(first: unknown, second?: unknown, third?: unknown): TaskHandle {
+    return this.#core.calls.enqueue(first, second, third);
   }
 
   /**
-   * The same, but waits for room: first come, first served, and no more than `capacity` calls at a time.
+   * The same, but waits for room (first come, first served, and no more than `capacity` calls at a time), and
+   * for asynchronous schemas (as many again).
    * @throws {QueueFullError} when as many calls wait already
-   * @throws {TaskCancelledError} when `signal` aborts before there is room
+   * @throws {TaskCancelledError} when `signal` aborts first
    * @throws what `enqueue` throws
    */
-  async enqueueAsync<R>(work: TaskFunction<R>, options?: TaskOptions): Promise<TaskHandle<R>> {
-    const { intake, planner } = this.#core;
-    return await intake.acceptWhenRoom<R>(checkWork(work), planner.plan(options));
+  enqueueAsync<R>(work: TaskFunction<R>, options?: TaskOptions): Promise<TaskHandle<R>>;
+  enqueueAsync<K extends HandlerNames<H>>(
+    handler: K,
+    payload: PayloadInputOf<H, K>,
+    options?: TaskOptions,
+  ): Promise<TaskHandle<ResultOfHandler<H, K>>>;
+  async enqueueAsync(first: unknown, second?: unknown, third?: unknown): Promise<TaskHandle> {
+    return await this.#core.calls.enqueueAsync(first, second, third);
   }
 
   /**
    * Accepts all of them or none; more than `capacity` at once are refused.
-   * @param entries functions, or pairs of a function and its options
+   * @param entries functions, pairs of a function and its options, or names of handlers with their payloads
    * @throws what `enqueue` throws
    */
-  enqueueMany<const E extends readonly TaskEntry[]>(entries: E): HandlesOf<E> {
-    const { intake, planner } = this.#core;
-    return intake.acceptAll(readRequests(entries, planner)) as HandlesOf<E>;
+  enqueueMany<const E extends readonly TaskEntry<H>[]>(entries: E): HandlesOf<E, H> {
+    return this.#core.calls.enqueueMany(entries) as HandlesOf<E, H>;
   }
 
   /** `enqueueAsync`, then the result. */
-  async execute<R>(work: TaskFunction<R>, options?: TaskOptions): Promise<R> {
-    const handle = await this.enqueueAsync(work, options);
-    return await handle.result();
+  execute<R>(work: TaskFunction<R>, options?: TaskOptions): Promise<R>;
+  execute<K extends HandlerNames<H>>(
+    handler: K,
+    payload: PayloadInputOf<H, K>,
+    options?: TaskOptions,
+  ): Promise<ResultOfHandler<H, K>>;
+  async execute(first: unknown, second?: unknown, third?: unknown): Promise<unknown> {
+    return await this.#core.calls.execute(first, second, third);
   }
 
   /**

@@ -1,12 +1,13 @@
 import type { Outcome } from "../task/outcome.js";
-import type { TaskContext, TaskFunction } from "../task/task-context.js";
+import type { TaskContext } from "../task/task-context.js";
+import type { Work } from "../task/work.js";
 
 /** Where attempts run: on the event loop, or in worker threads. Each lane has slots of its own. */
 export type LaneName = "inline" | "threads";
 
 /** One start of a handler, as an executor sees it. */
 export interface RunnableAttempt {
-  readonly run: TaskFunction;
+  readonly work: Work;
   readonly context: TaskContext;
   /** To be called when the handler has ended; what is said after the first time is not heard. */
   ended(outcome: Outcome): void;

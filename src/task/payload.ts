@@ -2,6 +2,7 @@ import { AsyncSchemaError, type IssueList, PayloadError, ResultError } from "../
 import type { HandlerDefinition } from "./handler-definition.js";
 import { tellIssues, toIssueList } from "./issues.js";
 import { countJsonBytes } from "./json-bytes.js";
+import type { Eventually } from "./outcome.js";
 import { type Refusal, runSchema, type Verdict } from "./schema.js";
 
 /**
@@ -26,13 +27,24 @@ export function checkPayload(definition: HandlerDefinition, payload: unknown): u
 }
 
 /**
+ * As `checkPayload`, but gives a promise where the schema does. How long that may take is for the schema to
+ * bound.
+ * @throws {PayloadError} at once, or as a rejection
+ */
+export function startPayloadCheck(definition: HandlerDefinition, payload: unknown): Eventually<Checked> {
+  refuseSize(definition, payload);
+  const verdict = runSchema(definition.payload, payload);
+  if (!(verdict instanceof Promise)) return acceptedPayload(definition, verdict);
+  return verdict.then((answer) => acceptedPayload(definition, answer));
+}
+
+/**
  * As `checkPayload`, but waits for a schema that answers with a promise. How long that may take is for the
  * schema to bound.
  * @throws {PayloadError} as a rejection
  */
 export async function checkPayloadAsync(definition: HandlerDefinition, payload: unknown): Promise<Checked> {
-  refuseSize(definition, payload);
-  return acceptedPayload(definition, await runSchema(definition.payload, payload));
+  return await startPayloadCheck(definition, payload);
 }
 
 /**

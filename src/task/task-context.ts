@@ -1,8 +1,11 @@
 import type { TaskMetadata } from "./metadata.js";
+import type { TaskOptions } from "./task-options.js";
 
 /** What a handler is given: who it is, which attempt this is, and how it learns that it should end. */
 export interface TaskContext {
   readonly id: string;
+  /** The name of its handler; undefined for a plain function. */
+  readonly handler: string | undefined;
   readonly queue: string;
   readonly priority: number;
   /** The attempt that is running, the first being 1. */
@@ -18,6 +21,14 @@ export interface TaskContext {
   readonly signal: AbortSignal;
   /** Aborts when a graceful stop begins, before anything is aborted: long handlers may then wind up. */
   readonly stopping: AbortSignal;
+  /**
+   * Accepts another task, a function or one of the manager's handlers by name, and gives its id. It never
+   * waits for room, and needs no result of the new task: whoever awaits tasks inside a handler holds a slot
+   * for it, and may wait for ever when all slots do so.
+   * @throws what `enqueue` of the manager throws, as a rejection; while the manager stops, NotAcceptingError
+   */
+  enqueue(work: TaskFunction, options?: TaskOptions): Promise<{ readonly id: string }>;
+  enqueue(handler: string, payload: unknown, options?: TaskOptions): Promise<{ readonly id: string }>;
 }
 
 /** A task's work as a function. */

@@ -3,7 +3,7 @@ import { NO_METADATA, type TaskMetadata } from "./metadata.js";
 import { toPriority, toWeight } from "./order.js";
 import type { TaskSettings } from "./settings.js";
 import { nextState, type TaskReason, type TaskState, type TaskTransition } from "./states.js";
-import type { TaskFunction } from "./task-context.js";
+import type { Work } from "./work.js";
 
 /** What few tasks have, kept aside so that the many do not pay for it. */
 export interface TaskDetails {
@@ -37,6 +37,7 @@ export interface ResultSink {
 export interface TaskProfile {
   readonly idPrefix: string;
   readonly queue: string;
+  readonly handler: string | undefined;
   readonly settings: TaskSettings;
 }
 
@@ -52,7 +53,7 @@ export interface PastAttempt {
 export interface TaskSeed {
   readonly profile: TaskProfile;
   readonly number: number;
-  readonly run: TaskFunction;
+  readonly work: Work;
   readonly order: number;
   readonly details: TaskDetails | undefined;
   readonly enqueuedAt: number;
@@ -89,7 +90,7 @@ export class Task {
   /** What the context carrier took along; dropped when the task ends. */
   captured: unknown = undefined;
   /** The work; dropped when the task ends. */
-  run: TaskFunction | undefined;
+  work: Work | undefined;
   /** Who waits for the outcome; dropped when the task ends. */
   sink: ResultSink | undefined = undefined;
   #error: Error | (() => Error) | undefined = undefined;
@@ -99,7 +100,7 @@ export class Task {
   constructor(seed: TaskSeed) {
     this.profile = seed.profile;
     this.number = seed.number;
-    this.run = seed.run;
+    this.work = seed.work;
     this.order = seed.order;
     this.details = seed.details;
     this.enqueuedAt = seed.enqueuedAt;
@@ -113,6 +114,11 @@ export class Task {
 
   get queue(): string {
     return this.profile.queue;
+  }
+
+  /** The name of its handler; a plain function has none. */
+  get handler(): string | undefined {
+    return this.profile.handler;
   }
 
   get settings(): TaskSettings {

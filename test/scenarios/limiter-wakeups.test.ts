@@ -18,7 +18,7 @@ function startable({ core, clock }: ManualCore): string | undefined {
     const { paused, full } = closuresOf(queue);
     const head = queue.groups[0]?.head;
     if (paused || full || head === undefined) continue;
-    if (limiter.queueWaitMs(queue.name, head.cost, now) > 0) continue;
+    if (limiter.queues.waitMs(queue.name, head.cost, now) > 0) continue;
     // Only the best task of all may wait for shared permits: the bucket saves up for it.
     if (limiter.sharedWaitMs(head.cost, now) === 0 && isNext(core, queue.name)) return head.id;
   }

@@ -17,7 +17,7 @@ export function createTask(options: WaitingTaskOptions = {}): Task {
   return new Task({
     profile: { idPrefix: "test-", queue, settings: BUILT_IN_SETTINGS },
     number: ++created,
-    run: () => undefined,
+    work: () => undefined,
     order: toOrder(priority, weight),
     details: undefined,
     enqueuedAt: 0,

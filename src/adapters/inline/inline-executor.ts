@@ -1,5 +1,6 @@
 import type { Executor, RunnableAttempt } from "../../ports/executor.js";
 import type { Outcome } from "../../task/outcome.js";
+import { perform } from "../../task/work.js";
 
 /** More than so many are made anew when they are needed. */
 const MAX_IDLE_FOLLOWERS = 256;
@@ -10,10 +11,9 @@ export class InlineExecutor implements Executor {
   readonly #idle: Follower[] = [];
 
   run(attempt: RunnableAttempt): void {
-    const { run } = attempt; // called as a plain function: a handler has no `this`
     let value: unknown;
     try {
-      value = run(attempt.context);
+      value = perform(attempt.work, attempt.context);
     } catch (thrown) {
       attempt.ended(toThrown(thrown));
       return;

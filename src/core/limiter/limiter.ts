@@ -1,29 +1,31 @@
+import { OwnLimits } from "./own-limits.js";
+import type { RateLimit } from "./rate-limit.js";
 import { TokenBucket } from "./token-bucket.js";
 
-/** A rate with its burst, both resolved. `tasksPerSecond: Infinity` is no limit. */
-export interface RateLimit {
-  /** Permits per second, fractions included. */
-  readonly tasksPerSecond: number;
-  /** Permits that can be saved up, and the largest cost that one start may have. */
-  readonly burst: number;
+/** The limits that hold from the start. */
+export interface LimiterOptions {
+  readonly shared: RateLimit;
+  readonly queues?: ReadonlyMap<string, RateLimit> | undefined;
+  readonly handlers?: ReadonlyMap<string, RateLimit> | undefined;
 }
 
-export const UNLIMITED: RateLimit = Object.freeze({
-  tasksPerSecond: Number.POSITIVE_INFINITY,
-  burst: Number.POSITIVE_INFINITY,
-});
+const NONE: ReadonlyMap<string, RateLimit> = new Map();
 
-/** What may start: one bucket that all tasks share, and one for each queue that has a limit of its own. */
+/**
+ * What may start: one bucket that all tasks share, and one for each queue and each handler that has a limit of
+ * its own. A start takes its permits from all that concern it, or from none.
+ */
 export class Limiter {
+  readonly queues: OwnLimits;
+  readonly handlers: OwnLimits;
   readonly #shared: TokenBucket;
-  readonly #queues = new Map<string, TokenBucket>();
-  readonly #limits = new Map<string, RateLimit>();
   #limit: RateLimit;
 
-  constructor(limit: RateLimit, queues: ReadonlyMap<string, RateLimit>, now: number) {
-    this.#limit = limit;
-    this.#shared = new TokenBucket(limit, now);
-    for (const [queue, own] of queues) this.setQueueRate(queue, own, now);
+  constructor({ shared, queues = NONE, handlers = NONE }: LimiterOptions, now: number) {
+    this.#limit = shared;
+    this.#shared = new TokenBucket(shared, now);
+    this.queues = new OwnLimits(queues, now);
+    this.handlers = new OwnLimits(handlers, now);
   }
 
   /** The shared limit. */
@@ -31,19 +33,15 @@ export class Limiter {
     return this.#limit;
   }
 
-  /** The limit of a queue's own, if it has one. */
-  queueLimit(queue: string): RateLimit | undefined {
-    return this.#limits.get(queue);
-  }
-
   /** Permits that all tasks together could take now. */
   available(now: number): number {
     return this.#shared.available(now);
   }
 
-  /** The largest cost that a task of this queue may have. */
-  maxCost(queue: string): number {
-    return Math.min(this.#limit.burst, this.#limits.get(queue)?.burst ?? Number.POSITIVE_INFINITY);
+  /** The largest cost that a task of this queue, and of this handler, may have. */
+  maxCost(queue: string, handler: string | undefined): number {
+    const own = handler === undefined ? Number.POSITIVE_INFINITY : this.handlers.maxCost(handler);
+    return Math.min(this.#limit.burst, this.queues.maxCost(queue), own);
   }
 
   /** How long until the shared bucket has this many permits; 0 when it has them. */
@@ -51,34 +49,16 @@ export class Limiter {
     return this.#shared.waitMs(cost, now);
   }
 
-  /** The same for the queue's own bucket. */
-  queueWaitMs(queue: string, cost: number, now: number): number {
-    if (this.#queues.size === 0) return 0;
-    return this.#queues.get(queue)?.waitMs(cost, now) ?? 0;
-  }
-
-  /** Takes permits from both buckets; both must have them. */
-  take(queue: string, cost: number, now: number): void {
+  /** Takes permits from all buckets that concern the task; all must have them. */
+  take(queue: string, handler: string | undefined, cost: number, now: number): void {
     this.#shared.take(cost, now);
-    if (this.#queues.size > 0) this.#queues.get(queue)?.take(cost, now);
+    this.queues.take(queue, cost, now);
+    if (handler !== undefined) this.handlers.take(handler, cost, now);
   }
 
   setRate(limit: RateLimit, now: number): void {
     this.#limit = limit;
     this.#shared.setRate(limit, now);
-  }
-
-  /** A limit of its own for a queue; one without a limit is forgotten. */
-  setQueueRate(queue: string, limit: RateLimit, now: number): void {
-    if (limit.tasksPerSecond === Number.POSITIVE_INFINITY) {
-      this.#limits.delete(queue);
-      this.#queues.delete(queue);
-      return;
-    }
-    this.#limits.set(queue, limit);
-    const bucket = this.#queues.get(queue);
-    if (bucket === undefined) this.#queues.set(queue, new TokenBucket(limit, now));
-    else bucket.setRate(limit, now);
   }
 
   /** How long a handler's `rateLimited({ scope: "all" })` holds everything back, in milliseconds. */

@@ -5,13 +5,13 @@ import type { Random } from "../../ports/random.js";
 import type { Outcome } from "../../task/outcome.js";
 import type { Task } from "../../task/task.js";
 import type { Limiter } from "../limiter/limiter.js";
-import type { TaskQueue } from "../queue/task-queue.js";
+import type { QueueGroup } from "../queue/task-queue.js";
 import type { Alarms } from "./alarms.js";
-import { Attempt, type AttemptKeeper } from "./attempt.js";
+import { Attempt, type AttemptKeeper, type EnqueueArguments } from "./attempt.js";
 import type { Backlog } from "./backlog.js";
 import type { Carriers } from "./carriers.js";
 import { type AbortCause, stoppedError } from "./conclude.js";
-import { Concluder, type TimedConclusion, type TimedRetry } from "./concluder.js";
+import { Concluder, type Rescheduling, type TimedConclusion, type TimedRetry } from "./concluder.js";
 import type { Journal } from "./journal.js";
 import type { Lane } from "./lane.js";
 import type { Lifecycle } from "./lifecycle.js";
@@ -29,6 +29,7 @@ export interface AttemptRunnerParts {
   readonly settler: Settler;
   readonly journal: Journal;
   readonly tally: TaskTally;
+  readonly enqueue: (...given: EnqueueArguments) => string;
   /** A slot may have become free, or a task ready. */
   readonly onProgress: () => void;
 }
@@ -59,8 +60,8 @@ export class AttemptRunner implements AttemptKeeper {
     return [...this.#running];
   }
 
-  start(task: Task, queue: TaskQueue, lane: Lane, now: number): void {
-    const attempt = this.#recordStart(task, queue, lane, now);
+  start(task: Task, group: QueueGroup, lane: Lane, now: number): void {
+    const attempt = this.#recordStart(task, group, lane, now);
     const { timeoutMs } = task.settings;
     // One that was aborted by who heard of its start has the alarm of its abort.
     if (timeoutMs !== false && attempt.cause === undefined) this.#parts.alarms.set(attempt, now + timeoutMs);
@@ -110,14 +111,18 @@ export class AttemptRunner implements AttemptKeeper {
     onProgress();
   }
 
-  #recordStart(task: Task, queue: TaskQueue, lane: Lane, now: number): Attempt {
-    const { run } = task;
-    assert(run !== undefined, "a live task has its work");
+  enqueue(...given: EnqueueArguments): string {
+    return this.#parts.enqueue(...given);
+  }
+
+  #recordStart(task: Task, group: QueueGroup, lane: Lane, now: number): Attempt {
+    const { work } = task;
+    assert(work !== undefined, "a live task has its work");
     task.move("queued", "start");
     task.attempt++;
     task.startedAt = now;
     task.pastAttempt = undefined;
-    const attempt = new Attempt(task, run, queue, lane, this);
+    const attempt = new Attempt(task, work, group, lane, this);
     if (!this.#parts.lifecycle.accepting) attempt.announceStop(stoppedError(task));
     lane.running++;
     task.ticket = this.#running.push(attempt) - 1;
@@ -170,12 +175,12 @@ export class AttemptRunner implements AttemptKeeper {
   }
 
   #recordEnd(attempt: Attempt): void {
-    const { queue, lane } = attempt;
+    const { group, lane } = attempt;
     attempt.over = true;
     this.#parts.alarms.clear(attempt);
     this.#remove(attempt);
     lane.running--;
-    this.#parts.backlog.ready.ended(queue);
+    this.#parts.backlog.ready.ended(group);
   }
 
   /** The last one takes its place. */
@@ -201,16 +206,17 @@ export class AttemptRunner implements AttemptKeeper {
         this.#retry(attempt, conclusion, now, abandoned);
         break;
       case "reschedule":
-        if (conclusion.scope === "all") limiter.closeUntil(now + conclusion.delayMs);
+        closeLimit(limiter, task, conclusion, now);
         this.#reschedule(task, conclusion.reason, conclusion.delayMs, now);
     }
   }
 
-  #retry({ task, queue }: Attempt, { delayMs, error }: TimedRetry, now: number, abandoned: boolean): void {
+  #retry({ task, group }: Attempt, { delayMs, error }: TimedRetry, now: number, abandoned: boolean): void {
     const { tally, journal } = this.#parts;
     if (this.#tooLate(task, now + delayMs, now, abandoned)) return;
     tally.retried++;
-    queue.tally.retried++;
+    group.queue.tally.retried++;
+    if (group.handler !== undefined) group.handler.tally.retried++;
     this.#again(task, "backoff", delayMs, now, () => journal.recordRetried(task, delayMs, error));
   }
 
@@ -256,6 +262,13 @@ export class AttemptRunner implements AttemptKeeper {
 
 function begin(attempt: Attempt): void {
   attempt.lane.executor.run(attempt);
+}
+
+/** What the other side said to one attempt holds for all tasks of its handler, or for all there are. */
+function closeLimit(limiter: Limiter, task: Task, { reason, scope, delayMs }: Rescheduling, now: number) {
+  if (scope === "all") limiter.closeUntil(now + delayMs);
+  else if (reason === "rate-limited" && task.handler !== undefined)
+    limiter.handlers.closeUntil(task.handler, now + delayMs, now);
 }
 
 /** Keeps what the instants of a task say of the attempt that has ended, before they change. */

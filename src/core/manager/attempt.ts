@@ -2,8 +2,9 @@ import type { RunnableAttempt } from "../../ports/executor.js";
 import type { TaskMetadata } from "../../task/metadata.js";
 import type { Outcome } from "../../task/outcome.js";
 import type { Task } from "../../task/task.js";
-import type { TaskContext, TaskFunction } from "../../task/task-context.js";
-import type { TaskQueue } from "../queue/task-queue.js";
+import type { TaskContext } from "../../task/task-context.js";
+import type { Work } from "../../task/work.js";
+import type { QueueGroup } from "../queue/task-queue.js";
 import type { Alarm } from "./alarms.js";
 import type { AbortCause } from "./conclude.js";
 import type { Lane } from "./lane.js";
@@ -14,7 +15,12 @@ export interface AttemptKeeper {
   timeUp(attempt: Attempt, now: number): void;
   /** The handler has ended; said once, also when the attempt was given up before. */
   handlerEnded(attempt: Attempt, outcome: Outcome): void;
+  /** Accepts a task that the handler asks for, and gives its id. */
+  enqueue(...given: EnqueueArguments): string;
 }
+
+/** What `enqueue` is given: a function and options, or the name of a handler, a payload and options. */
+export type EnqueueArguments = readonly [first: unknown, second: unknown, third: unknown];
 
 /**
  * One start of a handler. It holds a slot from its start until it is over: when the handler has ended, or
@@ -23,9 +29,10 @@ export interface AttemptKeeper {
 export class Attempt implements RunnableAttempt, Alarm {
   alarmTicket = -1;
   readonly task: Task;
-  readonly queue: TaskQueue;
+  /** Where it waited. */
+  readonly group: QueueGroup;
   readonly lane: Lane;
-  readonly run: TaskFunction;
+  readonly work: Work;
   readonly context: TaskContext;
   /**
    * Set by the first abort; a later one changes nothing, but that any abort takes precedence over a stop's.
@@ -40,10 +47,10 @@ export class Attempt implements RunnableAttempt, Alarm {
   #stopping: AbortController | undefined;
   #stopReason: Error | undefined;
 
-  constructor(task: Task, run: TaskFunction, queue: TaskQueue, lane: Lane, keeper: AttemptKeeper) {
+  constructor(task: Task, work: Work, group: QueueGroup, lane: Lane, keeper: AttemptKeeper) {
     this.task = task;
-    this.run = run;
-    this.queue = queue;
+    this.work = work;
+    this.group = group;
     this.lane = lane;
     this.#keeper = keeper;
     this.context = new AttemptContext(this);
@@ -90,6 +97,10 @@ export class Attempt implements RunnableAttempt, Alarm {
     });
   }
 
+  async enqueue(...given: EnqueueArguments): Promise<{ readonly id: string }> {
+    return { id: this.#keeper.enqueue(...given) };
+  }
+
   ended(outcome: Outcome): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -111,6 +122,10 @@ class AttemptContext implements TaskContext {
 
   get id(): string {
     return this.#attempt.task.id;
+  }
+
+  get handler(): string | undefined {
+    return this.#attempt.task.handler;
   }
 
   get queue(): string {
@@ -139,5 +154,9 @@ class AttemptContext implements TaskContext {
 
   get stopping(): AbortSignal {
     return this.#attempt.stopping;
+  }
+
+  enqueue(first: unknown, second?: unknown, third?: unknown): Promise<{ readonly id: string }> {
+    return this.#attempt.enqueue(first, second, third);
   }
 }

@@ -17,6 +17,8 @@ export interface TimedRetry {
 
 export type TimedConclusion = Exclude<Conclusion, { readonly next: "retry" }> | TimedRetry;
 
+export type Rescheduling = Extract<Conclusion, { readonly next: "reschedule" }>;
+
 export interface ConcluderParts {
   readonly carriers: Carriers;
   readonly journal: Journal;

@@ -1,11 +1,12 @@
+import { OptionError } from "../../errors.js";
 import * as check from "../../task/checks.js";
 import { MAX_PRIORITY, toOrder } from "../../task/order.js";
-import { PAUSED } from "../queue/task-queue.js";
+import type { RateLimitOptions } from "../../task/rate-limit.js";
+import { PAUSED } from "../queue/gate.js";
 import type { Core } from "./core.js";
 import {
   concurrencyCheck,
   RATE_CHECKS,
-  type RateLimitOptions,
   type RetentionOptions,
   readRetention,
   toRateLimit,
@@ -30,8 +31,10 @@ export interface ConcurrencyOptions {
 }
 
 export interface RateOptions extends RateLimitOptions {
-  /** Set the limit of this queue. Default: the shared one. */
+  /** Set the limit of this queue. Default: the shared one. Not together with `handler`. */
   queue?: string | undefined;
+  /** Set the limit of this handler, which also ends what its `rateLimited` closed. */
+  handler?: string | undefined;
 }
 
 export interface DrainOptions {
@@ -44,7 +47,7 @@ export interface DrainOptions {
 const PAUSE: check.Checks<PauseOptions> = { queue: check.queueName, wait: check.flag };
 const RESUME: check.Checks<ResumeOptions> = { queue: check.queueName };
 const CONCURRENCY: check.Checks<ConcurrencyOptions> = { inline: concurrencyCheck };
-const RATE: check.Checks<RateOptions> = { queue: check.queueName, ...RATE_CHECKS };
+const RATE: check.Checks<RateOptions> = { queue: check.queueName, handler: check.name, ...RATE_CHECKS };
 const DRAIN: check.Checks<DrainOptions> = { scheduled: check.flag, signal: check.abortSignal };
 const priorityCheck = check.integer(-MAX_PRIORITY, MAX_PRIORITY);
 
@@ -70,7 +73,7 @@ export class Controls {
     const { queue, wait = false } = check.readOptions<PauseOptions>("", options, PAUSE);
     const { conditions, dispatcher, queues, runner } = this.#core;
     if (queue === undefined) dispatcher.pause();
-    else queues.close(queues.queue(queue), PAUSED);
+    else queues.queue(queue).close(PAUSED);
     dispatcher.wake(); // the best task may have been of that queue, and another may need fewer permits
     if (!wait) return;
     await conditions.until(() => {
@@ -101,19 +104,25 @@ export class Controls {
   }
 
   setRate(options: RateOptions): void {
-    const { queue, tasksPerSecond, burst } = check.readOptions<RateOptions>("", options, RATE);
+    const { queue, handler, tasksPerSecond, burst } = check.readOptions<RateOptions>("", options, RATE);
     if (tasksPerSecond === undefined) {
       throw check.expected("tasksPerSecond", "a number greater than 0, or Infinity for no limit", undefined);
     }
-    const { clock, dispatcher, lane, limiter } = this.#core;
-    const present = queue === undefined ? limiter.limit.burst : limiter.queueLimit(queue)?.burst;
+    if (queue !== undefined && handler !== undefined) {
+      throw new OptionError("handler", "Expected `queue` or `handler`, found both");
+    }
+    const { clock, dispatcher, lane, limiter, planner } = this.#core;
+    if (handler !== undefined) planner.find(handler);
+    const name = queue ?? handler;
+    const own = handler === undefined ? limiter.queues : limiter.handlers;
+    const present = name === undefined ? limiter.limit.burst : own.get(name)?.burst;
     const known = present !== undefined && Number.isFinite(present) ? present : undefined;
     const limit = toRateLimit(
       { tasksPerSecond, burst },
-      known ?? (queue === undefined ? lane.concurrency : 1),
+      known ?? (name === undefined ? lane.concurrency : 1),
     );
-    if (queue === undefined) limiter.setRate(limit, clock.now());
-    else limiter.setQueueRate(queue, limit, clock.now());
+    if (name === undefined) limiter.setRate(limit, clock.now());
+    else own.set(name, limit, clock.now());
     dispatcher.reconsider();
   }
 

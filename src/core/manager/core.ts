@@ -3,13 +3,15 @@ import type { AsyncContextCarrier } from "../../ports/context-carrier.js";
 import type { Executor } from "../../ports/executor.js";
 import type { Random } from "../../ports/random.js";
 import type { Task } from "../../task/task.js";
-import { Limiter } from "../limiter/limiter.js";
+import { Limiter, type LimiterOptions } from "../limiter/limiter.js";
+import { PAUSED } from "../queue/gate.js";
 import { QueueSet } from "../queue/queue-set.js";
-import { PAUSED } from "../queue/task-queue.js";
 import { Alarms } from "./alarms.js";
+import type { EnqueueArguments } from "./attempt.js";
 import { AttemptRunner } from "./attempt-runner.js";
 import { Backlog } from "./backlog.js";
 import { Calendar } from "./calendar.js";
+import { Calls } from "./calls.js";
 import { Canceller } from "./canceller.js";
 import { Carriers } from "./carriers.js";
 import { Conditions } from "./conditions.js";
@@ -19,7 +21,7 @@ import { Journal } from "./journal.js";
 import { KeepAlive } from "./keep-alive.js";
 import { Lane } from "./lane.js";
 import { Lifecycle } from "./lifecycle.js";
-import type { ResolvedOptions } from "./options.js";
+import { mapValues, type ResolvedOptions } from "./options.js";
 import { Registry } from "./registry.js";
 import { Retention } from "./retention.js";
 import { RootedClock } from "./rooted-clock.js";
@@ -48,7 +50,7 @@ function layGround(options: ResolvedOptions, { random, carrier, inline, ...world
   const signals = new SignalListeners();
   const idPrefix = createIdPrefix(random);
   const registry = new Registry(idPrefix);
-  const limiter = new Limiter(options.rateLimit, options.queueRates, clock.now());
+  const limiter = new Limiter(toLimits(options), clock.now());
   const lane = new Lane(0, inline, options.concurrency, options.maxAbandoned);
   return {
     ...{ clock, random, alarms, registry, limiter, lane, signals },
@@ -59,7 +61,12 @@ function layGround(options: ResolvedOptions, { random, carrier, inline, ...world
     keepAlive: new KeepAlive(clock),
     lifecycle: new Lifecycle(),
     planner: new TaskPlanner(options, limiter, idPrefix),
-    queues: new QueueSet({ lanes: [lane], shapes: options.queueShapes, strict: options.strictQueues }),
+    queues: new QueueSet({
+      lanes: [lane],
+      shapes: options.queueShapes,
+      handlers: mapValues(options.handlers, ({ maxConcurrency = Infinity }) => maxConcurrency),
+      strict: options.strictQueues,
+    }),
     retention: new Retention(registry, alarms, options.retention),
     tally: createTally(),
   };
@@ -91,7 +98,8 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     conditions.check();
     dispatcher.dispatch();
   };
-  const runner = new AttemptRunner({ ...ground, backlog, settler, onProgress });
+  const enqueue = (...given: EnqueueArguments) => calls.enqueue(...given).id;
+  const runner = new AttemptRunner({ ...ground, backlog, settler, enqueue, onProgress });
   const canceller = new Canceller({ ...ground, backlog, runner, settler });
   const dispatcher = new Dispatcher({ ...ground, backlog, runner, canceller, lanes: [lane] });
   const cancelTask = (task: Task, reason: unknown) => canceller.cancel(task, reason, clock.now());
@@ -100,6 +108,7 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     ...{ ...ground, capacity, whenFull, backlog, canceller, settler, watches },
     handleHost: { clock, alarms, signals, cancelTask },
   });
+  const calls = new Calls(intake, ground.planner);
   const isPaused = (task: Task) =>
     !lifecycle.started || dispatcher.paused || queues.known(task.queue)?.isClosedBy(PAUSED) === true;
   const release = async () => {
@@ -110,7 +119,11 @@ export function assembleCore(options: ResolvedOptions, world: World) {
   const shutdown = new Shutdown({
     ...{ ...ground, intake, canceller, runner, settler, killAfterMs, isPaused, release },
   });
-  return { ...ground, backlog, settler, runner, canceller, dispatcher, intake, shutdown };
+  return { ...ground, backlog, settler, runner, canceller, dispatcher, intake, calls, shutdown };
+}
+
+function toLimits({ rateLimit, queueRates, handlerRates }: ResolvedOptions): LimiterOptions {
+  return { shared: rateLimit, queues: queueRates, handlers: handlerRates };
 }
 
 /** Eight characters that tell the ids of one manager from those of another, and a dash. */

@@ -1,12 +1,18 @@
 import type { Clock } from "../../ports/clock.js";
+import type { Task } from "../../task/task.js";
 import type { Limiter } from "../limiter/limiter.js";
-import { LIMITED, type QueueGroup, type TaskQueue } from "../queue/task-queue.js";
+import { LIMITED } from "../queue/gate.js";
+import type { HandlerGate } from "../queue/handler-gate.js";
+import type { QueueGroup, TaskQueue } from "../queue/task-queue.js";
 import type { Alarm, Alarms } from "./alarms.js";
 import type { AttemptRunner } from "./attempt-runner.js";
 import type { Backlog } from "./backlog.js";
 import type { Canceller } from "./canceller.js";
 import type { Lane } from "./lane.js";
 import type { Lifecycle } from "./lifecycle.js";
+
+/** What has a rate limit of its own. */
+type LimitedGate = TaskQueue | HandlerGate<QueueGroup>;
 
 /** After so many starts in one turn of the event loop, the loop gets its turn. */
 const STARTS_PER_TURN = 512;
@@ -35,7 +41,7 @@ export interface DispatcherParts {
 export class Dispatcher implements Alarm {
   alarmTicket = -1;
   readonly #parts: DispatcherParts;
-  readonly #gates = new Map<TaskQueue, Alarm>();
+  readonly #gates = new Map<LimitedGate, Alarm>();
   #paused = false;
   #awake = false;
   #dispatching = false;
@@ -90,7 +96,7 @@ export class Dispatcher implements Alarm {
 
   /** A rate has changed: what was closed for want of permits is looked at anew. */
   reconsider(): void {
-    for (const queue of [...this.#gates.keys()]) this.#openGate(queue);
+    for (const gate of [...this.#gates.keys()]) this.#openGate(gate);
     this.wake();
   }
 
@@ -109,11 +115,7 @@ export class Dispatcher implements Alarm {
       this.#countTurn(now); // a hundred thousand that end here must not hold the loop either
       return true;
     }
-    const gateMs = limiter.queueWaitMs(task.queue, task.cost, now);
-    if (gateMs > 0) {
-      this.#closeGate(group.queue, now + gateMs);
-      return true;
-    }
+    if (this.#closesGate(group, task, now)) return true;
     const waitMs = limiter.sharedWaitMs(task.cost, now);
     if (waitMs > 0) {
       this.#parts.alarms.set(this, now + waitMs);
@@ -123,13 +125,23 @@ export class Dispatcher implements Alarm {
     return true;
   }
 
+  /** Whether the task's queue or handler lacks permits; the others go on without it. */
+  #closesGate({ queue, handler }: QueueGroup, task: Task, now: number): boolean {
+    const { queues, handlers } = this.#parts.limiter;
+    const queueMs = queues.waitMs(queue.name, task.cost, now);
+    if (queueMs > 0) this.#closeGate(queue, now + queueMs);
+    const handlerMs = handler === undefined ? 0 : handlers.waitMs(handler.name, task.cost, now);
+    if (handler !== undefined && handlerMs > 0) this.#closeGate(handler, now + handlerMs);
+    return queueMs > 0 || handlerMs > 0;
+  }
+
   #start(group: QueueGroup, now: number): void {
     const { backlog, limiter, runner, lanes } = this.#parts;
     const lane = lanes[group.lane.index] as Lane;
     const task = backlog.take(group);
-    limiter.take(task.queue, task.cost, now);
+    limiter.take(task.queue, task.handler, task.cost, now);
     this.#countTurn(now);
-    runner.start(task, group.queue, lane, now);
+    runner.start(task, group, lane, now);
     backlog.left();
   }
 
@@ -153,27 +165,26 @@ export class Dispatcher implements Alarm {
     this.dispatch();
   }
 
-  /** The queue's own limit has no permit: the others go on without it. */
-  #closeGate(queue: TaskQueue, until: number): void {
-    let gate = this.#gates.get(queue);
-    if (gate === undefined) {
-      gate = {
+  #closeGate(limited: LimitedGate, until: number): void {
+    let alarm = this.#gates.get(limited);
+    if (alarm === undefined) {
+      alarm = {
         alarmTicket: -1,
         ring: () => {
-          this.#openGate(queue);
+          this.#openGate(limited);
           this.dispatch();
         },
       };
-      this.#gates.set(queue, gate);
+      this.#gates.set(limited, alarm);
     }
-    this.#parts.alarms.set(gate, until);
-    this.#parts.backlog.ready.close(queue, LIMITED);
+    this.#parts.alarms.set(alarm, until);
+    limited.close(LIMITED);
   }
 
-  #openGate(queue: TaskQueue): void {
-    const gate = this.#gates.get(queue);
-    if (gate !== undefined) this.#parts.alarms.clear(gate);
-    this.#gates.delete(queue);
-    this.#parts.backlog.ready.open(queue, LIMITED);
+  #openGate(limited: LimitedGate): void {
+    const alarm = this.#gates.get(limited);
+    if (alarm !== undefined) this.#parts.alarms.clear(alarm);
+    this.#gates.delete(limited);
+    this.#parts.backlog.ready.open(limited, LIMITED);
   }
 }

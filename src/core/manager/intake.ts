@@ -1,20 +1,21 @@
 import { DuplicateTaskError, NotAcceptingError, QueueFullError, TaskCancelledError } from "../../errors.js";
 import type { Clock } from "../../ports/clock.js";
 import { Task, type TaskDetails } from "../../task/task.js";
-import type { TaskFunction } from "../../task/task-context.js";
 import type { CheckedTaskOptions } from "../../task/task-options.js";
+import type { Work } from "../../task/work.js";
 import type { Backlog } from "./backlog.js";
 import type { Calendar } from "./calendar.js";
 import type { Canceller } from "./canceller.js";
 import type { Carriers } from "./carriers.js";
 import type { Journal } from "./journal.js";
 import type { Lifecycle } from "./lifecycle.js";
+import { PendingChecks } from "./pending-checks.js";
 import type { Registry } from "./registry.js";
 import type { Settler } from "./settler.js";
 import type { SignalListeners } from "./signal-listeners.js";
 import type { TaskTally } from "./tally.js";
 import { type HandleHost, LocalTaskHandle } from "./task-handle.js";
-import { type TaskPlan, toDueAt, toExpiresAt } from "./task-plan.js";
+import { type TaskPlan, type TaskRequest, toDueAt, toExpiresAt } from "./task-plan.js";
 import { WaitingRoom } from "./waiting-room.js";
 import type { Watches } from "./watches.js";
 
@@ -36,12 +37,6 @@ export interface IntakeParts {
   readonly handleHost: HandleHost;
 }
 
-/** One task that somebody wants to be done: the work and the plan for it. */
-export interface TaskRequest {
-  readonly work: TaskFunction;
-  readonly plan: TaskPlan;
-}
-
 /**
  * The door. A request is accepted whole or refused with nothing left behind: all that can be wrong with it is
  * looked at before the first thing is changed.
@@ -49,11 +44,13 @@ export interface TaskRequest {
 export class Intake {
   readonly #parts: IntakeParts;
   readonly #room: WaitingRoom;
+  readonly #checks: PendingChecks;
   #number = 0;
 
   constructor(parts: IntakeParts) {
     this.#parts = parts;
     this.#room = new WaitingRoom(parts.capacity, parts.signals);
+    this.#checks = new PendingChecks(parts.capacity, parts.signals);
   }
 
   /** The number of the task that was accepted last. */
@@ -70,8 +67,18 @@ export class Intake {
     return this.#room.waiting;
   }
 
+  /** Calls that wait for an asynchronous schema. */
+  get checking(): number {
+    return this.#checks.waiting;
+  }
+
+  /** @throws {NotAcceptingError} */
+  refuseUnlessAccepting(): void {
+    this.#parts.lifecycle.refuseUnlessAccepting();
+  }
+
   /** @throws {NotAcceptingError} @throws {DuplicateTaskError} @throws {QueueFullError} */
-  accept<R>(work: TaskFunction, plan: TaskPlan): LocalTaskHandle<R> {
+  accept<R>(work: Work, plan: TaskPlan): LocalTaskHandle<R> {
     this.admitWaiting(); // a handler that starts may enqueue before its own place was given to them
     this.#refuse(plan.options);
     if (this.#free() > 0) return this.#admit(work, plan);
@@ -101,25 +108,34 @@ export class Intake {
   /**
    * Accepts at once where there is room, else when the calls before it have been accepted and there is room.
    */
-  async acceptWhenRoom<R>(work: TaskFunction, plan: TaskPlan): Promise<LocalTaskHandle<R>> {
-    const { whenFull, tally, carriers } = this.#parts;
+  async acceptWhenRoom<R>(work: Work, plan: TaskPlan): Promise<LocalTaskHandle<R>> {
+    const { whenFull, carriers } = this.#parts;
+    const gone = whenGone(plan, "room");
+    const signal = plan.options?.signal;
+    if (signal?.aborted) throw gone(signal.reason); // while its payload was checked
     if (whenFull === "drop-oldest" || (this.#room.waiting === 0 && this.#free() > 0))
       return this.accept(work, plan);
     this.#refuse(plan.options);
-    const taskId = plan.options?.id ?? "";
-    const message = "The signal aborted while the task waited for room";
-    const gone = (reason: unknown) => new TaskCancelledError(message, taskId, { cause: reason });
-    const signal = plan.options?.signal;
     const accept = carriers.bind(() => {
       // The same abort may have made the room, and have come to a task before it comes to this call.
       if (signal?.aborted) throw gone(signal.reason);
       this.#refuse(plan.options);
       return this.#admit<R>(work, plan);
     });
+    return await this.#countRefusal(this.#room.wait(accept, signal, gone));
+  }
+
+  /** The work of a call, when an asynchronous schema has let its payload pass. */
+  async whenChecked<W extends Work>(checked: Promise<W>, plan: TaskPlan): Promise<W> {
+    const waiting = this.#checks.wait(checked, plan.options?.signal, whenGone(plan, "its schema"));
+    return await this.#countRefusal(waiting);
+  }
+
+  async #countRefusal<T>(waiting: Promise<T>): Promise<T> {
     try {
-      return await this.#room.wait(accept, signal, gone);
+      return await waiting;
     } catch (error) {
-      if (error instanceof QueueFullError) tally.refused++;
+      if (error instanceof QueueFullError) this.#parts.tally.refused++;
       throw error;
     }
   }
@@ -134,6 +150,7 @@ export class Intake {
   /** Sends those that wait for room away. */
   close(): void {
     this.#room.refuseAll(() => new NotAcceptingError("This task manager stopped before there was room"));
+    this.#checks.refuseAll(() => new NotAcceptingError("This task manager stopped before a schema answered"));
   }
 
   #free(): number {
@@ -163,7 +180,7 @@ export class Intake {
     for (const victim of victims) canceller.drop(victim, capacity, now);
   }
 
-  #admit<R>(work: TaskFunction, plan: TaskPlan): LocalTaskHandle<R> {
+  #admit<R>(work: Work, plan: TaskPlan): LocalTaskHandle<R> {
     const { calendar, clock, registry, settler, watches, carriers, handleHost } = this.#parts;
     const { options } = plan;
     const now = clock.now();
@@ -171,7 +188,7 @@ export class Intake {
     const task = new Task({
       profile: plan.profile,
       number: ++this.#number,
-      run: work,
+      work,
       order: plan.order,
       details: options === undefined ? undefined : toDetails(options, toExpiresAt(options, calendar, now)),
       enqueuedAt: now,
@@ -196,6 +213,12 @@ export class Intake {
       journal.record("scheduled", task);
     }
   }
+}
+
+/** What a call rejects with whose signal aborts while it waits. */
+function whenGone(plan: TaskPlan, awaited: string): (reason: unknown) => TaskCancelledError {
+  const message = `The signal aborted while the task waited for ${awaited}`;
+  return (reason) => new TaskCancelledError(message, plan.options?.id ?? "", { cause: reason });
 }
 
 /** What few tasks have; undefined when this one has none of it. */

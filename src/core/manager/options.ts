@@ -3,19 +3,14 @@ import type { Clock } from "../../ports/clock.js";
 import type { Random } from "../../ports/random.js";
 import type { Backoff } from "../../task/backoff.js";
 import * as check from "../../task/checks.js";
+import type { HandlerDefinition } from "../../task/handler-definition.js";
+import { definitionsOf, type Handlers } from "../../task/handler-registry.js";
+import { type RateLimitOptions, rateLimitCheck } from "../../task/rate-limit.js";
 import { BUILT_IN_SETTINGS, resolveSettings, type TaskSettings } from "../../task/settings.js";
 import { SETTINGS_CHECKS } from "../../task/task-options.js";
-import { type RateLimit, UNLIMITED } from "../limiter/limiter.js";
+import { type RateLimit, UNLIMITED } from "../limiter/rate-limit.js";
 import type { QueueShape } from "../queue/task-queue.js";
 import type { RetentionLimits } from "./retention.js";
-
-/** A limit on how fast tasks start. */
-export interface RateLimitOptions {
-  /** Permits per second, fractions included; `Infinity` for no limit. */
-  tasksPerSecond: number;
-  /** Permits that can be saved up, from 1 up. Default: for the manager, see `burst`; for a queue, 1. */
-  burst?: number | undefined;
-}
 
 /**
  * Options of one queue. What it says of attempts holds for its tasks, unless they say otherwise themselves.
@@ -42,7 +37,9 @@ export interface RetentionOptions {
 }
 
 /** Options of a manager. All are optional, durations are in milliseconds, `undefined` means the default. */
-export interface TaskManagerOptions {
+export interface TaskManagerOptions<H = Handlers<unknown, unknown>> {
+  /** What can be enqueued by name: made by `defineHandlers` or `combineHandlers`. Default: nothing. */
+  handlers?: H | undefined;
   /** Tasks on the event loop at once: 1 to 1,000,000. Default 16. */
   concurrency?: number | undefined;
   /** Tasks that may wait (queued, scheduled or in backoff); a retry is always taken back. Default 10,000. */
@@ -103,6 +100,8 @@ export interface ResolvedOptions {
   readonly queueShapes: ReadonlyMap<string, QueueShape>;
   readonly queueRates: ReadonlyMap<string, RateLimit>;
   readonly queueSettings: ReadonlyMap<string, TaskSettings>;
+  readonly handlers: ReadonlyMap<string, HandlerDefinition>;
+  readonly handlerRates: ReadonlyMap<string, RateLimit>;
   readonly defaultQueue: string;
   readonly strictQueues: boolean;
   readonly settings: TaskSettings;
@@ -126,7 +125,7 @@ export const RATE_CHECKS: check.Checks<RateLimitOptions> = {
 const QUEUE_CHECKS: check.Checks<QueueOptions> = {
   share: check.integer(1, MAX_SHARE),
   maxConcurrency: concurrencyCheck,
-  rateLimit: (value, path) => readRateLimit(path, value),
+  rateLimit: rateLimitCheck,
   ...SETTINGS_CHECKS,
 };
 
@@ -136,6 +135,10 @@ const RETENTION_CHECKS: check.Checks<RetentionOptions> = {
 };
 
 const CHECKS: check.Checks<TaskManagerOptions> = {
+  handlers: (value) => {
+    definitionsOf(value);
+    return value as Handlers<unknown, unknown>;
+  },
   concurrency: concurrencyCheck,
   capacity: check.integer(1),
   whenFull: check.oneOf("reject", "drop-oldest"),
@@ -170,16 +173,17 @@ export function resolveOptions(read: TaskManagerOptions): ResolvedOptions {
   const queues = new Map(Object.entries(read.queues ?? {}));
   const defaultQueue = read.defaultQueue ?? "default";
   if (!queues.has(defaultQueue)) queues.set(defaultQueue, {});
-  const rates = [...queues].flatMap(([name, { rateLimit }]) =>
-    rateLimit === undefined ? [] : [[name, toRateLimit(rateLimit, 1)] as const],
-  );
+  const handlers = read.handlers === undefined ? new Map() : definitionsOf(read.handlers);
+  for (const definition of handlers.values()) refuseThread(definition);
   return Object.freeze({
     concurrency,
     capacity: read.capacity ?? 10_000,
     whenFull: read.whenFull ?? "reject",
     rateLimit: toRateLimit(read, concurrency),
     queueShapes: mapValues(queues, toShape),
-    queueRates: new Map(rates),
+    queueRates: toRates(queues),
+    handlers,
+    handlerRates: toRates(handlers),
     queueSettings: mapValues(queues, (queue) => resolveSettings(settings, queue)),
     defaultQueue,
     strictQueues: read.strictQueues ?? false,
@@ -206,11 +210,24 @@ export function toRateLimit(
   return tasksPerSecond === Number.POSITIVE_INFINITY ? UNLIMITED : Object.freeze({ tasksPerSecond, burst });
 }
 
-function readRateLimit(path: string, value: unknown): RateLimitOptions {
-  const { tasksPerSecond, burst } = check.readOptions<RateLimitOptions>(path, value, RATE_CHECKS);
-  if (tasksPerSecond === undefined)
-    throw check.expected(`${path}.tasksPerSecond`, "a number greater than 0", undefined);
-  return { tasksPerSecond, burst };
+/** The limits of those that have one. */
+function toRates(
+  limited: ReadonlyMap<string, { readonly rateLimit?: RateLimitOptions | undefined }>,
+): ReadonlyMap<string, RateLimit> {
+  const rates = new Map<string, RateLimit>();
+  for (const [name, { rateLimit }] of limited) {
+    if (rateLimit !== undefined) rates.set(name, toRateLimit(rateLimit, 1));
+  }
+  return rates;
+}
+
+/** What cannot run is refused where it is registered, not when its first task is due. */
+function refuseThread({ name, module }: HandlerDefinition): void {
+  if (module === undefined) return;
+  throw new OptionError(
+    `handlers.${name}.module`,
+    `Expected handler \`${name}\` to have \`run\`: this version runs nothing in worker threads yet`,
+  );
 }
 
 function readQueues(value: unknown, path: string): Record<string, QueueOptions> {
@@ -230,6 +247,7 @@ function toShape({ share = 1, maxConcurrency = Number.POSITIVE_INFINITY }: Queue
   return Object.freeze({ share, maxConcurrency });
 }
 
-function mapValues<V, W>(map: ReadonlyMap<string, V>, change: (value: V) => W): Map<string, W> {
+/** A map of the same keys. */
+export function mapValues<V, W>(map: ReadonlyMap<string, V>, change: (value: V) => W): Map<string, W> {
   return new Map([...map].map(([key, value]) => [key, change(value)]));
 }

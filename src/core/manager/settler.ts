@@ -71,12 +71,14 @@ export class Settler {
   #finish(task: Task, value: unknown, now: number, abandoned: boolean): void {
     const { journal, queues, retention, watches } = this.#parts;
     task.finishedAt = now;
-    task.run = undefined;
+    task.work = undefined;
     task.captured = undefined;
     const { state } = task;
     if (state === "completed" || state === "failed" || state === "cancelled") {
-      const tally = queues.known(task.queue)?.tally;
-      if (tally !== undefined) tally[state]++;
+      const queue = queues.known(task.queue);
+      if (queue !== undefined) queue.tally[state]++;
+      const handler = task.handler === undefined ? undefined : queues.handler(task.handler);
+      if (handler !== undefined) handler.tally[state]++;
     }
     if (task.details !== undefined) watches.unwatch(task);
     retention.keep(task, now);

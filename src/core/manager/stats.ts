@@ -1,5 +1,6 @@
 import type { Limiter } from "../limiter/limiter.js";
-import { PAUSED, type QueueTally, type TaskQueue } from "../queue/task-queue.js";
+import { type EndTally, type Gate, PAUSED } from "../queue/gate.js";
+import type { TaskQueue } from "../queue/task-queue.js";
 import type { Core } from "./core.js";
 import type { Lane } from "./lane.js";
 import type { Phase } from "./lifecycle.js";
@@ -27,10 +28,14 @@ export interface LimiterStats {
   readonly closedForMs: number;
 }
 
-/** One queue; its tally begins anew when a queue that no option names was empty and forgotten. */
-export interface QueueStats extends Readonly<QueueTally> {
+/** Tasks that have something in common, and how many of them came to which end. */
+export interface GateStats extends Readonly<EndTally> {
   readonly queued: number;
   readonly running: number;
+}
+
+/** One queue; its tally begins anew when a queue that no option names was empty and forgotten. */
+export interface QueueStats extends GateStats {
   readonly paused: boolean;
 }
 
@@ -54,6 +59,8 @@ export interface TaskManagerStats {
   readonly lanes: { readonly inline: LaneStats };
   readonly limiter: LimiterStats;
   readonly queues: Readonly<Record<string, QueueStats>>;
+  /** Each handler that is registered. */
+  readonly handlers: Readonly<Record<string, GateStats>>;
   /** How often an observer, or a carrier of context, has thrown. */
   readonly observerErrors: number;
 }
@@ -96,7 +103,8 @@ export function toStats(core: Core): TaskManagerStats {
     total: Object.freeze({ ...core.tally }),
     lanes: Object.freeze({ inline: toLaneStats(lane) }),
     limiter: toLimiterStats(limiter, clock.now()),
-    queues: toQueueStats(core.queues.queues()),
+    queues: toRecord(core.queues.queues(), toQueueStats),
+    handlers: toRecord(core.queues.handlers(), toGateStats),
     observerErrors: journal.events.observerErrors + core.carriers.errors,
   });
 }
@@ -135,11 +143,20 @@ function toLimiterStats(limiter: Limiter, now: number): LimiterStats {
   });
 }
 
-function toQueueStats(queues: Iterable<TaskQueue>): Readonly<Record<string, QueueStats>> {
-  const stats = Object.create(null) as Record<string, QueueStats>;
-  for (const queue of queues) {
-    const { waiting: queued, running, tally } = queue;
-    stats[queue.name] = Object.freeze({ queued, running, paused: queue.isClosedBy(PAUSED), ...tally });
-  }
-  return Object.freeze(stats);
+function toQueueStats(queue: TaskQueue): QueueStats {
+  return { ...toGateStats(queue), paused: queue.isClosedBy(PAUSED) };
+}
+
+function toGateStats({ waiting: queued, running, tally }: Gate): GateStats {
+  return { queued, running, ...tally };
+}
+
+/** By name, without a prototype: a name may be any word. */
+function toRecord<G extends Gate, S>(
+  gates: Iterable<G>,
+  toStats: (gate: G) => S,
+): Readonly<Record<string, S>> {
+  const record = Object.create(null) as Record<string, S>;
+  for (const gate of gates) record[gate.name] = Object.freeze(toStats(gate));
+  return Object.freeze(record);
 }

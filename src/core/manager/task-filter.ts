@@ -7,6 +7,7 @@ export interface TaskFilter {
   state?: TaskState | undefined;
   reason?: TaskReason | undefined;
   queue?: string | undefined;
+  handler?: string | undefined;
   /** At most so many. Default: all, of which there are no more than live and retained tasks. */
   maxEntries?: number | undefined;
 }
@@ -21,6 +22,7 @@ const CHECKS: check.Checks<TaskFilter> = {
   state: check.oneOf<TaskState>(...STATES),
   reason: check.oneOf<TaskReason>(...REASONS),
   queue: check.queueName,
+  handler: check.name,
   maxEntries: check.integer(0),
 };
 
@@ -29,13 +31,14 @@ const CHECKS: check.Checks<TaskFilter> = {
  * @throws {OptionError}
  */
 export function filterTasks(tasks: Iterable<Task>, filter: TaskFilter | undefined): Task[] {
-  const { state, reason, queue, maxEntries } = check.readOptions<TaskFilter>("", filter, CHECKS);
+  const { state, reason, queue, handler, maxEntries } = check.readOptions<TaskFilter>("", filter, CHECKS);
   const found: Task[] = [];
   for (const task of tasks) {
     if (found.length === maxEntries) break;
     if (state !== undefined && task.state !== state) continue;
     if (reason !== undefined && task.reason !== reason) continue;
     if (queue !== undefined && task.queue !== queue) continue;
+    if (handler !== undefined && task.handler !== handler) continue;
     found.push(task);
   }
   return found;

@@ -1,10 +1,14 @@
-import { TaskCancelledError } from "../../errors.js";
+import { TaskCancelledError, UnknownHandlerError } from "../../errors.js";
 import { expected } from "../../task/checks.js";
+import type { HandlerDefinition } from "../../task/handler-definition.js";
+import { findDefinition } from "../../task/handler-registry.js";
 import { toOrder } from "../../task/order.js";
+import type { Eventually } from "../../task/outcome.js";
+import { type Checked, checkPayload, startPayloadCheck } from "../../task/payload.js";
 import { resolveSettings } from "../../task/settings.js";
 import type { TaskProfile } from "../../task/task.js";
-import type { TaskFunction } from "../../task/task-context.js";
 import { type CheckedTaskOptions, readPriorityAlone, readTaskOptions } from "../../task/task-options.js";
+import { HandlerCall, type Work } from "../../task/work.js";
 import type { Limiter } from "../limiter/limiter.js";
 import type { Calendar } from "./calendar.js";
 import type { ResolvedOptions } from "./options.js";
@@ -17,67 +21,153 @@ export interface TaskPlan {
   readonly options: CheckedTaskOptions | undefined;
 }
 
+/** One task that somebody wants to be done: the work and the plan for it. */
+export interface TaskRequest {
+  readonly work: Work;
+  readonly plan: TaskPlan;
+}
+
+/** What is the same for all tasks of one handler that say nothing themselves; of a plain function too. */
+interface Kind {
+  readonly definition: HandlerDefinition | undefined;
+  /** By the queues that the manager's options name. */
+  readonly profiles: ReadonlyMap<string, TaskProfile>;
+  readonly plain: TaskPlan;
+}
+
 /** Turns what a caller gave into plans, or refuses it. It changes nothing. */
 export class TaskPlanner {
   readonly #options: ResolvedOptions;
   readonly #limiter: Limiter;
   readonly #idPrefix: string;
-  readonly #profiles: ReadonlyMap<string, TaskProfile>;
-  readonly #plain: TaskPlan;
+  readonly #functions: Kind;
+  readonly #handlers = new Map<HandlerDefinition, Kind>();
 
   constructor(options: ResolvedOptions, limiter: Limiter, idPrefix: string) {
     this.#options = options;
     this.#limiter = limiter;
     this.#idPrefix = idPrefix;
-    const named = [...options.queueSettings];
-    this.#profiles = new Map(named.map(([queue, settings]) => [queue, { idPrefix, queue, settings }]));
-    this.#plain = this.#complete({}, undefined);
+    this.#functions = this.#kind(undefined);
+    for (const definition of options.handlers.values()) {
+      this.#handlers.set(definition, this.#kind(definition));
+    }
   }
 
-  /** @throws {OptionError} also when the task costs more than a rate limit can ever save up
-   *  @throws {TaskCancelledError} when its signal has aborted already */
+  /**
+   * The plan for a function.
+   * @throws {OptionError} also when the task costs more than a rate limit can ever save up
+   * @throws {TaskCancelledError} when its signal has aborted already
+   */
   plan(options: unknown): TaskPlan {
-    if (options === undefined) return this.#plain;
+    return this.#plan(options, this.#functions);
+  }
+
+  /**
+   * A task by the name of its handler. Its options are looked at first: they are cheap to refuse.
+   * @throws {UnknownHandlerError} @throws {PayloadError} @throws {AsyncSchemaError}
+   * @throws what `plan` throws
+   */
+  request(name: unknown, payload: unknown, options: unknown): TaskRequest {
+    const [definition, plan] = this.#planByName(name, options);
+    return { plan, work: new HandlerCall(definition, checkPayload(definition, payload)) };
+  }
+
+  /** The same, with an answer of the schema that may come later. */
+  startRequest(name: unknown, payload: unknown, options: unknown): [TaskPlan, Eventually<HandlerCall>] {
+    const [definition, plan] = this.#planByName(name, options);
+    const toCall = ({ value }: Checked) => new HandlerCall(definition, value);
+    const checked = startPayloadCheck(definition, payload);
+    return [plan, checked instanceof Promise ? checked.then(toCall) : toCall(checked)];
+  }
+
+  /** @throws {UnknownHandlerError} */
+  find(name: string): HandlerDefinition {
+    return findDefinition(this.#options.handlers, name);
+  }
+
+  #planByName(name: unknown, options: unknown): [HandlerDefinition, TaskPlan] {
+    if (typeof name !== "string") throw expected("task", "a function, or the name of a handler", name);
+    const definition = this.find(name);
+    const kind = this.#handlers.get(definition);
+    if (definition.run === undefined || kind === undefined) {
+      const message = `The handler ${JSON.stringify(name)} is only a contract here: it has no \`run\``;
+      throw new UnknownHandlerError(name, message);
+    }
+    return [definition, this.#plan(options, kind)];
+  }
+
+  #plan(options: unknown, kind: Kind): TaskPlan {
+    if (options === undefined) return this.#affordable(kind.plain);
     const priority = readPriorityAlone(options);
-    if (priority !== undefined) return { ...this.#plain, order: toOrder(priority, 1) };
+    if (priority !== undefined) {
+      const order = toOrder(priority, kind.definition?.weight ?? 1);
+      return this.#affordable({ ...kind.plain, order });
+    }
     const read = readTaskOptions(options);
-    const plan = this.#complete(read, read);
-    if (read.cost !== undefined) this.#refuseCost(read.cost, plan.profile.queue);
     if (read.signal?.aborted) {
       const taskId = read.id ?? "";
       throw new TaskCancelledError("The signal had aborted before the task was enqueued", taskId, {
         cause: read.signal.reason,
       });
     }
-    return plan;
+    return this.#affordable(this.#complete(read, kind));
   }
 
-  #complete(read: CheckedTaskOptions, options: CheckedTaskOptions | undefined): TaskPlan {
-    const { defaultQueue } = this.#options;
-    const profile = this.#profile(read.queue ?? defaultQueue);
-    const settings = resolveSettings(profile.settings, read);
+  #kind(definition: HandlerDefinition | undefined): Kind {
+    const { defaultQueue, queueSettings } = this.#options;
+    const queues = new Set([...queueSettings.keys(), definition?.queue ?? defaultQueue]);
+    const profiles = new Map([...queues].map((queue) => [queue, this.#profile(queue, definition)]));
+    const kind = { definition, profiles };
+    const { cost, ttlMs } = definition ?? {};
+    const options = (cost ?? ttlMs) === undefined ? undefined : Object.freeze(withDefaults({}, definition));
+    return { ...kind, plain: { ...this.#complete({}, kind), options } };
+  }
+
+  #complete(given: CheckedTaskOptions, { definition, profiles }: Omit<Kind, "plain">): TaskPlan {
+    const options = definition === undefined ? given : withDefaults(given, definition);
+    const queue = options.queue ?? definition?.queue ?? this.#options.defaultQueue;
+    const profile = profiles.get(queue) ?? this.#profile(queue, definition);
+    const settings = resolveSettings(profile.settings, options);
     return {
       profile: settings === profile.settings ? profile : { ...profile, settings },
-      order: toOrder(read.priority ?? 0, read.weight ?? 1),
+      order: toOrder(
+        options.priority ?? definition?.priority ?? 0,
+        options.weight ?? definition?.weight ?? 1,
+      ),
       options,
     };
   }
 
-  /** Queues that the options name have one profile each; for the others one is made as it is needed. */
-  #profile(queue: string): TaskProfile {
-    return this.#profiles.get(queue) ?? { idPrefix: this.#idPrefix, queue, settings: this.#options.settings };
+  /** What the tasks of a handler in one queue share, or plain functions in one queue. */
+  #profile(queue: string, definition: HandlerDefinition | undefined): TaskProfile {
+    const { queueSettings, settings: general } = this.#options;
+    const byQueue = queueSettings.get(queue) ?? general;
+    const settings = resolveSettings(byQueue, definition?.settings ?? {});
+    return { idPrefix: this.#idPrefix, queue, handler: definition?.name, settings };
   }
 
-  #refuseCost(cost: number, queue: string): void {
-    const most = this.#limiter.maxCost(queue);
+  /** A task that costs more than a limit can ever save up would wait for ever. */
+  #affordable(plan: TaskPlan): TaskPlan {
+    const cost = plan.options?.cost;
+    if (cost === undefined) return plan;
+    const most = this.#limiter.maxCost(plan.profile.queue, plan.profile.handler);
     if (cost > most) throw expected("cost", `at most ${most}, the burst of its rate limit`, cost);
+    return plan;
   }
 }
 
-/** @throws {OptionError} when the work is not a function */
-export function checkWork(work: unknown): TaskFunction {
-  if (typeof work === "function") return work as TaskFunction;
-  throw expected("task", "a function", work);
+/** The options of a task, with what its handler says where the task says nothing. */
+function withDefaults(
+  options: CheckedTaskOptions,
+  definition: HandlerDefinition | undefined,
+): CheckedTaskOptions {
+  const { cost, ttlMs } = definition ?? {};
+  if ((cost ?? ttlMs) === undefined) return options;
+  return {
+    ...(cost === undefined ? {} : { cost }),
+    ...(ttlMs === undefined ? {} : { ttlMs }),
+    ...options,
+  };
 }
 
 /** When a task is ready, or undefined when that is at once. */

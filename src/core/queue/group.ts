@@ -21,12 +21,7 @@ export class Group<Q extends Gate> implements WaitingPlace {
   readonly #tasks = new IndexedHeap<Task>();
   readonly #owner: GroupOwner<Q>;
 
-  constructor(
-    queue: Q,
-    lane: LaneGate,
-    handler: HandlerGate<Group<Q>> | undefined,
-    owner: GroupOwner<Q>,
-  ) {
+  constructor(queue: Q, lane: LaneGate, handler: HandlerGate<Group<Q>> | undefined, owner: GroupOwner<Q>) {
     this.queue = queue;
     this.lane = lane;
     this.handler = handler;

@@ -161,11 +161,7 @@ export class QueueSet implements GroupOwner<TaskQueue> {
     if (handler?.isClosedBy(LIMITED)) this.open(handler, LIMITED);
   }
 
-  #newGroup(
-    queue: TaskQueue,
-    lane: LaneGate,
-    handler: HandlerGate<QueueGroup> | undefined,
-  ): QueueGroup {
+  #newGroup(queue: TaskQueue, lane: LaneGate, handler: HandlerGate<QueueGroup> | undefined): QueueGroup {
     const group = new Group(queue, lane, handler, this);
     queue.groups.push(group);
     handler?.groups.add(group);

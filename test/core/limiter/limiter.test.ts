@@ -1,58 +1,57 @@
 import { describe, expect, test } from "vitest";
-import { Limiter, UNLIMITED } from "../../../src/core/limiter/limiter.js";
+import { Limiter } from "../../../src/core/limiter/limiter.js";
+import { UNLIMITED } from "../../../src/core/limiter/rate-limit.js";
 import { InvariantError } from "../../../src/errors.js";
-
-const NO_QUEUES = new Map();
 
 function createLimiter() {
   const shared = { tasksPerSecond: 10, burst: 5 };
   const queues = new Map([["narrow", { tasksPerSecond: 1, burst: 2 }]]);
-  return new Limiter(shared, queues, 0);
+  return new Limiter({ shared, queues }, 0);
 }
 
 describe("a limiter", () => {
   test("takes the permits of a start from the shared bucket and from its queue's", () => {
     const limiter = createLimiter();
-    limiter.take("narrow", 2, 0);
+    limiter.take("narrow", undefined, 2, 0);
     expect(limiter.available(0)).toBe(3);
-    expect(limiter.queueWaitMs("narrow", 1, 0)).toBe(1_000);
-    expect(limiter.queueWaitMs("other", 1, 0)).toBe(0);
+    expect(limiter.queues.waitMs("narrow", 1, 0)).toBe(1_000);
+    expect(limiter.queues.waitMs("other", 1, 0)).toBe(0);
     expect(limiter.sharedWaitMs(3, 0)).toBe(0);
-    limiter.take("other", 3, 0);
+    limiter.take("other", undefined, 3, 0);
     expect(limiter.sharedWaitMs(1, 0)).toBe(100);
     expect(limiter.sharedWaitMs(5, 0)).toBe(500);
-    expect(limiter.queueWaitMs("narrow", 1, 0)).toBe(1_000);
-    expect(limiter.queueWaitMs("narrow", 2, 600)).toBe(1_400);
+    expect(limiter.queues.waitMs("narrow", 1, 0)).toBe(1_000);
+    expect(limiter.queues.waitMs("narrow", 2, 600)).toBe(1_400);
   });
 
   test("takes nothing that is not there", () => {
     const limiter = createLimiter();
-    limiter.take("other", 5, 0);
-    expect(() => limiter.take("other", 1, 0)).toThrow(InvariantError);
+    limiter.take("other", undefined, 5, 0);
+    expect(() => limiter.take("other", undefined, 1, 0)).toThrow(InvariantError);
     const narrow = createLimiter();
-    narrow.take("narrow", 2, 0);
-    expect(() => narrow.take("narrow", 1, 0)).toThrow(InvariantError);
+    narrow.take("narrow", undefined, 2, 0);
+    expect(() => narrow.take("narrow", undefined, 1, 0)).toThrow(InvariantError);
   });
 
   test("knows the largest cost of each queue: the smaller burst of the two", () => {
     const limiter = createLimiter();
-    expect(limiter.maxCost("other")).toBe(5);
-    expect(limiter.maxCost("narrow")).toBe(2);
-    limiter.setQueueRate("narrow", { tasksPerSecond: 1, burst: 9 }, 0);
-    expect(limiter.maxCost("narrow")).toBe(5);
+    expect(limiter.maxCost("other", undefined)).toBe(5);
+    expect(limiter.maxCost("narrow", undefined)).toBe(2);
+    limiter.queues.set("narrow", { tasksPerSecond: 1, burst: 9 }, 0);
+    expect(limiter.maxCost("narrow", undefined)).toBe(5);
     limiter.setRate(UNLIMITED, 0);
-    expect(limiter.maxCost("narrow")).toBe(9);
-    expect(limiter.maxCost("other")).toBe(Number.POSITIVE_INFINITY);
+    expect(limiter.maxCost("narrow", undefined)).toBe(9);
+    expect(limiter.maxCost("other", undefined)).toBe(Number.POSITIVE_INFINITY);
   });
 
   test("without limits never makes anyone wait", () => {
-    const limiter = new Limiter(UNLIMITED, NO_QUEUES, 0);
-    limiter.take("any", 1_000_000, 0);
+    const limiter = new Limiter({ shared: UNLIMITED }, 0);
+    limiter.take("any", undefined, 1_000_000, 0);
     expect(limiter.sharedWaitMs(1_000_000, 0)).toBe(0);
-    expect(limiter.queueWaitMs("any", 1_000_000, 0)).toBe(0);
+    expect(limiter.queues.waitMs("any", 1_000_000, 0)).toBe(0);
     expect(limiter.available(0)).toBe(Number.POSITIVE_INFINITY);
     expect(limiter.limit).toBe(UNLIMITED);
-    expect(limiter.queueLimit("any")).toBeUndefined();
+    expect(limiter.queues.get("any")).toBeUndefined();
   });
 
   test("is closed for all until the latest of the instants it was told, and its queues are not", () => {
@@ -61,17 +60,17 @@ describe("a limiter", () => {
     limiter.closeUntil(300);
     expect(limiter.sharedWaitMs(1, 200)).toBe(500);
     expect(limiter.available(200)).toBe(0);
-    expect(limiter.queueWaitMs("narrow", 1, 200)).toBe(0);
+    expect(limiter.queues.waitMs("narrow", 1, 200)).toBe(0);
     expect(limiter.sharedWaitMs(1, 700)).toBe(0);
     expect(limiter.available(700)).toBe(5);
   });
 
   test("changes a rate in place: what was taken stays taken", () => {
     const limiter = createLimiter();
-    limiter.take("narrow", 2, 0);
-    limiter.setQueueRate("narrow", { tasksPerSecond: 100, burst: 2 }, 0);
-    expect(limiter.queueWaitMs("narrow", 1, 0)).toBe(10);
-    expect(limiter.queueLimit("narrow")).toEqual({ tasksPerSecond: 100, burst: 2 });
+    limiter.take("narrow", undefined, 2, 0);
+    limiter.queues.set("narrow", { tasksPerSecond: 100, burst: 2 }, 0);
+    expect(limiter.queues.waitMs("narrow", 1, 0)).toBe(10);
+    expect(limiter.queues.get("narrow")).toEqual({ tasksPerSecond: 100, burst: 2 });
     limiter.setRate({ tasksPerSecond: 1_000, burst: 4 }, 0);
     expect(limiter.available(0)).toBe(3);
     expect(limiter.limit).toEqual({ tasksPerSecond: 1_000, burst: 4 });
@@ -80,9 +79,9 @@ describe("a limiter", () => {
 
   test("gives a queue that had no limit a full bucket", () => {
     const limiter = createLimiter();
-    limiter.take("late", 1, 0);
-    limiter.setQueueRate("late", { tasksPerSecond: 1, burst: 3 }, 50);
-    expect(limiter.queueWaitMs("late", 3, 50)).toBe(0);
-    expect(limiter.queueWaitMs("late", 1, 50)).toBe(0);
+    limiter.take("late", undefined, 1, 0);
+    limiter.queues.set("late", { tasksPerSecond: 1, burst: 3 }, 50);
+    expect(limiter.queues.waitMs("late", 3, 50)).toBe(0);
+    expect(limiter.queues.waitMs("late", 1, 50)).toBe(0);
   });
 });

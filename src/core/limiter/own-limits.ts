@@ -1,0 +1,56 @@
+import { type RateLimit, UNLIMITED } from "./rate-limit.js";
+import { TokenBucket } from "./token-bucket.js";
+
+/** Limits by name, of queues or of handlers; what is not named has none. */
+export class OwnLimits {
+  readonly #buckets = new Map<string, TokenBucket>();
+  readonly #limits = new Map<string, RateLimit>();
+
+  constructor(limits: ReadonlyMap<string, RateLimit>, now: number) {
+    for (const [name, limit] of limits) this.set(name, limit, now);
+  }
+
+  get(name: string): RateLimit | undefined {
+    return this.#limits.get(name);
+  }
+
+  /** The largest cost that a start under this name may have. */
+  maxCost(name: string): number {
+    return this.#limits.get(name)?.burst ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** How long until its bucket has this many permits; 0 when it has them. */
+  waitMs(name: string, cost: number, now: number): number {
+    if (this.#buckets.size === 0) return 0;
+    return this.#buckets.get(name)?.waitMs(cost, now) ?? 0;
+  }
+
+  take(name: string, cost: number, now: number): void {
+    if (this.#buckets.size > 0) this.#buckets.get(name)?.take(cost, now);
+  }
+
+  /** Sets a limit; one that is none is forgotten. */
+  set(name: string, limit: RateLimit, now: number): void {
+    if (limit.tasksPerSecond === Number.POSITIVE_INFINITY) {
+      this.#limits.delete(name);
+      this.#buckets.delete(name);
+      return;
+    }
+    this.#limits.set(name, limit);
+    this.#bucket(name, limit, now).setRate(limit, now);
+  }
+
+  /** Gives out nothing under this name before that instant, whether it has a limit or not. */
+  closeUntil(name: string, at: number, now: number): void {
+    this.#bucket(name, UNLIMITED, now).closeUntil(at);
+  }
+
+  #bucket(name: string, limit: RateLimit, now: number): TokenBucket {
+    let bucket = this.#buckets.get(name);
+    if (bucket === undefined) {
+      bucket = new TokenBucket(limit, now);
+      this.#buckets.set(name, bucket);
+    }
+    return bucket;
+  }
+}
