@@ -189,8 +189,8 @@ export abstract class ValueError extends MillraceError implements IssueList {
 }
 
 /**
- * The handler does not take this payload: its schema refused it, or failed (then `cause` is what it threw), or
- * it is larger than `maxPayloadBytes`.
+ * The handler does not take this payload: its schema refused it, or failed (then `cause` is what it threw),
+ * or it is larger than `maxPayloadBytes`.
  */
 export class PayloadError extends ValueError {
   readonly code = "MILLRACE_PAYLOAD";

@@ -49,7 +49,9 @@ export interface HandlerDefaults {
 export interface HandlerEntry<S extends Schema = Schema> extends HandlerDefaults {
   /** What it takes. It is called with what comes out of this schema. */
   payload: S;
-  /** Does the work on the event loop. Without `run` and `module` the entry is a contract for producers only. */
+  /**
+   * Does the work on the event loop. Without `run` and `module` the entry is a contract for producers only.
+   */
   run?: ((payload: OutputOf<S>, context: TaskContext) => unknown) | undefined;
   /** Does the work in a worker thread. */
   module?: URL | ThreadModule<OutputOf<S>, unknown> | undefined;

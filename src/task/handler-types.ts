@@ -19,7 +19,10 @@ export type SchemasOf<S, D> = { [K in keyof S & keyof D]: S[K] };
 /** The results of the handlers in `D`. */
 export type ResultsOf<S, D> = { [K in keyof S & keyof D]: ResultOf<D[K]> };
 
-/** What no value fits. The compiler shows its name. No literal, since two literals make a whole entry `never`. */
+/**
+ * What no value fits. The compiler shows its name. No literal, since two literals make a whole entry
+ * `never`.
+ */
 type Refusal<Why extends string> = { readonly [K in Why]: never };
 
 type UnknownIn<E, Known, Why extends string> = {
@@ -89,7 +92,9 @@ type RepeatedName<H extends readonly unknown[], Seen = never> = H extends readon
   ? (HandlerNames<First> & Seen) | RepeatedName<Rest, Seen | HandlerNames<First>>
   : never;
 
-/** The registries themselves, or, where a name is in two of them, a text that says so and does not compile. */
+/**
+ * The registries themselves, or, where a name is in two of them, a text that says so and does not compile.
+ */
 export type Distinct<H extends readonly unknown[]> = [RepeatedName<H>] extends [never]
   ? H
   : { [I in keyof H]: `the handler ${RepeatedName<H> & string} is in two of the registries` };

@@ -6,10 +6,11 @@ import type { CombinedHandlers, Distinct, RefusedEntries, ResultsOf, SchemasOf }
 import type { Schema } from "./schema.js";
 
 /**
- * Defines handlers: each with a name (1 to 128 of `A-Z a-z 0-9 _ . : -`), what it takes, where it runs, and the
- * defaults of its tasks. One without `run` and `module` is a contract for producers. A `run` that itself awaits
- * tasks of these handlers needs a written return type, since its type would depend on itself.
- * @throws {OptionError} for a wrong value or an unknown option, with its path: `handlers.sendEmail.timeoutMs`
+ * Defines handlers: each with a name (1 to 128 of `A-Z a-z 0-9 _ . : -`), what it takes, where it runs, and
+ * the defaults of its tasks. One without `run` and `module` is a contract for producers. A `run` that
+ * itself awaits tasks of these handlers needs a written return type, since its type would depend on itself.
+ * @throws {OptionError} for a wrong value or an unknown option, with its path:
+ * `handlers.sendEmail.timeoutMs`
  */
 export function defineHandlers<S extends Record<string, Schema>, D>(
   definitions: { [K in keyof S]: HandlerEntry<S[K]> } & D & RefusedEntries<D>,
@@ -18,7 +19,7 @@ export function defineHandlers<S extends Record<string, Schema>, D>(
   if (!isPlainObject(entries)) throw expected("handlers", "a plain object of handlers by name", entries);
   const read = new Map<string, HandlerDefinition>();
   for (const name of Object.keys(entries)) {
-    // Written as a literal this key would have set the prototype: two spellings of one thing, one of them lost.
+    // Written without brackets it would have set the prototype, and its handler would have been lost.
     if (name === "__proto__") throw expected("handlers name", "another name than __proto__", name);
     nameCheck(name, "handlers name");
     read.set(name, readDefinition(name, entries[name]));

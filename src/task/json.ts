@@ -53,15 +53,17 @@ type NameOf<T> = T extends undefined
           ? "a Date"
           : "a Map, a Set or a buffer";
 
-/** So many values are looked at: one that refers to its parts many times over can hold more than memory can. */
+/**
+ * So many values are looked at: one that refers to its parts many times over can hold more than memory can.
+ */
 const MAX_VALUES = 10_000_000;
 
 /**
- * A schema for payloads and results that are plain JSON, without a library: the compiler checks `T`, and at run
- * time a walk refuses what JSON cannot hold, with its path: bigints, functions, symbols, NaN and infinities, Dates,
- * Maps and all other instances of classes, undefined in an array or as the whole, keys `__proto__`, cycles, and
- * nesting deeper than 1,000. It does not check that the value has the shape of `T`; what comes out is the value
- * itself, not a copy.
+ * A schema for payloads and results that are plain JSON, without a library: the compiler checks `T`, and at
+ * run time a walk refuses what JSON cannot hold, with its path: bigints, functions, symbols, NaN and
+ * infinities, Dates, Maps and all other instances of classes, undefined in an array or as the whole, keys
+ * `__proto__`, cycles, and nesting deeper than 1,000. It does not check that the value has the shape of
+ * `T`; what comes out is the value itself, not a copy.
  */
 export function json<T extends JsonShape<T>>(): Schema<T, T> {
   return JSON_SCHEMA as Schema<T, T>;

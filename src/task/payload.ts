@@ -6,16 +6,16 @@ import type { Eventually } from "./outcome.js";
 import { type Refusal, runSchema, type Verdict } from "./schema.js";
 
 /**
- * A value that came out of a schema. In a box, since the value may have a `then` of its own: promised bare, it
- * would be waited for.
+ * A value that came out of a schema. In a box, since the value may have a `then` of its own: promised bare,
+ * it would be waited for.
  */
 export interface Checked {
   readonly value: unknown;
 }
 
 /**
- * Checks a payload, its size first, so that a schema never walks what is too large. Gives what the handler is to
- * be called with.
+ * Checks a payload, its size first, so that a schema never walks what is too large. Gives what the handler
+ * is to be called with.
  * @throws {PayloadError}
  * @throws {AsyncSchemaError} when the schema answers with a promise
  */
@@ -65,7 +65,7 @@ export async function checkResult(definition: HandlerDefinition, result: unknown
 function refuseSize(definition: HandlerDefinition, payload: unknown): void {
   const most = definition.maxPayloadBytes;
   if (countJsonBytes(payload, most) <= most) return;
-  const message = `more than ${most} bytes of JSON (maxPayloadBytes), nested too deep, cyclic or not readable`;
+  const message = `takes more than ${most} bytes (maxPayloadBytes), is too deep or cyclic, or cannot be read`;
   throw payloadError(definition.name, { issues: [{ message }] });
 }
 

@@ -47,15 +47,21 @@ export interface Refusal {
 }
 
 /**
- * Runs a schema. It never throws, and a promise from it never rejects: a schema that throws, rejects or answers
- * with something else than the specification says has refused the value.
+ * Runs a schema. It never throws, and a promise from it never rejects: a schema that throws, rejects or
+ * answers with something else than the specification says has refused the value.
  */
 export function runSchema(schema: Schema, value: unknown): Verdict | Promise<Verdict> {
   try {
     const result: unknown = schema["~standard"].validate(value);
-    return isThenable(result)
-      ? Promise.resolve(result).then(toVerdict).catch(refuseFailed)
-      : toVerdict(result);
+    return isThenable(result) ? awaitVerdict(result) : toVerdict(result);
+  } catch (cause) {
+    return refuseFailed(cause);
+  }
+}
+
+async function awaitVerdict(result: PromiseLike<unknown>): Promise<Verdict> {
+  try {
+    return toVerdict(await result);
   } catch (cause) {
     return refuseFailed(cause);
   }

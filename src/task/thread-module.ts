@@ -34,9 +34,9 @@ type PayloadOf<F> = F extends (payload: infer P, ...rest: never) => unknown ? P 
 type ReturnOf<F> = F extends (...args: never) => infer R ? Awaited<R> : never;
 
 /**
- * Names a function that worker threads import and run: the default export of the module at `url`, or the one
- * called `exportName`. The types come from the module, which this does not load:
- * `threadModule<typeof import("./resize.js")>(new URL("./resize.js", import.meta.url))`, and for another export
+ * Names a function that worker threads import and run: the default export of the module at `url`, or the
+ * one called `exportName`. The types come from the module, which this does not load: `threadModule<typeof
+ * import("./resize.js")>(new URL("./resize.js", import.meta.url))`, and for another export
  * `threadModule<typeof import("./resize.js"), "crop">(url, "crop")`.
  * @throws {OptionError} when `url` is no file URL, or `exportName` no text
  */

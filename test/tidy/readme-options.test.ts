@@ -1,15 +1,19 @@
 import { describe, expect, test } from "vitest";
 import { parseSource, readProjectFile } from "./sources.js";
 
-/** The members of an exported interface. */
+/** The members of an exported interface, and of those that it extends. */
 function membersOf(path: string, text: string, name: string): readonly string[] {
   for (const statement of parseSource(path, text).program.body) {
     if (statement.type !== "ExportNamedDeclaration") continue;
     const { declaration } = statement;
     if (declaration?.type !== "TSInterfaceDeclaration" || declaration.id.name !== name) continue;
-    return declaration.body.body.flatMap((member) =>
+    const inherited = declaration.extends.flatMap(({ expression }) =>
+      expression.type === "Identifier" ? membersOf(path, text, expression.name) : [],
+    );
+    const own = declaration.body.body.flatMap((member) =>
       member.type === "TSPropertySignature" && member.key.type === "Identifier" ? [member.key.name] : [],
     );
+    return [...inherited, ...own];
   }
   throw new Error(`${path} exports no interface ${name}`);
 }
@@ -24,6 +28,7 @@ function rowsOf(readme: string, marker: string): readonly string[] {
 const tables = [
   { marker: "manager-options", path: "src/core/manager/options.ts", name: "TaskManagerOptions" },
   { marker: "task-options", path: "src/task/task-options.ts", name: "TaskOptions" },
+  { marker: "handler-options", path: "src/task/handler-definition.ts", name: "HandlerEntry" },
 ];
 
 describe("the README's tables of options", () => {
@@ -36,6 +41,8 @@ describe("the README's tables of options", () => {
     const members = membersOf("a.ts", "export interface A { one?: number; two?: number }", "A");
     const readme = "<!-- a -->\n| option |\n|---|\n| `one` | x |\n<!-- /a -->";
     expect(members).toEqual(["one", "two"]);
+    const extended = "export interface A { one?: number } export interface B extends A { two?: number }";
+    expect(membersOf("a.ts", extended, "B")).toEqual(["one", "two"]);
     expect(rowsOf(readme, "a")).toEqual(["one"]);
   });
 });

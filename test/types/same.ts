@@ -2,4 +2,4 @@
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 
 /** Compiles only where two types are one. */
-export function same<A, B>(..._differ: Same<A, B> extends true ? [] : ["the types differ", A, B]): void {}
+export function same<A, B>(..._differ: Same<A, B> extends true ? [] : [differ: never]): void {}

@@ -1,0 +1,105 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { programFiles } from "../tidy/sources.js";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const folder = `${root}.tmp/types`;
+
+/** Programs that must not compile, each with what the compiler has to say of it. */
+const wrong: Readonly<Record<string, readonly [says: string, code: string]>> = {
+  "date-in-json": [
+    "JSON cannot hold a Date",
+    `import { json } from "millrace";
+     json<{ to: { list: { at: Date }[] } }>();`,
+  ],
+  "unknown-option": [
+    "unknown handler option",
+    `import { defineHandlers, json } from "millrace";
+     defineHandlers({ send: { payload: json<string>(), timeout: 5, run: () => 1 } });`,
+  ],
+  "run-and-module": [
+    "give run or module, not both",
+    `import { defineHandlers, json } from "millrace";
+     defineHandlers({ send: { payload: json<string>(), run: () => 1, module: new URL("file:///x.js") } });`,
+  ],
+  "wrong-result": [
+    "run does not return what the result schema takes",
+    `import { defineHandlers, json } from "millrace";
+     defineHandlers({ send: { payload: json<string>(), result: json<number>(), run: () => "5" } });`,
+  ],
+  "repeated-name": [
+    "the handler send is in two of the registries",
+    `import { combineHandlers, defineHandlers, json } from "millrace";
+     const handlers = defineHandlers({ send: { payload: json<string>() } });
+     combineHandlers(handlers, handlers);`,
+  ],
+  "types-differ": [
+    "Expected 1 arguments, but got 0",
+    `import { same } from "../../test/types/same.js";
+     same<{ a: string }, { a?: string }>();`,
+  ],
+  "needless-directive": [
+    "Unused '@ts-expect-error' directive",
+    `import { json } from "millrace";
+     // @ts-expect-error: nothing is wrong here
+     json<string>();`,
+  ],
+};
+
+/** The older compiler takes seconds where the machine is idle. */
+const SLOW = { timeout: 120_000 };
+
+const fixtures = programFiles("test/types").filter((path) => !path.endsWith(".test.ts"));
+const compilers = [
+  { name: "typescript", version: /^Version 7\./ },
+  { name: "typescript-5.9", version: /^Version 5\.9\./ },
+];
+
+function compile(name: string, ...args: readonly string[]) {
+  const compiler = fileURLToPath(new URL("bin/tsc", import.meta.resolve(`${name}/package.json`)));
+  return spawnSync(process.execPath, [compiler, ...args], { encoding: "utf8", cwd: root });
+}
+
+beforeAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(`${folder}/right`, { recursive: true });
+  for (const [name, [, code]] of Object.entries(wrong)) writeFileSync(`${folder}/${name}.ts`, `${code}\n`);
+  const config = (up: string, include: readonly string[]) =>
+    JSON.stringify({ extends: `${up}test/tsconfig.json`, include, exclude: [] });
+  writeFileSync(`${folder}/tsconfig.json`, config("../../", ["*.ts"]));
+  const paths = fixtures.map((path) => `../../../${path}`);
+  writeFileSync(`${folder}/right/tsconfig.json`, config("../../../", paths));
+});
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe.each(compilers)("with $name", ({ name, version }) => {
+  test("the compiler is the one that is meant", () => {
+    expect(compile(name, "--version").stdout).toMatch(version);
+  });
+
+  test("the fixtures compile, with an error wherever they expect one", SLOW, () => {
+    expect(fixtures.length).toBeGreaterThan(3);
+    const { stdout, status } = compile(name, "-p", `${folder}/right`);
+    expect(stdout).toBe("");
+    expect(status).toBe(0);
+  });
+
+  test("programs that are wrong do not compile, and the compiler says why in our words", SLOW, () => {
+    const { stdout, status } = compile(name, "-p", folder, "--pretty", "false");
+    expect(status).not.toBe(0);
+    // An error begins at a line with a path; what follows is indented.
+    const errors = stdout.split(/\n(?=\S)/);
+    for (const [file, [says]] of Object.entries(wrong)) {
+      const own = errors.filter((error) => error.includes(`/${file}.ts(`)).join("\n");
+      expect(own, file).toContain(says);
+    }
+    expect(errors.filter((error) => !error.startsWith(".tmp/types/"))).toEqual([]);
+  });
+});
+
+test("`npm run build` compiles with the first of them, though both have a program of that name", () => {
+  expect(realpathSync(`${root}node_modules/.bin/tsc`)).toMatch(/node_modules\/typescript\/bin\/tsc$/);
+});
