@@ -22,6 +22,7 @@ import { type TaskManagerHealth, type TaskManagerStats, toHealth, toStats } from
 import type { HandlesOf, TaskEntry } from "./core/manager/task-entries.js";
 import { filterTasks, type TaskFilter } from "./core/manager/task-filter.js";
 import type { TaskHandle } from "./core/manager/task-handle.js";
+import { assert } from "./errors.js";
 import { name } from "./task/checks.js";
 import type { Handlers } from "./task/handler-registry.js";
 import type { HandlerNames, PayloadInputOf, ResultOfHandler } from "./task/handler-types.js";
@@ -29,10 +30,10 @@ import type { TaskFunction } from "./task/task-context.js";
 import type { TaskOptions } from "./task/task-options.js";
 import type { TaskSnapshot } from "./task/task-snapshot.js";
 
-let readCore: (tasks: TaskManager<unknown>) => Core;
+let readCore: (tasks: object) => Core;
 
 /** The parts of a manager: for what instruments one, and for tests. The package does not export it. */
-export function coreOf(tasks: TaskManager<unknown>): Core {
+export function coreOf(tasks: object): Core {
   return readCore(tasks);
 }
 
@@ -48,7 +49,10 @@ export function coreOf(tasks: TaskManager<unknown>): Core {
  */
 export class TaskManager<H = Handlers<unknown, unknown>> implements AsyncDisposable {
   static {
-    readCore = (tasks) => tasks.#core;
+    readCore = (tasks) => {
+      assert(#core in tasks, "only a TaskManager has a core");
+      return tasks.#core;
+    };
   }
 
   readonly #core: Core;

@@ -54,7 +54,7 @@ export type RefusedEntries<D> = {
     WrongRateLimitIn<D[K]>;
 };
 
-type PayloadsOf<H> = H extends Handlers<infer S, unknown> ? S : never;
+type PayloadsOf<H> = H extends Handlers<infer S, unknown> ? S : Record<never, never>;
 
 /** The names of the handlers in a registry. */
 export type HandlerNames<H> = keyof PayloadsOf<H> & string;

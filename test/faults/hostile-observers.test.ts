@@ -1,5 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { fixed, reschedule, type TaskHandle, type TaskManagerStats } from "../../src/index.js";
+import {
+  fixed,
+  reschedule,
+  type TaskFunction,
+  type TaskHandle,
+  type TaskManagerStats,
+  type TaskOptions,
+} from "../../src/index.js";
 import { isTerminal } from "../../src/task/states.js";
 import type { TaskEvent, TaskEventType } from "../../src/task/task-event.js";
 import { ManualClock } from "../../src/testing/index.js";
@@ -68,9 +75,9 @@ function newlyWaiting({ core }: OpenManager): number {
 async function play(scene: Scene): Promise<void> {
   const { clock, tasks, handles } = scene;
   const refused = () => undefined;
-  const enqueue = (...input: Parameters<OpenManager["enqueue"]>) => {
+  const enqueue = (work: TaskFunction, options?: TaskOptions) => {
     try {
-      handles.push(tasks.enqueue(...input));
+      handles.push(tasks.enqueue(work, options));
     } catch (error) {
       if (!isRefusal(error)) throw error;
     }

@@ -108,7 +108,7 @@ describe("execute", () => {
     controller.abort("why");
     expect(await running).toMatchObject({ cause: "why" });
     expect(await rejectionOf(tasks.execute(() => 1, { priority: 0.5 }))).toBeInstanceOf(OptionError);
-    expect(await rejectionOf(tasks.execute("no function" as unknown as () => 1))).toBeInstanceOf(OptionError);
+    expect(await rejectionOf(tasks.execute(7 as unknown as () => 1))).toBeInstanceOf(OptionError);
   });
 
   it("waits for room where enqueue would refuse", async () => {

@@ -119,7 +119,7 @@ describe("Q4: enqueueMany", () => {
       DuplicateTaskError,
     ],
     ["an option of the last is wrong", [nothing, [nothing, { cost: 0 }]], OptionError],
-    ["the last is no function", [nothing, "work"], OptionError],
+    ["the last is no function", [nothing, 7], OptionError],
     ["a signal has aborted", [nothing, [nothing, { signal: AbortSignal.abort() }]], TaskCancelledError],
   ])("accepts none when %s", (_, entries, errorClass) => {
     const { tasks } = createManager({ capacity: 3, autoStart: false });
@@ -459,7 +459,7 @@ describe("enqueueAsync", () => {
 
   test("rejects, instead of throwing, for what is wrong with the call", async () => {
     const { tasks } = createManager({ autoStart: false });
-    expect(await rejectionOf(tasks.enqueueAsync("work" as never))).toBeInstanceOf(OptionError);
+    expect(await rejectionOf(tasks.enqueueAsync(7 as never))).toBeInstanceOf(OptionError);
     expect(await rejectionOf(tasks.enqueueAsync(nothing, { weight: 0 }))).toBeInstanceOf(OptionError);
     tasks.enqueue(nothing, { id: "a" });
     expect(await rejectionOf(tasks.enqueueAsync(nothing, { id: "a" }))).toBeInstanceOf(DuplicateTaskError);

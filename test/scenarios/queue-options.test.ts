@@ -370,9 +370,15 @@ describe("Q6: odd values of", () => {
     expect(() => tasks.setRate(options as never)).toThrow(message);
   });
 
-  test.each([undefined, null, "work", {}, Promise.resolve()])("a task that is no function, %s", (work) => {
+  test.each([undefined, null, 7, {}, Promise.resolve()])("a task that is neither function nor name, %s", (work) => {
     const { tasks } = createManager();
-    expect(() => tasks.enqueue(work as never)).toThrow("Expected `task` to be a function, found");
+    const refusal = "Expected `task` to be a function, or the name of a handler, found";
+    expect(() => tasks.enqueue(work as never)).toThrow(refusal);
+  });
+
+  test("the name of a handler where there are none", () => {
+    const { tasks } = createManager();
+    expect(() => tasks.enqueue("work" as never, null as never)).toThrow(UnknownHandlerError);
   });
 });
 

@@ -11,7 +11,12 @@ export interface NewTask {
 /** A task by itself, for tests of the parts that are given one. */
 export function newTask({ number = 1, state = "queued", details, settings }: NewTask = {}): Task {
   const task = new Task({
-    profile: { idPrefix: "p-", queue: "default", handler: undefined, settings: { ...BUILT_IN_SETTINGS, ...settings } },
+    profile: {
+      idPrefix: "p-",
+      queue: "default",
+      handler: undefined,
+      settings: { ...BUILT_IN_SETTINGS, ...settings },
+    },
     ...{ number, work: () => undefined, order: 0, details, enqueuedAt: 0 },
     state: state === "running" ? "queued" : state,
   });

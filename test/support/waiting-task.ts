@@ -15,7 +15,7 @@ let created = 0;
 export function createTask(options: WaitingTaskOptions = {}): Task {
   const { queue = "default", priority = 0, weight = 1, state = "queued" } = options;
   return new Task({
-    profile: { idPrefix: "test-", queue, settings: BUILT_IN_SETTINGS },
+    profile: { idPrefix: "test-", queue, handler: undefined, settings: BUILT_IN_SETTINGS },
     number: ++created,
     work: () => undefined,
     order: toOrder(priority, weight),

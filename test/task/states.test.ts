@@ -30,8 +30,8 @@ const LEGAL = new Set([
 
 const newTask = (state: "scheduled" | "queued" = "queued") =>
   new Task({
-    profile: { idPrefix: "p-", queue: "default", settings: BUILT_IN_SETTINGS },
-    ...{ number: 1, run: () => undefined, order: 0, details: undefined, enqueuedAt: 0, state },
+    profile: { idPrefix: "p-", queue: "default", handler: undefined, settings: BUILT_IN_SETTINGS },
+    ...{ number: 1, work: () => undefined, order: 0, details: undefined, enqueuedAt: 0, state },
   });
 
 /** A task that was brought into a state by legal moves. */

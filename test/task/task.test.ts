@@ -6,8 +6,8 @@ import { toSnapshot } from "../../src/task/to-snapshot.js";
 
 function newTask(details?: TaskDetails): Task {
   return new Task({
-    profile: { idPrefix: "prefix-", queue: "mail", settings: BUILT_IN_SETTINGS },
-    ...{ number: 7, run: () => 1, order: toOrder(-3, 5), details, enqueuedAt: 100, state: "queued" },
+    profile: { idPrefix: "prefix-", queue: "mail", handler: undefined, settings: BUILT_IN_SETTINGS },
+    ...{ number: 7, work: () => 1, order: toOrder(-3, 5), details, enqueuedAt: 100, state: "queued" },
   });
 }
 

@@ -12,8 +12,8 @@ export interface LimiterOptions {
 const NONE: ReadonlyMap<string, RateLimit> = new Map();
 
 /**
- * What may start: one bucket that all tasks share, and one for each queue and each handler that has a limit of
- * its own. A start takes its permits from all that concern it, or from none.
+ * What may start: one bucket that all tasks share, and one for each queue and each handler that has a limit
+ * of its own. A start takes its permits from all that concern it, or from none.
  */
 export class Limiter {
   readonly queues: OwnLimits;

@@ -98,7 +98,7 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     conditions.check();
     dispatcher.dispatch();
   };
-  const enqueue = (...given: EnqueueArguments) => calls.enqueue(...given).id;
+  const enqueue = (...given: EnqueueArguments): string => calls.enqueue(...given).id;
   const runner = new AttemptRunner({ ...ground, backlog, settler, enqueue, onProgress });
   const canceller = new Canceller({ ...ground, backlog, runner, settler });
   const dispatcher = new Dispatcher({ ...ground, backlog, runner, canceller, lanes: [lane] });
@@ -108,7 +108,7 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     ...{ ...ground, capacity, whenFull, backlog, canceller, settler, watches },
     handleHost: { clock, alarms, signals, cancelTask },
   });
-  const calls = new Calls(intake, ground.planner);
+  const calls: Calls = new Calls(intake, ground.planner);
   const isPaused = (task: Task) =>
     !lifecycle.started || dispatcher.paused || queues.known(task.queue)?.isClosedBy(PAUSED) === true;
   const release = async () => {

@@ -9,7 +9,7 @@ import type { Canceller } from "./canceller.js";
 import type { Carriers } from "./carriers.js";
 import type { Journal } from "./journal.js";
 import type { Lifecycle } from "./lifecycle.js";
-import { PendingChecks } from "./pending-checks.js";
+import { Checkpoint } from "./checkpoint.js";
 import type { Registry } from "./registry.js";
 import type { Settler } from "./settler.js";
 import type { SignalListeners } from "./signal-listeners.js";
@@ -44,13 +44,13 @@ export interface IntakeParts {
 export class Intake {
   readonly #parts: IntakeParts;
   readonly #room: WaitingRoom;
-  readonly #checks: PendingChecks;
+  readonly #checks: Checkpoint;
   #number = 0;
 
   constructor(parts: IntakeParts) {
     this.#parts = parts;
     this.#room = new WaitingRoom(parts.capacity, parts.signals);
-    this.#checks = new PendingChecks(parts.capacity, parts.signals);
+    this.#checks = new Checkpoint(parts.capacity, parts.signals);
   }
 
   /** The number of the task that was accepted last. */

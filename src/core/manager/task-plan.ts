@@ -104,13 +104,14 @@ export class TaskPlanner {
       return this.#affordable({ ...kind.plain, order });
     }
     const read = readTaskOptions(options);
+    const plan = this.#affordable(this.#complete(read, kind));
     if (read.signal?.aborted) {
       const taskId = read.id ?? "";
       throw new TaskCancelledError("The signal had aborted before the task was enqueued", taskId, {
         cause: read.signal.reason,
       });
     }
-    return this.#affordable(this.#complete(read, kind));
+    return plan;
   }
 
   #kind(definition: HandlerDefinition | undefined): Kind {

@@ -14,7 +14,7 @@ function run(work: TaskFunction): Eventually<Outcome> {
       said = outcome;
       resolve(outcome);
     };
-    executor.run({ run: work, context, ended });
+    executor.run({ work, context, ended });
   });
   return said ?? later;
 }

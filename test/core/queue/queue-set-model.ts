@@ -1,14 +1,9 @@
 import fc from "fast-check";
 import { expect } from "vitest";
+import { type Closure, LIMITED, PAUSED } from "../../../src/core/queue/gate.js";
 import type { LaneGate } from "../../../src/core/queue/group.js";
 import { QueueSet } from "../../../src/core/queue/queue-set.js";
-import {
-  LIMITED,
-  PAUSED,
-  type QueueClosure,
-  type QueueShape,
-  type TaskQueue,
-} from "../../../src/core/queue/task-queue.js";
+import type { QueueGroup, QueueShape } from "../../../src/core/queue/task-queue.js";
 import { toOrder } from "../../../src/task/order.js";
 import type { Task } from "../../../src/task/task.js";
 import { createTask } from "../../support/waiting-task.js";
@@ -39,7 +34,7 @@ class OpenLane implements LaneGate {
 export class Real {
   readonly lanes = [new OpenLane(0), new OpenLane(1)] as const;
   readonly set: QueueSet;
-  readonly running: TaskQueue[] = [];
+  readonly running: QueueGroup[] = [];
 
   constructor(strict: boolean) {
     this.set = new QueueSet({ lanes: this.lanes, shapes: SHAPES, strict });
@@ -62,7 +57,7 @@ export class Model {
   readonly strict: boolean;
   readonly entries: Entry[] = [];
   readonly laneOpen = [true, true];
-  readonly closed = new Map<string, Set<QueueClosure>>();
+  readonly closed = new Map<string, Set<Closure>>();
   readonly running = new Map<string, number>();
   readonly #stretches = new Map<string, Stretch>();
 
@@ -231,7 +226,7 @@ class Take implements Command {
     expect(task.place).toBeUndefined();
     model.remove(task);
     model.started(name, eligible);
-    real.running.push(group.queue);
+    real.running.push(group);
     model.expectFairness();
     expectAgreement(model, real);
   }
@@ -253,10 +248,11 @@ class Ended implements Command {
   }
 
   run(model: Model, real: Real): void {
-    const [queue] = real.running.splice(this.pick % Math.max(1, real.running.length), 1);
-    if (queue === undefined) return;
-    real.set.ended(queue);
-    model.running.set(queue.name, model.runningOf(queue.name) - 1);
+    const [group] = real.running.splice(this.pick % Math.max(1, real.running.length), 1);
+    if (group === undefined) return;
+    real.set.ended(group);
+    const { name } = group.queue;
+    model.running.set(name, model.runningOf(name) - 1);
     expectAgreement(model, real);
   }
 
@@ -320,9 +316,9 @@ class Reorder implements Command {
 
 class Close implements Command {
   readonly queue: string;
-  readonly closure: QueueClosure;
+  readonly closure: Closure;
 
-  constructor(queue: string, closure: QueueClosure) {
+  constructor(queue: string, closure: Closure) {
     this.queue = queue;
     this.closure = closure;
   }
@@ -333,7 +329,7 @@ class Close implements Command {
   }
 
   run(model: Model, real: Real): void {
-    real.set.close(real.set.queue(this.queue), this.closure);
+    real.set.queue(this.queue).close(this.closure);
     const closures = model.closed.get(this.queue) ?? new Set();
     model.closed.set(this.queue, closures.add(this.closure));
     expectAgreement(model, real);
@@ -346,9 +342,9 @@ class Close implements Command {
 
 class Open implements Command {
   readonly queue: string;
-  readonly closure: QueueClosure;
+  readonly closure: Closure;
 
-  constructor(queue: string, closure: QueueClosure) {
+  constructor(queue: string, closure: Closure) {
     this.queue = queue;
     this.closure = closure;
   }
@@ -397,7 +393,7 @@ const lane = fc.constantFrom(0, 1) as fc.Arbitrary<0 | 1>;
 const pick = fc.nat(1_000);
 const priority = fc.integer({ min: -2, max: 2 });
 const weight = fc.integer({ min: 1, max: 3 });
-const closure = fc.constantFrom<QueueClosure>(PAUSED, LIMITED);
+const closure = fc.constantFrom<Closure>(PAUSED, LIMITED);
 const push = fc.tuple(name, lane, priority, weight).map((input) => new Push(...input));
 const take = fc.constant(new Take());
 

@@ -2,10 +2,10 @@ import { QueueFullError } from "../../errors.js";
 import type { SignalListeners } from "./signal-listeners.js";
 
 /**
- * Calls that wait for an asynchronous schema: no more of them than `capacity`, and a schema that never answers
- * holds nobody beyond the call's signal or the manager's stop.
+ * Where calls wait for an asynchronous schema: no more of them than `capacity`, and a schema that never
+ * answers holds nobody beyond the call's signal or the manager's stop.
  */
-export class PendingChecks {
+export class Checkpoint {
   readonly #capacity: number;
   readonly #signals: SignalListeners;
   readonly #waiting = new Set<(error: unknown) => void>();
