@@ -1,6 +1,7 @@
 import {
   defineHandlers,
   type HandlerNames,
+  type Handlers,
   json,
   type PayloadInputOf,
   type ResultOfHandler,
@@ -105,6 +106,19 @@ const withResult = enqueue(handlers, "contractWithResult", null);
 same<typeof withResult, Promise<{ ok: boolean }>>();
 const nothing = enqueue(handlers, "nothing", null);
 same<typeof nothing, Promise<void>>();
+
+// Where nothing is known of the handlers, any name and any payload will do.
+declare const unknownHandlers: Handlers;
+const unknownResult = enqueue(unknownHandlers, "any", 5);
+same<typeof unknownResult, Promise<unknown>>();
+
+// A function that is written elsewhere, and a schema that takes less than the function.
+async function print(mail: { to: string; from?: string }): Promise<"printed"> {
+  return mail.to === mail.from ? "printed" : "printed";
+}
+const elsewhere = defineHandlers({ print: { payload: json<{ to: string }>(), run: print } });
+same<ResultOfHandler<typeof elsewhere, "print">, "printed">();
+same<PayloadInputOf<typeof elsewhere, "print">, { to: string }>();
 
 // @ts-expect-error: no such handler
 enqueue(handlers, "plian", { to: "a" });
