@@ -16,6 +16,7 @@ export type {
 } from "./core/manager/options.js";
 export type { StopOptions, StopReport } from "./core/manager/shutdown.js";
 export type {
+  GateStats,
   HealthConcern,
   LaneStats,
   LimiterStats,
@@ -70,6 +71,7 @@ export type { HandlerNames, PayloadInputOf, ResultOfHandler } from "./task/handl
 export { combineHandlers, defineHandlers } from "./task/handlers.js";
 export { type JsonShape, type JsonValue, json } from "./task/json.js";
 export type { TaskMetadata } from "./task/metadata.js";
+export type { RateLimitOptions } from "./task/rate-limit.js";
 export type { InputOf, OutputOf, Schema, SchemaIssue, SchemaResult } from "./task/schema.js";
 export type { TaskReason, TaskState, TerminalState } from "./task/states.js";
 export {

@@ -1,5 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { exponential, fixed, linear, OptionError, TaskManager } from "../../src/index.js";
+import {
+  exponential,
+  fixed,
+  linear,
+  OptionError,
+  TaskManager,
+  UnknownHandlerError,
+} from "../../src/index.js";
 import { ManualClock } from "../../src/testing/index.js";
 import { createManager, thrownBy } from "../support/manual-manager.js";
 
@@ -370,11 +377,14 @@ describe("Q6: odd values of", () => {
     expect(() => tasks.setRate(options as never)).toThrow(message);
   });
 
-  test.each([undefined, null, 7, {}, Promise.resolve()])("a task that is neither function nor name, %s", (work) => {
-    const { tasks } = createManager();
-    const refusal = "Expected `task` to be a function, or the name of a handler, found";
-    expect(() => tasks.enqueue(work as never)).toThrow(refusal);
-  });
+  test.each([undefined, null, 7, {}, Promise.resolve()])(
+    "a task that is neither function nor name, %s",
+    (work) => {
+      const { tasks } = createManager();
+      const refusal = "Expected `task` to be a function, or the name of a handler, found";
+      expect(() => tasks.enqueue(work as never)).toThrow(refusal);
+    },
+  );
 
   test("the name of a handler where there are none", () => {
     const { tasks } = createManager();
