@@ -15,7 +15,8 @@ export type MillraceErrorCode =
   | "MILLRACE_TASK_FAILED"
   | "MILLRACE_DEADLINE"
   | "MILLRACE_MANAGER_STOPPED"
-  | "MILLRACE_RESULT_TIMEOUT";
+  | "MILLRACE_RESULT_TIMEOUT"
+  | "MILLRACE_SUBSCRIPTION_LIMIT";
 
 /** What all errors of Millrace have in common. */
 export abstract class MillraceError extends Error {
@@ -138,6 +139,20 @@ export class ResultTimeoutError extends TaskError {
   constructor(taskId: string, timeoutMs: number) {
     super(`Task ${taskId} had no result after ${timeoutMs} ms; it goes on`, taskId);
     this.timeoutMs = timeoutMs;
+  }
+}
+
+/**
+ * A manager has as many open subscriptions as it takes, or as many calls of `next()` wait at one of them.
+ * Nothing of the call was kept.
+ */
+export class SubscriptionLimitError extends MillraceError {
+  readonly code = "MILLRACE_SUBSCRIPTION_LIMIT";
+  readonly limit: number;
+
+  constructor(message: string, limit: number) {
+    super(message);
+    this.limit = limit;
   }
 }
 

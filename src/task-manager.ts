@@ -24,6 +24,7 @@ import { filterTasks, type TaskFilter } from "./core/manager/task-filter.js";
 import type { TaskHandle } from "./core/manager/task-handle.js";
 import { checkWork } from "./core/manager/task-plan.js";
 import { name } from "./task/checks.js";
+import type { SubscribeOptions, Subscription } from "./task/subscription.js";
 import type { TaskFunction } from "./task/task-context.js";
 import type { TaskOptions } from "./task/task-options.js";
 import type { TaskSnapshot } from "./task/task-snapshot.js";
@@ -148,6 +149,16 @@ export class TaskManager implements AsyncDisposable {
   list(filter?: TaskFilter): TaskSnapshot[] {
     const { journal, registry } = this.#core;
     return filterTasks(registry, filter).map((task) => journal.snapshot(task));
+  }
+
+  /**
+   * The results of all tasks from now on, as they end, for `for await`. A reader that is slower than the
+   * tasks loses what its buffer has no room for, by the rule of `overflow`, and can see how much that was.
+   * After a stop it gives a subscription that has ended, apart from what it replays.
+   * @throws {OptionError} @throws {SubscriptionLimitError} when 1,000 are open
+   */
+  subscribe(options?: SubscribeOptions): Subscription {
+    return this.#controls.subscribe(options);
   }
 
   stats(): TaskManagerStats {

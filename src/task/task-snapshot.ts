@@ -9,6 +9,8 @@ export interface TaskSnapshot {
   readonly id: string;
   readonly name: string | undefined;
   readonly description: string | undefined;
+  /** Name of its registered handler; undefined for a plain function. */
+  readonly handler: string | undefined;
   readonly queue: string;
   readonly state: TaskState;
   readonly reason: TaskReason | undefined;

@@ -38,6 +38,8 @@ export interface TaskProfile {
   readonly idPrefix: string;
   readonly queue: string;
   readonly settings: TaskSettings;
+  /** Name of the registered handler; a plain function has none. */
+  readonly handler?: string;
 }
 
 /** When the last attempt ran. */

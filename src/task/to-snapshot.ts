@@ -14,6 +14,7 @@ export function toSnapshot(task: Task, wallOffset: number): TaskSnapshot {
     id: task.id,
     name: task.details?.name,
     description: task.details?.description,
+    handler: task.profile.handler,
     queue: task.queue,
     state,
     reason: task.reason,

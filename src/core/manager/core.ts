@@ -3,6 +3,7 @@ import type { AsyncContextCarrier } from "../../ports/context-carrier.js";
 import type { Executor } from "../../ports/executor.js";
 import type { Random } from "../../ports/random.js";
 import type { Task } from "../../task/task.js";
+import { Broadcaster } from "../events/broadcaster.js";
 import { Limiter } from "../limiter/limiter.js";
 import { QueueSet } from "../queue/queue-set.js";
 import { PAUSED } from "../queue/task-queue.js";
@@ -93,7 +94,12 @@ export function assembleCore(options: ResolvedOptions, world: World) {
   };
   const runner = new AttemptRunner({ ...ground, backlog, settler, onProgress });
   const canceller = new Canceller({ ...ground, backlog, runner, settler });
-  const dispatcher = new Dispatcher({ ...ground, backlog, runner, canceller, lanes: [lane] });
+  const results = new Broadcaster({
+    ...{ alarms, clock, events: journal.events },
+    running: () => runner.running,
+    onUnblocked: () => dispatcher.wake(),
+  });
+  const dispatcher = new Dispatcher({ ...ground, backlog, runner, canceller, results, lanes: [lane] });
   const cancelTask = (task: Task, reason: unknown) => canceller.cancel(task, reason, clock.now());
   const { capacity, whenFull } = options;
   const intake = new Intake({
@@ -108,9 +114,9 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     await lane.executor.close();
   };
   const shutdown = new Shutdown({
-    ...{ ...ground, intake, canceller, runner, settler, killAfterMs, isPaused, release },
+    ...{ ...ground, intake, canceller, results, runner, settler, killAfterMs, isPaused, release },
   });
-  return { ...ground, backlog, settler, runner, canceller, dispatcher, intake, shutdown };
+  return { ...ground, backlog, settler, runner, canceller, dispatcher, intake, results, shutdown };
 }
 
 /** Eight characters that tell the ids of one manager from those of another, and a dash. */

@@ -1,4 +1,5 @@
 import type { Clock } from "../../ports/clock.js";
+import type { Broadcaster } from "../events/broadcaster.js";
 import type { Limiter } from "../limiter/limiter.js";
 import { LIMITED, type QueueGroup, type TaskQueue } from "../queue/task-queue.js";
 import type { Alarm, Alarms } from "./alarms.js";
@@ -23,6 +24,7 @@ export interface DispatcherParts {
   readonly runner: AttemptRunner;
   readonly canceller: Canceller;
   readonly lanes: readonly Lane[];
+  readonly results: Broadcaster;
 }
 
 /**
@@ -95,7 +97,8 @@ export class Dispatcher implements Alarm {
   }
 
   #mayStart(): boolean {
-    return !this.#yielded && !this.#paused && this.#parts.lifecycle.starting;
+    const { lifecycle, results } = this.#parts;
+    return !this.#yielded && !this.#paused && lifecycle.starting && !results.blocking;
   }
 
   /** One start, or one task that turned out not to be startable; false when nothing more can be done now. */
