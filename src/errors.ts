@@ -19,7 +19,8 @@ export type MillraceErrorCode =
   | "MILLRACE_UNKNOWN_HANDLER"
   | "MILLRACE_PAYLOAD"
   | "MILLRACE_ASYNC_SCHEMA"
-  | "MILLRACE_RESULT";
+  | "MILLRACE_RESULT"
+  | "MILLRACE_SUBSCRIPTION_LIMIT";
 
 /** What all errors of Millrace have in common. */
 export abstract class MillraceError extends Error {
@@ -210,6 +211,20 @@ export class AsyncSchemaError extends MillraceError {
   constructor(handler: string) {
     super(`The payload schema of handler "${handler}" is asynchronous: use \`enqueueAsync\` or \`execute\``);
     this.handler = handler;
+  }
+}
+
+/**
+ * A manager has as many open subscriptions as it takes, or as many calls of `next()` wait at one of them.
+ * Nothing of the call was kept.
+ */
+export class SubscriptionLimitError extends MillraceError {
+  readonly code = "MILLRACE_SUBSCRIPTION_LIMIT";
+  readonly limit: number;
+
+  constructor(message: string, limit: number) {
+    super(message);
+    this.limit = limit;
   }
 }
 

@@ -21,6 +21,8 @@ export type {
   LaneStats,
   LimiterStats,
   QueueStats,
+  RetainedValueStats,
+  SubscriptionStats,
   TaskManagerHealth,
   TaskManagerStats,
 } from "./core/manager/stats.js";
@@ -43,6 +45,7 @@ export {
   QueueFullError,
   ResultError,
   ResultTimeoutError,
+  SubscriptionLimitError,
   TaskCancelledError,
   TaskError,
   TaskFailedError,
@@ -91,8 +94,10 @@ export {
   type SkipRetry,
   skipRetry,
 } from "./task/steering.js";
+export type { Overflow, ResultTally, SubscribeOptions, Subscription } from "./task/subscription.js";
 export type { TaskContext, TaskFunction } from "./task/task-context.js";
 export type { TaskOptions } from "./task/task-options.js";
+export type { TaskResult } from "./task/task-result.js";
 export type { TaskSnapshot } from "./task/task-snapshot.js";
 export { type ThreadModule, threadModule } from "./task/thread-module.js";
 export { TaskManager } from "./task-manager.js";

@@ -26,6 +26,7 @@ import { assert } from "./errors.js";
 import { name } from "./task/checks.js";
 import type { Handlers } from "./task/handler-registry.js";
 import type { HandlerNames, PayloadInputOf, ResultOfHandler } from "./task/handler-types.js";
+import type { SubscribeOptions, Subscription } from "./task/subscription.js";
 import type { TaskFunction } from "./task/task-context.js";
 import type { TaskOptions } from "./task/task-options.js";
 import type { TaskSnapshot } from "./task/task-snapshot.js";
@@ -175,6 +176,16 @@ export class TaskManager<H = Handlers<unknown, unknown>> implements AsyncDisposa
   list(filter?: TaskFilter): TaskSnapshot[] {
     const { journal, registry } = this.#core;
     return filterTasks(registry, filter).map((task) => journal.snapshot(task));
+  }
+
+  /**
+   * The results of all tasks from now on, as they end, for `for await`. A reader that is slower than the
+   * tasks loses what its buffer has no room for, by the rule of `overflow`, and can see how much that was.
+   * After a stop it gives a subscription that has ended, apart from what it replays.
+   * @throws {OptionError} @throws {SubscriptionLimitError} when 1,000 are open
+   */
+  subscribe(options?: SubscribeOptions): Subscription {
+    return this.#controls.subscribe(options);
   }
 
   stats(): TaskManagerStats {

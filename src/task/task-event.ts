@@ -1,3 +1,4 @@
+import type { FinishedEvent } from "./finished-event.js";
 import type { TaskSnapshot } from "./task-snapshot.js";
 
 /**
@@ -14,8 +15,11 @@ export type TaskEvent =
   | { readonly type: "retried"; readonly task: TaskSnapshot; readonly delayMs: number; readonly error: Error }
   /** The handler asked to run again; no attempt was used. */
   | { readonly type: "rescheduled"; readonly task: TaskSnapshot; readonly delayMs: number }
-  /** Reached its terminal state; exactly once for each task. `value` is what a completed one returned. */
-  | { readonly type: "finished"; readonly task: TaskSnapshot; readonly value: unknown }
+  /**
+   * Reached its terminal state; once for each task. `value` is what a completed one returned, `result`
+   * what subscribers are given.
+   */
+  | FinishedEvent
   /** Was dropped to make room; comes just before its `finished`. */
   | { readonly type: "dropped"; readonly task: TaskSnapshot }
   /**
@@ -23,6 +27,16 @@ export type TaskEvent =
    * or `retried`.
    */
   | { readonly type: "abandoned"; readonly task: TaskSnapshot }
+  /** A subscription did not keep a result: its buffer was full, or its reader left. Once for each of them. */
+  | {
+      readonly type: "resultDropped";
+      /** Of the task. */
+      readonly id: string;
+      readonly handler: string | undefined;
+      readonly queue: string;
+      /** Name of the subscription. */
+      readonly subscription: string;
+    }
   /** A stop has begun. */
   | { readonly type: "stopping"; readonly graceful: boolean };
 

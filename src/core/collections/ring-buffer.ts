@@ -1,13 +1,19 @@
-const FIRST_CAPACITY = 8;
+const FEWEST_CELLS = 8;
 
 /**
  * A first-in, first-out line on an array whose length is a power of two, so that positions wrap by a mask.
  * It grows and shrinks with what it holds, and refers to nothing that has left.
  */
 export class RingBuffer<T> {
+  readonly #fewestCells: number;
   #cells: (T | undefined)[] = [];
   #first = 0;
   #size = 0;
+
+  /** @param fewestCells what it never shrinks below, once it holds something: a power of two */
+  constructor(fewestCells = FEWEST_CELLS) {
+    this.#fewestCells = fewestCells;
+  }
 
   get size(): number {
     return this.#size;
@@ -15,7 +21,7 @@ export class RingBuffer<T> {
 
   /** Adds an item behind all others, in O(1) on average. */
   push(item: T): void {
-    if (this.#size === this.#cells.length) this.#resize(Math.max(FIRST_CAPACITY, this.#size * 2));
+    if (this.#size === this.#cells.length) this.#resize(Math.max(this.#fewestCells, this.#size * 2));
     this.#cells[this.#cellOf(this.#size)] = item;
     this.#size++;
   }
@@ -67,7 +73,7 @@ export class RingBuffer<T> {
   /** Gives memory back when a quarter is used, down to what the size needs. */
   #shrink(): void {
     let capacity = this.#cells.length;
-    while (capacity > FIRST_CAPACITY && this.#size * 4 <= capacity) capacity /= 2;
+    while (capacity > this.#fewestCells && this.#size * 4 <= capacity) capacity /= 2;
     if (capacity !== this.#cells.length) this.#resize(capacity);
   }
 

@@ -1,11 +1,13 @@
-import type { TaskEvent } from "../../task/task-event.js";
+import type { TaskEvent, TaskEventType } from "../../task/task-event.js";
 import { RingBuffer } from "../collections/ring-buffer.js";
 
 export type TaskEventListener = (event: TaskEvent) => void;
 
 /** One listener's place in the line; the same function may have several. */
-interface Subscription {
+interface Place {
   readonly listener: TaskEventListener;
+  /** What it hears; undefined for everything. */
+  readonly types: readonly TaskEventType[] | undefined;
   ended: boolean;
 }
 
@@ -15,15 +17,30 @@ interface Subscription {
  * throws is counted and changes nothing. One that was disposed hears no more, not even the present event.
  */
 export class EventStream {
-  #subscriptions: readonly Subscription[] = [];
-  readonly #pending = new RingBuffer<TaskEvent>();
-  #publishing = false;
+  #places: readonly Place[] = [];
+  /** Listeners by what they hear: everything, or some types. */
+  #general = 0;
+  readonly #special: Record<TaskEventType, number> = {
+    queued: 0,
+    scheduled: 0,
+    started: 0,
+    retried: 0,
+    rescheduled: 0,
+    finished: 0,
+    dropped: 0,
+    abandoned: 0,
+    resultDropped: 0,
+    stopping: 0,
+  };
+  readonly #undelivered = new RingBuffer<TaskEvent>();
+  #delivering: TaskEvent | undefined;
+  #position = 0;
   #held = 0;
   #observerErrors = 0;
 
-  /** False when an event would reach nobody, and so need not be made. */
+  /** False when an event of any type would reach nobody. */
   get active(): boolean {
-    return this.#subscriptions.length > 0;
+    return this.#places.length > 0;
   }
 
   /** How often a listener has thrown. */
@@ -31,20 +48,44 @@ export class EventStream {
     return this.#observerErrors;
   }
 
-  subscribe(listener: TaskEventListener): Disposable {
-    const subscription: Subscription = { listener, ended: false };
-    this.#subscriptions = [...this.#subscriptions, subscription];
+  /** False when an event of this type would reach nobody, and so need not be made. */
+  hears(type: TaskEventType): boolean {
+    return this.#general > 0 || this.#special[type] > 0;
+  }
+
+  /** @param types what the listener wants to hear; everything where they are not given */
+  subscribe(listener: TaskEventListener, types?: readonly TaskEventType[]): Disposable {
+    const place: Place = { listener, types: types && [...new Set(types)], ended: false };
+    this.#places = [...this.#places, place];
+    this.#count(place, 1);
     return {
       [Symbol.dispose]: () => {
-        subscription.ended = true;
-        this.#subscriptions = this.#subscriptions.filter((one) => one !== subscription);
+        if (place.ended) return;
+        place.ended = true;
+        this.#places = this.#places.filter((one) => one !== place);
+        this.#count(place, -1);
       },
     };
   }
 
   publish(event: TaskEvent): void {
-    this.#pending.push(event);
+    this.#undelivered.push(event);
     if (this.#held === 0) this.#deliverAll();
+  }
+
+  /** The event that listeners are told of just now. */
+  get delivering(): TaskEvent | undefined {
+    return this.#delivering;
+  }
+
+  /** How many events have been delivered, the present one included. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** What was published and has come to nobody yet, in its order. */
+  undelivered(): Iterable<TaskEvent> {
+    return this.#undelivered;
   }
 
   /**
@@ -61,20 +102,26 @@ export class EventStream {
     }
   }
 
+  #count({ types }: Place, by: 1 | -1): void {
+    if (types === undefined) this.#general += by;
+    else for (const type of types) this.#special[type] += by;
+  }
+
   #deliverAll(): void {
-    if (this.#publishing) return;
-    this.#publishing = true;
-    for (let next = this.#pending.shift(); next !== undefined; next = this.#pending.shift()) {
+    if (this.#delivering !== undefined) return;
+    for (let next = this.#undelivered.shift(); next !== undefined; next = this.#undelivered.shift()) {
+      this.#delivering = next;
+      this.#position++;
       this.#deliver(next);
     }
-    this.#publishing = false;
+    this.#delivering = undefined;
   }
 
   #deliver(event: TaskEvent): void {
-    for (const { listener, ended } of this.#subscriptions) {
-      if (ended) continue;
+    for (const place of this.#places) {
+      if (place.ended || place.types?.includes(event.type) === false) continue;
       try {
-        listener(event);
+        place.listener(event);
       } catch {
         this.#observerErrors++;
       }

@@ -2,6 +2,9 @@ import { OptionError } from "../../errors.js";
 import * as check from "../../task/checks.js";
 import { MAX_PRIORITY, toOrder } from "../../task/order.js";
 import type { RateLimitOptions } from "../../task/rate-limit.js";
+import type { SubscribeOptions, Subscription } from "../../task/subscription.js";
+import type { TaskResult } from "../../task/task-result.js";
+import { readSubscribeOptions } from "../events/subscribe-options.js";
 import { PAUSED } from "../queue/gate.js";
 import type { Core } from "./core.js";
 import {
@@ -129,6 +132,25 @@ export class Controls {
   setRetention(options: RetentionOptions): void {
     const { clock, retention } = this.#core;
     retention.setLimits(readRetention(options, retention.limits), clock.now());
+  }
+
+  subscribe(options?: SubscribeOptions): Subscription {
+    const read = readSubscribeOptions(options);
+    const { results, retention } = this.#core;
+    if (read.replay === 0) return results.subscribe(read, []);
+    if (!retention.limits.values) {
+      const wanted = "Expected the manager's `retention.values` to be true beside `replay`";
+      throw new OptionError("replay", `${wanted}, found false: no values are kept`);
+    }
+    return results.subscribe(read, this.#retained(read.filter === undefined ? read.replay : Infinity));
+  }
+
+  /** The last results whose values are kept, but for those that subscriptions are still to be given. */
+  #retained(atMost: number): TaskResult[] {
+    const { journal, results, retention } = this.#core;
+    const upcoming = results.upcoming();
+    const kept = retention.values.kept().filter(({ task }) => !upcoming.has(task.id));
+    return kept.slice(-atMost).map(({ task, value }) => journal.result(task, value));
   }
 
   cancel(id: string, reason: unknown): boolean {

@@ -3,6 +3,7 @@ import type { AsyncContextCarrier } from "../../ports/context-carrier.js";
 import type { Executor } from "../../ports/executor.js";
 import type { Random } from "../../ports/random.js";
 import type { Task } from "../../task/task.js";
+import { Broadcaster } from "../events/broadcaster.js";
 import { Limiter, type LimiterOptions } from "../limiter/limiter.js";
 import { PAUSED } from "../queue/gate.js";
 import { QueueSet } from "../queue/queue-set.js";
@@ -101,7 +102,12 @@ export function assembleCore(options: ResolvedOptions, world: World) {
   const enqueue = (...given: EnqueueArguments): string => calls.enqueue(...given).id;
   const runner = new AttemptRunner({ ...ground, backlog, settler, enqueue, onProgress });
   const canceller = new Canceller({ ...ground, backlog, runner, settler });
-  const dispatcher = new Dispatcher({ ...ground, backlog, runner, canceller, lanes: [lane] });
+  const results = new Broadcaster({
+    ...{ alarms, clock, events: journal.events },
+    running: () => runner.running,
+    onUnblocked: () => dispatcher.wake(),
+  });
+  const dispatcher = new Dispatcher({ ...ground, backlog, runner, canceller, results, lanes: [lane] });
   const cancelTask = (task: Task, reason: unknown) => canceller.cancel(task, reason, clock.now());
   const { capacity, whenFull } = options;
   const intake = new Intake({
@@ -117,9 +123,9 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     await lane.executor.close();
   };
   const shutdown = new Shutdown({
-    ...{ ...ground, intake, canceller, runner, settler, killAfterMs, isPaused, release },
+    ...{ ...ground, intake, canceller, results, runner, settler, killAfterMs, isPaused, release },
   });
-  return { ...ground, backlog, settler, runner, canceller, dispatcher, intake, calls, shutdown };
+  return { ...ground, backlog, settler, runner, canceller, dispatcher, intake, calls, results, shutdown };
 }
 
 function toLimits({ rateLimit, queueRates, handlerRates }: ResolvedOptions): LimiterOptions {

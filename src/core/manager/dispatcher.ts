@@ -1,5 +1,6 @@
 import type { Clock } from "../../ports/clock.js";
 import type { Task } from "../../task/task.js";
+import type { Broadcaster } from "../events/broadcaster.js";
 import type { Limiter } from "../limiter/limiter.js";
 import { LIMITED } from "../queue/gate.js";
 import type { HandlerGate } from "../queue/handler-gate.js";
@@ -29,6 +30,7 @@ export interface DispatcherParts {
   readonly runner: AttemptRunner;
   readonly canceller: Canceller;
   readonly lanes: readonly Lane[];
+  readonly results: Broadcaster;
 }
 
 /**
@@ -101,7 +103,8 @@ export class Dispatcher implements Alarm {
   }
 
   #mayStart(): boolean {
-    return !this.#yielded && !this.#paused && this.#parts.lifecycle.starting;
+    const { lifecycle, results } = this.#parts;
+    return !this.#yielded && !this.#paused && lifecycle.starting && !results.blocking;
   }
 
   /** One start, or one task that turned out not to be startable; false when nothing more can be done now. */

@@ -34,6 +34,13 @@ export interface RetentionOptions {
   maxEntries?: number | undefined;
   /** At most so long after their end, in milliseconds. Default 3,600,000. */
   ttlMs?: number | undefined;
+  /** Keep the values of tasks that complete from now on too, for `subscribe({ replay })`. Default false. */
+  values?: boolean | undefined;
+  /**
+   * Of all values together, counted as the UTF-8 bytes of their JSON text; those that ended first are let go
+   * first. Default 16,777,216.
+   */
+  maxBytes?: number | undefined;
 }
 
 /** Options of a manager. All are optional, durations are in milliseconds, `undefined` means the default. */
@@ -113,7 +120,12 @@ export interface ResolvedOptions {
 
 const MAX_CONCURRENCY = 1_000_000;
 const MAX_SHARE = 1_000;
-const DEFAULT_RETENTION: RetentionLimits = { maxEntries: 1_000, ttlMs: 3_600_000 };
+const DEFAULT_RETENTION: RetentionLimits = {
+  maxEntries: 1_000,
+  ttlMs: 3_600_000,
+  values: false,
+  maxBytes: 16 * 1024 * 1024,
+};
 
 export const concurrencyCheck = check.integer(1, MAX_CONCURRENCY);
 
@@ -132,6 +144,8 @@ const QUEUE_CHECKS: check.Checks<QueueOptions> = {
 const RETENTION_CHECKS: check.Checks<RetentionOptions> = {
   maxEntries: check.integer(0),
   ttlMs: check.duration(0),
+  values: check.flag,
+  maxBytes: check.integer(1),
 };
 
 const CHECKS: check.Checks<TaskManagerOptions> = {
@@ -197,8 +211,13 @@ export function resolveOptions(read: TaskManagerOptions): ResolvedOptions {
 
 /** Retention limits, with what is not said taken from `present`. */
 export function readRetention(options: unknown, present: RetentionLimits): RetentionLimits {
-  const { maxEntries, ttlMs } = check.readOptions<RetentionOptions>("retention", options, RETENTION_CHECKS);
-  return Object.freeze({ maxEntries: maxEntries ?? present.maxEntries, ttlMs: ttlMs ?? present.ttlMs });
+  const said = check.readOptions<RetentionOptions>("retention", options, RETENTION_CHECKS);
+  return Object.freeze({
+    maxEntries: said.maxEntries ?? present.maxEntries,
+    ttlMs: said.ttlMs ?? present.ttlMs,
+    values: said.values ?? present.values,
+    maxBytes: said.maxBytes ?? present.maxBytes,
+  });
 }
 
 /** A rate limit with its burst; without one, `defaultBurst`. */

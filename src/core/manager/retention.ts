@@ -1,14 +1,19 @@
 import type { Task } from "../../task/task.js";
 import { RingBuffer } from "../collections/ring-buffer.js";
 import type { Alarm, Alarms } from "./alarms.js";
+import { type KeptValue, KeptValues } from "./kept-values.js";
 import type { Registry } from "./registry.js";
 
-/** How long finished tasks are kept for `get` and `list`. */
+/** How long finished tasks are kept for `get` and `list`, and their values for `replay`. */
 export interface RetentionLimits {
   /** At most so many, the oldest are pruned first. */
   readonly maxEntries: number;
   /** At most so long after their end, in milliseconds. */
   readonly ttlMs: number;
+  /** Whether values are kept too. */
+  readonly values: boolean;
+  /** Of all values together, at most. */
+  readonly maxBytes: number;
 }
 
 /** So many are pruned in one turn of the event loop when they expire together. */
@@ -24,6 +29,7 @@ export class Retention implements Alarm {
   readonly #alarms: Alarms;
   /** Their numbers. */
   readonly #finished = new RingBuffer<number>();
+  readonly values = new KeptValues();
   #limits: RetentionLimits;
 
   constructor(registry: Registry, alarms: Alarms, limits: RetentionLimits) {
@@ -40,15 +46,25 @@ export class Retention implements Alarm {
     return this.#limits;
   }
 
-  keep(task: Task, now: number): void {
+  /** @returns the place for its value, where values are kept: `keepValue` fills it */
+  keep(task: Task, now: number): KeptValue | undefined {
     this.#finished.push(task.number);
+    const place = this.#limits.values ? this.values.reserve(task) : undefined;
     while (this.#finished.size > this.#limits.maxEntries) this.#prune();
     if (this.#finished.size === 1) this.#setAlarm(now);
+    return place;
+  }
+
+  /** May run code of users: nothing of the task's end may be left to be done but to publish it. */
+  keepValue(place: KeptValue, value: unknown): void {
+    this.values.fill(place, value, () => this.#limits.maxBytes);
   }
 
   setLimits(limits: RetentionLimits, now: number): void {
     this.#limits = limits;
     while (this.#finished.size > limits.maxEntries) this.#prune();
+    if (limits.values) this.values.shrinkTo(limits.maxBytes);
+    else this.values.clear();
     this.#setAlarm(now);
   }
 
@@ -72,6 +88,8 @@ export class Retention implements Alarm {
 
   #prune(): void {
     const number = this.#finished.shift();
-    if (number !== undefined) this.#registry.delete(number);
+    if (number === undefined) return;
+    this.#registry.delete(number);
+    this.values.forget(number);
   }
 }

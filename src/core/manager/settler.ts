@@ -81,12 +81,13 @@ export class Settler {
       if (handler !== undefined) handler.tally[state]++;
     }
     if (task.details !== undefined) watches.unwatch(task);
-    retention.keep(task, now);
+    const place = retention.keep(task, now);
     this.#unsettled--;
     const { sink } = task;
     task.sink = undefined;
     sink?.[deliver](task, value);
     this.onEnd?.(task, abandoned);
+    if (place !== undefined) retention.keepValue(place, value);
     journal.recordFinished(task, value);
     this.onChange?.(this.#unsettled);
   }

@@ -2,6 +2,7 @@ import type { Clock } from "../../ports/clock.js";
 import { duration, readOptions } from "../../task/checks.js";
 import { isTerminal } from "../../task/states.js";
 import type { Task } from "../../task/task.js";
+import type { Broadcaster } from "../events/broadcaster.js";
 import type { Alarm, Alarms } from "./alarms.js";
 import type { AttemptRunner } from "./attempt-runner.js";
 import type { Canceller } from "./canceller.js";
@@ -64,6 +65,7 @@ export interface ShutdownParts {
   readonly signals: SignalListeners;
   readonly conditions: Conditions;
   readonly journal: Journal;
+  readonly results: Broadcaster;
   readonly killAfterMs: number;
   /** True for a task that a pause keeps from starting. */
   readonly isPaused: (task: Task) => boolean;
@@ -127,13 +129,14 @@ export class Shutdown implements Alarm {
   }
 
   #begin(graceful: boolean, enter: () => void): void {
-    const { clock, intake, journal, runner, settler } = this.#parts;
+    const { clock, intake, journal, results, runner, settler } = this.#parts;
     const startedAt = clock.now();
     const alive = settler.unsettled;
     settler.onEnd = (task, abandoned) => this.#count(task, abandoned);
     this.#report = this.#finish(alive, startedAt);
     enter();
     intake.close();
+    results.unblock();
     journal.recordStopping(graceful);
     for (const attempt of runner.attempts()) attempt.announceStop(stoppedError(attempt.task));
   }
@@ -143,11 +146,12 @@ export class Shutdown implements Alarm {
   }
 
   async #finish(alive: number, startedAt: number): Promise<StopReport> {
-    const { alarms, clock, conditions, lifecycle, release, settler } = this.#parts;
+    const { alarms, clock, conditions, lifecycle, release, results, settler } = this.#parts;
     await null; // let the phase that was entered do its first work
     await conditions.until(() => settler.unsettled === 0);
     lifecycle.advance("stopped");
     alarms.clear(this);
+    results.close();
     this.#unlisten?.();
     await release();
     const durationMs = clock.now() - startedAt;

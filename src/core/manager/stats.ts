@@ -1,3 +1,5 @@
+import type { Overflow, ResultTally } from "../../task/subscription.js";
+import type { ResultSubscription } from "../events/result-subscription.js";
 import type { Limiter } from "../limiter/limiter.js";
 import { type EndTally, type Gate, PAUSED } from "../queue/gate.js";
 import type { TaskQueue } from "../queue/task-queue.js";
@@ -39,6 +41,24 @@ export interface QueueStats extends GateStats {
   readonly paused: boolean;
 }
 
+/** One open subscription. */
+export interface SubscriptionStats extends Readonly<ResultTally> {
+  readonly name: string;
+  /** Results that wait for its reader. */
+  readonly buffered: number;
+  readonly overflow: Overflow;
+  /** Whether it is full and keeps tasks from starting. */
+  readonly blocking: boolean;
+}
+
+/** What finished tasks returned, as far as it is kept. */
+export interface RetainedValueStats {
+  /** Of all that are kept. */
+  readonly bytes: number;
+  /** How many were let go for their bytes, while their tasks were retained. */
+  readonly letGo: number;
+}
+
 /** The manager at one moment: a frozen picture. */
 export interface TaskManagerStats {
   readonly phase: Phase;
@@ -51,6 +71,7 @@ export interface TaskManagerStats {
   readonly running: number;
   /** Finished tasks that are kept for `get` and `list`. */
   readonly retained: number;
+  readonly retainedValues: RetainedValueStats;
   readonly capacity: number;
   /** Calls of `enqueueAsync` and `execute` that wait for room. */
   readonly waitingForRoom: number;
@@ -61,7 +82,10 @@ export interface TaskManagerStats {
   readonly queues: Readonly<Record<string, QueueStats>>;
   /** Each handler that is registered. */
   readonly handlers: Readonly<Record<string, GateStats>>;
-  /** How often an observer, or a carrier of context, has thrown. */
+  /** What became of the results of all subscriptions, those that have ended included. */
+  readonly results: Readonly<ResultTally>;
+  readonly subscriptions: readonly SubscriptionStats[];
+  /** How often an observer, the filter of a subscription, or a carrier of context, has thrown. */
   readonly observerErrors: number;
 }
 
@@ -69,6 +93,7 @@ export interface TaskManagerStats {
 export type HealthConcern =
   | "abandoned-holding-slots"
   | "rate-limited"
+  | "blocked-by-subscriber"
   | "stopping"
   | "stopped"
   | "paused"
@@ -89,7 +114,7 @@ export interface TaskManagerHealth {
 
 /** Pictures the parts of a manager. */
 export function toStats(core: Core): TaskManagerStats {
-  const { backlog, clock, dispatcher, intake, journal, lane, lifecycle, limiter, retention, runner } = core;
+  const { backlog, dispatcher, intake, journal, lane, lifecycle, limiter, results, retention, runner } = core;
   return Object.freeze({
     phase: lifecycle.phase,
     paused: dispatcher.paused,
@@ -98,25 +123,29 @@ export function toStats(core: Core): TaskManagerStats {
     backingOff: backlog.backingOff,
     running: runner.running,
     retained: retention.size,
+    retainedValues: Object.freeze({ bytes: retention.values.bytes, letGo: retention.values.letGo }),
     capacity: intake.capacity,
     waitingForRoom: intake.waiting,
     total: Object.freeze({ ...core.tally }),
     lanes: Object.freeze({ inline: toLaneStats(lane) }),
-    limiter: toLimiterStats(limiter, clock.now()),
+    limiter: toLimiterStats(limiter, core.clock.now()),
     queues: toRecord(core.queues.queues(), toQueueStats),
     handlers: toRecord(core.queues.handlers(), toGateStats),
-    observerErrors: journal.events.observerErrors + core.carriers.errors,
+    results: Object.freeze({ ...results.tally }),
+    subscriptions: Object.freeze(results.subscriptions.map(toSubscriptionStats)),
+    observerErrors: journal.events.observerErrors + results.filterErrors + core.carriers.errors,
   });
 }
 
 /** Judges the parts of a manager. */
 export function toHealth(core: Core): TaskManagerHealth {
-  const { backlog, clock, dispatcher, lane, lifecycle, limiter } = core;
+  const { backlog, clock, dispatcher, lane, lifecycle, limiter, results } = core;
   const now = clock.now();
   const oldest = backlog.oldest();
   const concerns: HealthConcern[] = [];
   if (lane.held > 0) concerns.push("abandoned-holding-slots");
   if (limiter.closedForMs(now) > 0) concerns.push("rate-limited");
+  if (results.blocking) concerns.push("blocked-by-subscriber");
   if (lifecycle.phase === "ready") concerns.push("not-started");
   else if (lifecycle.phase === "stopped") concerns.push("stopped");
   else if (lifecycle.phase !== "running") concerns.push("stopping");
@@ -133,6 +162,11 @@ export function toHealth(core: Core): TaskManagerHealth {
 
 function toLaneStats({ concurrency, running, free, abandoned, held }: Lane): LaneStats {
   return Object.freeze({ concurrency, running, free, abandoned, held });
+}
+
+function toSubscriptionStats(subscription: ResultSubscription): SubscriptionStats {
+  const { name, buffered, published, delivered, dropped, overflow, blocking } = subscription;
+  return Object.freeze({ name, buffered, published, delivered, dropped, overflow, blocking });
 }
 
 function toLimiterStats(limiter: Limiter, now: number): LimiterStats {

@@ -56,6 +56,51 @@ describe("an event stream", () => {
     expect(() => stream.publish(createEvent())).not.toThrow();
   });
 
+  test("hears a type while somebody listens to it, or to everything", () => {
+    const stream = new EventStream();
+    const first = stream.subscribe(() => undefined, ["finished", "stopping", "finished"]);
+    const second = stream.subscribe(() => undefined, ["finished"]);
+    expect([stream.hears("finished"), stream.hears("started"), stream.active]).toEqual([true, false, true]);
+    first[Symbol.dispose]();
+    first[Symbol.dispose]();
+    expect([stream.hears("finished"), stream.hears("stopping")]).toEqual([true, false]);
+    second[Symbol.dispose]();
+    expect([stream.hears("finished"), stream.active]).toEqual([false, false]);
+    const third = stream.subscribe(() => undefined);
+    expect([stream.hears("finished"), stream.hears("started")]).toEqual([true, true]);
+    third[Symbol.dispose]();
+    expect(stream.hears("started")).toBe(false);
+  });
+
+  test("calls a listener for the types that it named, and for no other", () => {
+    const stream = new EventStream();
+    const heard: string[] = [];
+    stream.subscribe(({ type }) => heard.push(type), ["resultDropped"]);
+    stream.subscribe(({ type }) => heard.push(`any ${type}`));
+    stream.subscribe(() => expect.unreachable("it named no type"), []);
+    const drop = { id: "a", handler: undefined, queue: "default", subscription: "audit" };
+    stream.publish(createEvent());
+    stream.publish({ type: "resultDropped", ...drop });
+    expect(heard).toEqual(["any stopping", "resultDropped", "any resultDropped"]);
+    expect(stream.observerErrors).toBe(0);
+  });
+
+  test("tells which event is being delivered, how many were, and which are still to come", () => {
+    const stream = new EventStream();
+    const [first, second] = [createEvent(), createEvent()];
+    const seen: unknown[] = [];
+    stream.subscribe((event) => {
+      if (event === first) stream.publish(second);
+      seen.push([stream.delivering === event, stream.position, [...stream.undelivered()].length]);
+    });
+    stream.publish(first);
+    expect(seen).toEqual([
+      [true, 1, 1],
+      [true, 2, 0],
+    ]);
+    expect([stream.delivering, stream.position]).toEqual([undefined, 2]);
+  });
+
   test("gives each event to all before the next to any, also when a listener causes further ones", () => {
     const { publish, listen, heard } = createLog();
     listen("a", (number) => {

@@ -1,0 +1,34 @@
+import type { Task } from "./task.js";
+import { type TaskResult, toTaskResult } from "./task-result.js";
+import type { TaskSnapshot } from "./task-snapshot.js";
+import { toSnapshot } from "./to-snapshot.js";
+
+/**
+ * A task has reached its terminal state, in which nothing about it changes any more: so its pictures are made
+ * when somebody looks, each once. Subscriptions look at the result, most others at the task.
+ */
+export class FinishedEvent {
+  readonly type = "finished" as const;
+  readonly value: unknown;
+  readonly #finished: Task;
+  readonly #wallOffset: number;
+  #task: TaskSnapshot | undefined;
+  #result: TaskResult | undefined;
+
+  /** @param wallOffset what turns a monotonic instant into one since the epoch */
+  constructor(task: Task, value: unknown, wallOffset: number) {
+    this.value = value;
+    this.#finished = task;
+    this.#wallOffset = wallOffset;
+  }
+
+  get task(): TaskSnapshot {
+    this.#task ??= toSnapshot(this.#finished, this.#wallOffset);
+    return this.#task;
+  }
+
+  get result(): TaskResult {
+    this.#result ??= toTaskResult(this.#finished, this.value, this.#wallOffset);
+    return this.#result;
+  }
+}

@@ -1,0 +1,56 @@
+import type { TaskMetadata } from "./metadata.js";
+import type { TaskReason, TerminalState } from "./states.js";
+import type { Task } from "./task.js";
+
+/**
+ * How a task ended. It is frozen, and all subscribers are given the same one; the value is the one that the
+ * handler returned, not a copy.
+ */
+export interface TaskResult {
+  readonly id: string;
+  readonly name: string | undefined;
+  /** Name of its registered handler; undefined for a plain function. */
+  readonly handler: string | undefined;
+  readonly queue: string;
+  readonly state: TerminalState;
+  /** Why it failed or was cancelled; undefined where it completed. */
+  readonly reason: TaskReason | undefined;
+  /** What a completed task returned. */
+  readonly value: unknown;
+  /** Why it failed or was cancelled, as an error. */
+  readonly error: Error | undefined;
+  /** Attempts begun. */
+  readonly attempt: number;
+  readonly metadata: TaskMetadata;
+  readonly correlationId: string | undefined;
+  /** How long it waited between being ready and its last start; undefined when it was never started. */
+  readonly waitMs: number | undefined;
+  /** How long its last attempt ran; undefined when it was never started. */
+  readonly runMs: number | undefined;
+  /** Milliseconds since the epoch. */
+  readonly finishedAt: number;
+}
+
+/**
+ * The result of a task that has ended.
+ * @param wallOffset what turns a monotonic instant into one since the epoch
+ */
+export function toTaskResult(task: Task, value: unknown, wallOffset: number): TaskResult {
+  const { details } = task;
+  return Object.freeze({
+    id: task.id,
+    name: details?.name,
+    handler: task.handler,
+    queue: task.queue,
+    state: task.state as TerminalState,
+    reason: task.reason,
+    value,
+    error: task.error,
+    attempt: task.attempt,
+    metadata: task.metadata,
+    correlationId: details?.correlationId,
+    waitMs: task.waitMs,
+    runMs: task.runMs,
+    finishedAt: (task.finishedAt ?? 0) + wallOffset,
+  });
+}
