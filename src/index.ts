@@ -69,7 +69,7 @@ export {
   linear,
 } from "./task/backoff.js";
 export type { HandlerDefaults, HandlerEntry } from "./task/handler-definition.js";
-export type { Handlers } from "./task/handler-registry.js";
+export type { AnyHandlers, Handlers } from "./task/handler-registry.js";
 export type { HandlerNames, PayloadInputOf, ResultOfHandler } from "./task/handler-types.js";
 export { combineHandlers, defineHandlers } from "./task/handlers.js";
 export { type JsonShape, type JsonValue, json } from "./task/json.js";
@@ -97,7 +97,7 @@ export {
 export type { Overflow, ResultTally, SubscribeOptions, Subscription } from "./task/subscription.js";
 export type { TaskContext, TaskFunction } from "./task/task-context.js";
 export type { TaskOptions } from "./task/task-options.js";
-export type { TaskResult } from "./task/task-result.js";
+export type { TaskResult, TaskResultOf } from "./task/task-result.js";
 export type { TaskSnapshot } from "./task/task-snapshot.js";
 export { type ThreadModule, threadModule } from "./task/thread-module.js";
 export { TaskManager } from "./task-manager.js";

@@ -24,11 +24,12 @@ import { filterTasks, type TaskFilter } from "./core/manager/task-filter.js";
 import type { TaskHandle } from "./core/manager/task-handle.js";
 import { assert } from "./errors.js";
 import { name } from "./task/checks.js";
-import type { Handlers } from "./task/handler-registry.js";
+import type { AnyHandlers } from "./task/handler-registry.js";
 import type { HandlerNames, PayloadInputOf, ResultOfHandler } from "./task/handler-types.js";
 import type { SubscribeOptions, Subscription } from "./task/subscription.js";
 import type { TaskFunction } from "./task/task-context.js";
 import type { TaskOptions } from "./task/task-options.js";
+import type { TaskResultOf } from "./task/task-result.js";
 import type { TaskSnapshot } from "./task/task-snapshot.js";
 
 let readCore: (tasks: object) => Core;
@@ -48,7 +49,7 @@ export function coreOf(tasks: object): Core {
  *
  * `H` is the type of its handlers, taken from the `handlers` option.
  */
-export class TaskManager<H = Handlers<unknown, unknown>> implements AsyncDisposable {
+export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDisposable {
   static {
     readCore = (tasks) => {
       assert(#core in tasks, "only a TaskManager has a core");
@@ -184,8 +185,10 @@ export class TaskManager<H = Handlers<unknown, unknown>> implements AsyncDisposa
    * After a stop it gives a subscription that has ended, apart from what it replays.
    * @throws {OptionError} @throws {SubscriptionLimitError} when 1,000 are open
    */
-  subscribe(options?: SubscribeOptions): Subscription {
-    return this.#controls.subscribe(options);
+  subscribe(options?: SubscribeOptions<TaskResultOf<H>>): Subscription<TaskResultOf<H>> {
+    // What each handler gives is known by its name, and so only to the compiler.
+    const untyped = options as SubscribeOptions | undefined;
+    return this.#controls.subscribe(untyped) as Subscription<TaskResultOf<H>>;
   }
 
   stats(): TaskManagerStats {

@@ -1,6 +1,6 @@
 import { lstat } from "node:fs/promises";
-import { NotAcceptingError, skipRetry, type TaskContext, type TaskManager } from "millrace";
-import { type Digest, digest } from "./digest.ts";
+import { NotAcceptingError, type TaskManager } from "millrace";
+import type { DemoHandlers } from "./handlers.ts";
 import { kindOf } from "./kinds.ts";
 import type { Outcomes } from "./outcomes.ts";
 import { walk } from "./walk.ts";
@@ -25,7 +25,7 @@ export interface DigestFolderOptions {
  * stays bounded however large the folder is.
  */
 export async function digestFolder(
-  tasks: TaskManager,
+  tasks: TaskManager<DemoHandlers>,
   folder: string,
   { outcomes, mishaps, signal }: DigestFolderOptions,
 ): Promise<void> {
@@ -33,42 +33,19 @@ export async function digestFolder(
   try {
     for await (const path of walk(folder, { signal, onUnreadable })) {
       const mishap = mishaps && chooseMishap(mishaps, path);
-      const queue = kindOf(path);
       const bytes = await sizeOf(path);
-      const handle = await tasks.enqueueAsync(
-        (context) => digestFile(path, context, mishap === "fail once"),
-        {
-          queue,
-          priority: Math.ceil(Math.log2(bytes + 1)), // lower goes first: small files do
-          timeoutMs: 60_000 + bytes / 1_000, // a minute, and a second for each megabyte
-        },
-      );
-      outcomes.follow(handle, path, queue);
+      const payload = { path, failOnce: mishap === "fail once" };
+      const handle = await tasks.enqueueAsync("digestFile", payload, {
+        queue: kindOf(path),
+        priority: Math.ceil(Math.log2(bytes + 1)), // lower goes first: small files do
+        timeoutMs: 60_000 + bytes / 1_000, // a minute, and a second for each megabyte
+        metadata: { path }, // comes back with the result
+      });
       if (mishap === "cancel") handle.cancel("chosen to be cancelled");
     }
   } catch (error) {
     if (!(error instanceof NotAcceptingError)) throw error;
   }
-}
-
-/** The work of one task. */
-async function digestFile(
-  path: string,
-  { attempt, signal }: TaskContext,
-  failOnce: boolean,
-): Promise<Digest> {
-  if (failOnce && attempt === 1) throw new Error("Made to fail once, to show a retry");
-  try {
-    return await digest(path, signal);
-  } catch (error) {
-    throw isLasting(error) ? skipRetry(error) : error;
-  }
-}
-
-/** A file that is gone or forbidden now will be so in the next attempt. */
-function isLasting(error: unknown): boolean {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  return code === "ENOENT" || code === "EACCES" || code === "EPERM" || code === "ENOTDIR";
 }
 
 /** The size of a file, or 0 when it cannot be told: its task will say why. */

@@ -8,9 +8,10 @@
  * Where to look for what:
  *
  * - this file makes the manager, and stops it: at the end, or at Ctrl-C;
+ * - `handlers.ts` names the one kind of task there is, says what it takes, and does it;
  * - `digest-folder.ts` enqueues, with a priority from the size, and waits for room while the backlog is full;
  * - `digest.ts` is the work itself, which ends early when its signal aborts;
- * - `outcomes.ts` follows the tasks without keeping them.
+ * - `outcomes.ts` subscribes to the results, and keeps only what it counts.
  */
 import { opendir } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
@@ -18,6 +19,7 @@ import { exponential, OptionError, type StopReport, stopOnSignals, TaskManager }
 import { type DemoCommand, readCommand, UsageError } from "./command-line.ts";
 import { digestFolder, type Mishaps } from "./digest-folder.ts";
 import { printable } from "./format.ts";
+import { type DemoHandlers, handlers } from "./handlers.ts";
 import { QUEUES } from "./kinds.ts";
 import { Outcomes } from "./outcomes.ts";
 import { toText } from "./print-summary.ts";
@@ -52,7 +54,9 @@ async function run(command: DemoCommand): Promise<Summary> {
   const { folder } = command;
   const startedAt = performance.now();
   const tasks = createTasks(command);
-  const outcomes = new Outcomes(tasks);
+  const outcomes = new Outcomes();
+  // Should this program fall behind with counting, the work waits: no result is missed.
+  const following = outcomes.follow(tasks.subscribe({ overflow: "block" }));
   const mishaps: Mishaps | undefined = command.mishaps ? { failedOnce: [], cancelled: null } : undefined;
   const walking = new AbortController();
   const { signal } = walking;
@@ -85,7 +89,7 @@ async function run(command: DemoCommand): Promise<Summary> {
     walking.abort();
     // After Ctrl-C this joins the stop that is under way: there is one, with one report.
     stop = await tasks.stopGraceful();
-    await Promise.all([outcomes.settled(), counting]);
+    await Promise.all([following, counting]); // the last result is followed by the end of the subscription
     if (interruptedBy === undefined) listening[Symbol.dispose]();
     display.stop();
   }
@@ -93,14 +97,14 @@ async function run(command: DemoCommand): Promise<Summary> {
   return summarize({ folder, interruptedBy, tasks, outcomes, mishaps, elapsedMs, stop });
 }
 
-function createTasks({ rate, concurrency, backlog }: DemoCommand): TaskManager {
+function createTasks({ rate, concurrency, backlog }: DemoCommand): TaskManager<DemoHandlers> {
   return new TaskManager({
+    handlers,
     tasksPerSecond: rate,
     concurrency,
     capacity: backlog,
     queues: QUEUES,
     defaultQueue: "other",
-    maxAttempts: 2,
     backoff: exponential({ delayMs: 100 }),
   });
 }

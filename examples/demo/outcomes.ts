@@ -1,5 +1,6 @@
-import type { TaskHandle, TaskManager } from "millrace";
+import type { TaskManager } from "millrace";
 import type { Digest } from "./digest.ts";
+import type { DemoHandlers } from "./handlers.ts";
 import { Histogram } from "./histogram.ts";
 import { KINDS, type Kind } from "./kinds.ts";
 
@@ -13,12 +14,14 @@ export interface NamedDigest extends Digest {
   readonly path: string;
 }
 
+type Results = ReturnType<TaskManager<DemoHandlers>["subscribe"]>;
+
 /** Complaints are all counted, but no more of them than this are kept. */
 const MAX_KEPT = 5;
 
 /**
- * What has become of the files so far. Its size does not depend on their number: it holds sums, histograms, the
- * first few complaints, and a promise for each task that has not ended, of which the manager bounds the number.
+ * What has become of the files so far. Its size does not depend on their number: it holds sums, histograms and
+ * the first few complaints.
  */
 export class Outcomes {
   bytes = 0;
@@ -28,33 +31,17 @@ export class Outcomes {
   readonly complaints: Complaint[] = [];
   readonly waits = createHistograms();
   readonly runs = createHistograms();
-  readonly #tasks: TaskManager;
-  readonly #open = new Set<Promise<void>>();
 
-  constructor(tasks: TaskManager) {
-    this.#tasks = tasks;
-  }
-
-  /** Waits for the end of a task in the background, and keeps nothing of it but the numbers. */
-  follow(handle: TaskHandle<Digest>, path: string, kind: Kind): void {
-    const ended = handle
-      .result()
-      .then(
-        (digest) => this.#addDigest(path, digest),
-        (error: unknown) => {
-          if (handle.state === "failed") this.#complain(path, error);
-        },
-      )
-      .then(() => {
-        this.#open.delete(ended);
-        this.#addTimes(handle.id, kind);
-      });
-    this.#open.add(ended);
-  }
-
-  /** Resolves when the outcome of every task that was followed has been counted. */
-  async settled(): Promise<void> {
-    await Promise.all(this.#open);
+  /** Takes results as they come, and keeps nothing of them but the numbers. Resolves when there are no more. */
+  async follow(results: Results): Promise<void> {
+    for await (const { handler, state, value, queue, metadata, waitMs, runMs, error } of results) {
+      const path = String(metadata["path"]);
+      if (handler === "digestFile" && state === "completed") this.#addDigest(path, value);
+      if (state === "failed") this.#complain(path, error);
+      const kind = queue as Kind;
+      if (waitMs !== undefined) this.waits[kind].record(waitMs);
+      if (runMs !== undefined) this.runs[kind].record(runMs);
+    }
   }
 
   addUnreadableFolder(path: string, error: unknown): void {
@@ -66,12 +53,6 @@ export class Outcomes {
     this.bytes += digest.bytes;
     this.gzipBytes += digest.gzipBytes;
     if (digest.bytes > (this.largest?.bytes ?? -1)) this.largest = { path, ...digest };
-  }
-
-  #addTimes(id: string, kind: Kind): void {
-    const { waitMs, runMs } = this.#tasks.get(id) ?? {};
-    if (waitMs !== undefined) this.waits[kind].record(waitMs);
-    if (runMs !== undefined) this.runs[kind].record(runMs);
   }
 
   #complain(path: string, error: unknown): void {

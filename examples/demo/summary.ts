@@ -1,5 +1,6 @@
 import type { StopReport, TaskManager } from "millrace";
 import type { Mishaps } from "./digest-folder.ts";
+import type { DemoHandlers } from "./handlers.ts";
 import type { Percentiles } from "./histogram.ts";
 import { KINDS, type Kind } from "./kinds.ts";
 import type { Complaint, NamedDigest, Outcomes } from "./outcomes.ts";
@@ -45,7 +46,7 @@ export interface Summary {
 export interface SummaryParts {
   readonly folder: string;
   readonly interruptedBy: string | undefined;
-  readonly tasks: TaskManager;
+  readonly tasks: TaskManager<DemoHandlers>;
   readonly outcomes: Outcomes;
   readonly mishaps: Mishaps | undefined;
   readonly elapsedMs: number;

@@ -29,6 +29,9 @@ export class Handlers<S = Record<string, Schema>, R = Record<string, unknown>> {
   }
 }
 
+/** A registry of whatever handlers: the type of a manager's where nobody knows better. */
+export type AnyHandlers = Handlers<unknown, unknown>;
+
 /**
  * The definitions behind a registry, by name.
  * @throws {OptionError} when it is none

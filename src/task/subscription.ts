@@ -4,7 +4,7 @@ import type { TaskResult } from "./task-result.js";
 export type Overflow = "drop-newest" | "drop-oldest" | "block";
 
 /** Options of a subscription. All are optional; `undefined` means the default. */
-export interface SubscribeOptions {
+export interface SubscribeOptions<R extends TaskResult = TaskResult> {
   /** Label in stats and events: 1 to 128 of `A-Z a-z 0-9 _ . : -`. Default `"subscriber-<n>"`. */
   name?: string | undefined;
   /** Results that wait for the reader, at most: 1 to 1,000,000. Default 1,000. */
@@ -31,7 +31,7 @@ export interface SubscribeOptions {
    * Lets through what it gives true for. One that throws, or gives a promise, lets nothing through and is
    * counted in `stats().observerErrors`.
    */
-  filter?: ((result: TaskResult) => boolean) | undefined;
+  filter?: ((result: R) => boolean) | undefined;
   /**
    * Begin with the last results that are retained and that the filter lets through, so many at most, oldest
    * first. Needs the manager's `retention.values`. Default 0.
@@ -56,7 +56,7 @@ export interface ResultTally {
  * It ends when it is closed or its manager has stopped; what was buffered is still delivered. A loop that is
  * left early ends it too, and drops what was buffered. It does not keep the process alive.
  */
-export interface Subscription extends Disposable, AsyncDisposable {
+export interface Subscription<R extends TaskResult = TaskResult> extends Disposable, AsyncDisposable {
   readonly name: string;
   readonly published: number;
   readonly delivered: number;
@@ -67,12 +67,12 @@ export interface Subscription extends Disposable, AsyncDisposable {
    * The next result, as soon as there is one.
    * @throws {SubscriptionLimitError} when 1,000 calls wait already
    */
-  next(): Promise<IteratorResult<TaskResult, undefined>>;
+  next(): Promise<IteratorResult<R, undefined>>;
   /** Ends it and drops what is buffered; a loop that is left early calls this. */
-  return(): Promise<IteratorResult<TaskResult, undefined>>;
+  return(): Promise<IteratorResult<R, undefined>>;
   /** The same, and rejects with the error. */
-  throw(error?: unknown): Promise<IteratorResult<TaskResult, undefined>>;
+  throw(error?: unknown): Promise<IteratorResult<R, undefined>>;
   /** Publishes nothing more to it; its reader is given what is buffered, and then the end. */
   close(): void;
-  [Symbol.asyncIterator](): Subscription;
+  [Symbol.asyncIterator](): Subscription<R>;
 }

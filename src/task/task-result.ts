@@ -1,3 +1,4 @@
+import type { HandlerNames, ResultOfHandler } from "./handler-types.js";
 import type { TaskMetadata } from "./metadata.js";
 import type { TaskReason, TerminalState } from "./states.js";
 import type { Task } from "./task.js";
@@ -30,6 +31,23 @@ export interface TaskResult {
   /** Milliseconds since the epoch. */
   readonly finishedAt: number;
 }
+
+/**
+ * The results of a manager with handlers `H`: where the task completed, `handler` tells the type of `value`.
+ */
+export type TaskResultOf<H> = [HandlerNames<H>] extends [never]
+  ? TaskResult
+  : PlainResult | { [K in HandlerNames<H>]: NamedResult<H, K> }[HandlerNames<H>];
+
+type PlainResult = TaskResult & { readonly handler: undefined };
+
+type NamedResult<H, K extends HandlerNames<H>> =
+  | (TaskResult & { readonly handler: K; readonly state: "completed"; readonly value: ResultOfHandler<H, K> })
+  | (TaskResult & {
+      readonly handler: K;
+      readonly state: Exclude<TerminalState, "completed">;
+      readonly value: undefined;
+    });
 
 /**
  * The result of a task that has ended.

@@ -4,7 +4,7 @@ import type { Random } from "../../ports/random.js";
 import type { Backoff } from "../../task/backoff.js";
 import * as check from "../../task/checks.js";
 import type { HandlerDefinition } from "../../task/handler-definition.js";
-import { definitionsOf, type Handlers } from "../../task/handler-registry.js";
+import { type AnyHandlers, definitionsOf } from "../../task/handler-registry.js";
 import { type RateLimitOptions, rateLimitCheck } from "../../task/rate-limit.js";
 import { BUILT_IN_SETTINGS, resolveSettings, type TaskSettings } from "../../task/settings.js";
 import { SETTINGS_CHECKS } from "../../task/task-options.js";
@@ -44,7 +44,7 @@ export interface RetentionOptions {
 }
 
 /** Options of a manager. All are optional, durations are in milliseconds, `undefined` means the default. */
-export interface TaskManagerOptions<H = Handlers<unknown, unknown>> {
+export interface TaskManagerOptions<H extends AnyHandlers = AnyHandlers> {
   /** What can be enqueued by name: made by `defineHandlers` or `combineHandlers`. Default: nothing. */
   handlers?: H | undefined;
   /** Tasks on the event loop at once: 1 to 1,000,000. Default 16. */
@@ -151,7 +151,7 @@ const RETENTION_CHECKS: check.Checks<RetentionOptions> = {
 const CHECKS: check.Checks<TaskManagerOptions> = {
   handlers: (value) => {
     definitionsOf(value);
-    return value as Handlers<unknown, unknown>;
+    return value as AnyHandlers;
   },
   concurrency: concurrencyCheck,
   capacity: check.integer(1),
