@@ -58,7 +58,15 @@ export {
   type LinearBackoffOptions,
   linear,
 } from "./task/backoff.js";
+export type {
+  Hooks,
+  RescheduledDetails,
+  ResultDroppedDetails,
+  RetriedDetails,
+  StoppingDetails,
+} from "./task/hooks.js";
 export type { TaskMetadata } from "./task/metadata.js";
+export type { ObserverErrorOrigin, ObserverErrorReporter, ObserverSource } from "./task/observer-error.js";
 export type { TaskReason, TaskState, TerminalState } from "./task/states.js";
 export {
   type CancelTask,
@@ -78,6 +86,7 @@ export {
   skipRetry,
 } from "./task/steering.js";
 export type { TaskContext, TaskFunction } from "./task/task-context.js";
+export type { TaskLocals } from "./task/task-locals.js";
 export type { TaskOptions } from "./task/task-options.js";
 export type { TaskSnapshot } from "./task/task-snapshot.js";
 export { TaskManager } from "./task-manager.js";

@@ -24,6 +24,7 @@ import { filterTasks, type TaskFilter } from "./core/manager/task-filter.js";
 import type { TaskHandle } from "./core/manager/task-handle.js";
 import { checkWork } from "./core/manager/task-plan.js";
 import { name } from "./task/checks.js";
+import { type Hooks, readHooks } from "./task/hooks.js";
 import type { TaskFunction } from "./task/task-context.js";
 import type { TaskOptions } from "./task/task-options.js";
 import type { TaskSnapshot } from "./task/task-snapshot.js";
@@ -148,6 +149,15 @@ export class TaskManager implements AsyncDisposable {
   list(filter?: TaskFilter): TaskSnapshot[] {
     const { journal, registry } = this.#core;
     return filterTasks(registry, filter).map((task) => journal.snapshot(task));
+  }
+
+  /**
+   * Tells these hooks what happens from now on, beside those of the options, until it is disposed: then none
+   * of them is called again, not even for what has happened before.
+   * @throws {OptionError} for an unknown hook, and for one that is no function
+   */
+  observe(hooks: Hooks): Disposable {
+    return this.#core.hooks.observe(readHooks(hooks, "hooks"));
   }
 
   stats(): TaskManagerStats {

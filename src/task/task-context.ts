@@ -1,4 +1,5 @@
 import type { TaskMetadata } from "./metadata.js";
+import type { TaskLocals } from "./task-locals.js";
 
 /** What a handler is given: who it is, which attempt this is, and how it learns that it should end. */
 export interface TaskContext {
@@ -18,6 +19,17 @@ export interface TaskContext {
   readonly signal: AbortSignal;
   /** Aborts when a graceful stop begins, before anything is aborted: long handlers may then wind up. */
   readonly stopping: AbortSignal;
+  /**
+   * Whatever those who share this attempt want to hand on. Made when it is first read, without a prototype,
+   * and anew for each attempt.
+   */
+  readonly locals: TaskLocals;
+  /**
+   * Reports progress to `onProgress`: at once, but at least 100 ms apart, where the last value wins; one that
+   * was held back is reported before the end of the attempt is. It does nothing where nobody listens, nothing
+   * after the attempt is over, and it never throws.
+   */
+  readonly progress: (value: unknown) => void;
 }
 
 /** A task's work as a function. */

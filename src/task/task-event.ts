@@ -10,6 +10,8 @@ export type TaskEvent =
   /** Accepted with a delay. */
   | { readonly type: "scheduled"; readonly task: TaskSnapshot }
   | { readonly type: "started"; readonly task: TaskSnapshot }
+  /** Its handler reported progress: the last value, where it did so more than once in 100 ms. */
+  | { readonly type: "progress"; readonly task: TaskSnapshot; readonly value: unknown }
   /** An attempt failed and another one will follow after `delayMs`. */
   | { readonly type: "retried"; readonly task: TaskSnapshot; readonly delayMs: number; readonly error: Error }
   /** The handler asked to run again; no attempt was used. */
@@ -23,6 +25,16 @@ export type TaskEvent =
    * or `retried`.
    */
   | { readonly type: "abandoned"; readonly task: TaskSnapshot }
+  /** A subscription did not keep a result: its buffer was full, or its reader left. Once for each of them. */
+  | {
+      readonly type: "resultDropped";
+      /** Of the task. */
+      readonly id: string;
+      readonly handler: string | undefined;
+      readonly queue: string;
+      /** Name of the subscription. */
+      readonly subscription: string;
+    }
   /** A stop has begun. */
   | { readonly type: "stopping"; readonly graceful: boolean };
 

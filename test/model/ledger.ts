@@ -264,6 +264,7 @@ export class Ledger {
       this.#assert(this.stop !== undefined && this.stopEvents === 1, "stopping is published once, by a stop");
       return;
     }
+    if (event.type === "resultDropped") return; // the model has no subscribers
     const task = this.tasks[Number(event.task.name?.slice(1))];
     this.#assert(task !== undefined, "an event is about a task that was asked for");
     if (task === undefined) return;
@@ -572,7 +573,7 @@ export class Ledger {
     this.#abort(attempt, causes, now);
   }
 
-  #compare(task: ModelTask, event: Exclude<TaskEvent, { type: "stopping" }>): void {
+  #compare(task: ModelTask, event: Extract<TaskEvent, { task: TaskSnapshot }>): void {
     const { type, task: seen } = event;
     if (type === "dropped" || type === "abandoned") return;
     const state = task.state === "requeued" ? "queued" : task.state;

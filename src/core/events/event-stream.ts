@@ -1,11 +1,14 @@
-import type { TaskEvent } from "../../task/task-event.js";
+import type { TaskEvent, TaskEventType } from "../../task/task-event.js";
 import { RingBuffer } from "../collections/ring-buffer.js";
+import type { ObserverErrors } from "./observer-errors.js";
 
 export type TaskEventListener = (event: TaskEvent) => void;
 
 /** One listener's place in the line; the same function may have several. */
-interface Subscription {
+interface Place {
   readonly listener: TaskEventListener;
+  /** What it hears; undefined for everything. */
+  readonly types: readonly TaskEventType[] | undefined;
   ended: boolean;
 }
 
@@ -15,36 +18,58 @@ interface Subscription {
  * throws is counted and changes nothing. One that was disposed hears no more, not even the present event.
  */
 export class EventStream {
-  #subscriptions: readonly Subscription[] = [];
-  readonly #pending = new RingBuffer<TaskEvent>();
-  #publishing = false;
+  #places: readonly Place[] = [];
+  /** Listeners to everything, and to each type. */
+  #general = 0;
+  readonly #special = new Map<TaskEventType, number>();
+  readonly #undelivered = new RingBuffer<TaskEvent>();
+  #delivering: TaskEvent | undefined;
   #held = 0;
-  #observerErrors = 0;
+  readonly #errors: ObserverErrors;
 
-  /** False when an event would reach nobody, and so need not be made. */
+  constructor(errors: ObserverErrors) {
+    this.#errors = errors;
+  }
+
+  /** False when an event of any type would reach nobody. */
   get active(): boolean {
-    return this.#subscriptions.length > 0;
+    return this.#places.length > 0;
   }
 
-  /** How often a listener has thrown. */
-  get observerErrors(): number {
-    return this.#observerErrors;
+  /** False when an event of this type would reach nobody, and so need not be made. */
+  hears(type: TaskEventType): boolean {
+    if (this.#places.length === 0) return false;
+    return this.#general > 0 || (this.#special.get(type) ?? 0) > 0;
   }
 
-  subscribe(listener: TaskEventListener): Disposable {
-    const subscription: Subscription = { listener, ended: false };
-    this.#subscriptions = [...this.#subscriptions, subscription];
+  /** @param types what the listener wants to hear; everything where they are not given */
+  subscribe(listener: TaskEventListener, types?: readonly TaskEventType[]): Disposable {
+    const place: Place = { listener, types: types && [...new Set(types)], ended: false };
+    this.#places = [...this.#places, place];
+    this.#count(place, 1);
     return {
       [Symbol.dispose]: () => {
-        subscription.ended = true;
-        this.#subscriptions = this.#subscriptions.filter((one) => one !== subscription);
+        if (place.ended) return;
+        place.ended = true;
+        this.#places = this.#places.filter((one) => one !== place);
+        this.#count(place, -1);
       },
     };
   }
 
   publish(event: TaskEvent): void {
-    this.#pending.push(event);
+    this.#undelivered.push(event);
     if (this.#held === 0) this.#deliverAll();
+  }
+
+  /** The event that listeners are told of just now. */
+  get delivering(): TaskEvent | undefined {
+    return this.#delivering;
+  }
+
+  /** What was published and has come to nobody yet, in its order. */
+  undelivered(): Iterable<TaskEvent> {
+    return this.#undelivered;
   }
 
   /**
@@ -61,22 +86,27 @@ export class EventStream {
     }
   }
 
+  #count({ types }: Place, by: 1 | -1): void {
+    if (types === undefined) this.#general += by;
+    else for (const type of types) this.#special.set(type, (this.#special.get(type) ?? 0) + by);
+  }
+
   #deliverAll(): void {
-    if (this.#publishing) return;
-    this.#publishing = true;
-    for (let next = this.#pending.shift(); next !== undefined; next = this.#pending.shift()) {
+    if (this.#delivering !== undefined) return;
+    for (let next = this.#undelivered.shift(); next !== undefined; next = this.#undelivered.shift()) {
+      this.#delivering = next;
       this.#deliver(next);
     }
-    this.#publishing = false;
+    this.#delivering = undefined;
   }
 
   #deliver(event: TaskEvent): void {
-    for (const { listener, ended } of this.#subscriptions) {
-      if (ended) continue;
+    for (const { listener, types, ended } of this.#places) {
+      if (ended || (types !== undefined && !types.includes(event.type))) continue;
       try {
         listener(event);
-      } catch {
-        this.#observerErrors++;
+      } catch (error) {
+        this.#errors.record(error, "listener");
       }
     }
   }

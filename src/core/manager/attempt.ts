@@ -3,10 +3,12 @@ import type { TaskMetadata } from "../../task/metadata.js";
 import type { Outcome } from "../../task/outcome.js";
 import type { Task } from "../../task/task.js";
 import type { TaskContext, TaskFunction } from "../../task/task-context.js";
+import type { TaskLocals } from "../../task/task-locals.js";
 import type { TaskQueue } from "../queue/task-queue.js";
 import type { Alarm } from "./alarms.js";
 import type { AbortCause } from "./conclude.js";
 import type { Lane } from "./lane.js";
+import type { Progress } from "./progress.js";
 
 /** Who looks after an attempt. */
 export interface AttemptKeeper {
@@ -14,6 +16,8 @@ export interface AttemptKeeper {
   timeUp(attempt: Attempt, now: number): void;
   /** The handler has ended; said once, also when the attempt was given up before. */
   handlerEnded(attempt: Attempt, outcome: Outcome): void;
+  /** The handler says how far it has come. */
+  progressed(attempt: Attempt, value: unknown): void;
 }
 
 /**
@@ -33,6 +37,8 @@ export class Attempt implements RunnableAttempt, Alarm {
   cause: AbortCause | undefined = undefined;
   abortedAt: number | undefined = undefined;
   over = false;
+  /** Made when the handler first reports any that somebody hears. */
+  progress: Progress | undefined = undefined;
   readonly #keeper: AttemptKeeper;
   #ended = false;
   #onOutcome: ((outcome: Outcome) => void) | undefined;
@@ -83,6 +89,10 @@ export class Attempt implements RunnableAttempt, Alarm {
     this.#keeper.timeUp(this, now);
   }
 
+  reportProgress(value: unknown): void {
+    if (!this.over) this.#keeper.progressed(this, value);
+  }
+
   /** How the handler will end, for who wraps the attempt; to be asked for before it begins. */
   outcome(): Promise<Outcome> {
     return new Promise((resolve) => {
@@ -103,6 +113,7 @@ class AttemptContext implements TaskContext {
   readonly #attempt: Attempt;
   /** Kept, since the task goes on counting when the attempt was given up. */
   readonly attempt: number;
+  #locals: TaskLocals | undefined = undefined;
 
   constructor(attempt: Attempt) {
     this.#attempt = attempt;
@@ -139,5 +150,15 @@ class AttemptContext implements TaskContext {
 
   get stopping(): AbortSignal {
     return this.#attempt.stopping;
+  }
+
+  get locals(): TaskLocals {
+    this.#locals ??= Object.create(null) as TaskLocals;
+    return this.#locals;
+  }
+
+  /** A function that can be taken out of the context, as the other members can. */
+  get progress(): (value: unknown) => void {
+    return (value) => this.#attempt.reportProgress(value);
   }
 }

@@ -3,6 +3,8 @@ import type { AsyncContextCarrier } from "../../ports/context-carrier.js";
 import type { Executor } from "../../ports/executor.js";
 import type { Random } from "../../ports/random.js";
 import type { Task } from "../../task/task.js";
+import { HookRunner } from "../events/hook-runner.js";
+import { ObserverErrors } from "../events/observer-errors.js";
 import { Limiter } from "../limiter/limiter.js";
 import { QueueSet } from "../queue/queue-set.js";
 import { PAUSED } from "../queue/task-queue.js";
@@ -50,12 +52,16 @@ function layGround(options: ResolvedOptions, { random, carrier, inline, ...world
   const registry = new Registry(idPrefix);
   const limiter = new Limiter(options.rateLimit, options.queueRates, clock.now());
   const lane = new Lane(0, inline, options.concurrency, options.maxAbandoned);
+  const report = options.onObserverError;
+  const observerErrors = new ObserverErrors(report && { clock, carrier, report });
+  const journal = new Journal(clock, observerErrors);
+  const hooks = new HookRunner({ clock, carrier, events: journal.events, errors: observerErrors });
+  if (options.hooks !== undefined) hooks.observe(options.hooks);
   return {
-    ...{ clock, random, alarms, registry, limiter, lane, signals },
+    ...{ clock, random, alarms, registry, limiter, lane, signals, observerErrors, journal, hooks },
     calendar: new Calendar(clock),
-    carriers: new Carriers(carrier),
+    carriers: new Carriers(carrier, observerErrors),
     conditions: new Conditions(signals),
-    journal: new Journal(clock),
     keepAlive: new KeepAlive(clock),
     lifecycle: new Lifecycle(),
     planner: new TaskPlanner(options, limiter, idPrefix),

@@ -4,14 +4,16 @@ import type { TaskEvent } from "../../task/task-event.js";
 import type { TaskSnapshot } from "../../task/task-snapshot.js";
 import { toSnapshot } from "../../task/to-snapshot.js";
 import { EventStream } from "../events/event-stream.js";
+import type { ObserverErrors } from "../events/observer-errors.js";
 
 /** Pictures tasks for whoever observes them, and only when somebody does. */
 export class Journal {
-  readonly events = new EventStream();
+  readonly events: EventStream;
   readonly #clock: Clock;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, errors: ObserverErrors) {
     this.#clock = clock;
+    this.events = new EventStream(errors);
   }
 
   snapshot(task: Task): TaskSnapshot {
@@ -19,23 +21,29 @@ export class Journal {
   }
 
   record(type: "queued" | "scheduled" | "started" | "dropped" | "abandoned", task: Task): void {
-    if (this.events.active) this.events.publish({ type, task: this.snapshot(task) });
+    if (this.events.hears(type)) this.events.publish({ type, task: this.snapshot(task) });
+  }
+
+  recordProgress(task: Task, value: unknown): void {
+    if (this.events.hears("progress")) this.#publish({ type: "progress", task: this.snapshot(task), value });
   }
 
   recordRetried(task: Task, delayMs: number, error: Error): void {
-    if (this.events.active) this.#publish({ type: "retried", task: this.snapshot(task), delayMs, error });
+    if (this.events.hears("retried"))
+      this.#publish({ type: "retried", task: this.snapshot(task), delayMs, error });
   }
 
   recordRescheduled(task: Task, delayMs: number): void {
-    if (this.events.active) this.#publish({ type: "rescheduled", task: this.snapshot(task), delayMs });
+    if (this.events.hears("rescheduled"))
+      this.#publish({ type: "rescheduled", task: this.snapshot(task), delayMs });
   }
 
   recordFinished(task: Task, value: unknown): void {
-    if (this.events.active) this.#publish({ type: "finished", task: this.snapshot(task), value });
+    if (this.events.hears("finished")) this.#publish({ type: "finished", task: this.snapshot(task), value });
   }
 
   recordStopping(graceful: boolean): void {
-    if (this.events.active) this.#publish({ type: "stopping", graceful });
+    if (this.events.hears("stopping")) this.#publish({ type: "stopping", graceful });
   }
 
   #publish(event: TaskEvent): void {

@@ -54,7 +54,9 @@ export interface TaskManagerStats {
   readonly lanes: { readonly inline: LaneStats };
   readonly limiter: LimiterStats;
   readonly queues: Readonly<Record<string, QueueStats>>;
-  /** How often an observer, or a carrier of context, has thrown. */
+  /** Hook calls that are still to be made; many where hooks are slower than tasks. */
+  readonly waitingHookCalls: number;
+  /** How often an observer has thrown or rejected; see `onObserverError`. */
   readonly observerErrors: number;
 }
 
@@ -82,7 +84,7 @@ export interface TaskManagerHealth {
 
 /** Pictures the parts of a manager. */
 export function toStats(core: Core): TaskManagerStats {
-  const { backlog, clock, dispatcher, intake, journal, lane, lifecycle, limiter, retention, runner } = core;
+  const { backlog, clock, dispatcher, intake, lane, lifecycle, limiter, retention, runner } = core;
   return Object.freeze({
     phase: lifecycle.phase,
     paused: dispatcher.paused,
@@ -97,7 +99,8 @@ export function toStats(core: Core): TaskManagerStats {
     lanes: Object.freeze({ inline: toLaneStats(lane) }),
     limiter: toLimiterStats(limiter, clock.now()),
     queues: toQueueStats(core.queues.queues()),
-    observerErrors: journal.events.observerErrors + core.carriers.errors,
+    waitingHookCalls: core.hooks.waiting,
+    observerErrors: core.observerErrors.count,
   });
 }
 
