@@ -296,6 +296,24 @@ describe("the event loop and the stop, with hooks", () => {
     expect(tasks.stats()).toMatchObject({ waitingHookCalls: 0, observerErrors: 5_000 });
   });
 
+  it("the errors of hooks have been reported when a stop resolves, also to a reporter that blocks", async () => {
+    let reported = 0;
+    const { tasks, clock } = createManager({
+      hooks: {
+        onFinished: () => {
+          throw new Error("careless");
+        },
+      },
+      onObserverError: () => {
+        reported++;
+        clock.block(11); // as many in a turn as take ten milliseconds
+      },
+    });
+    for (let count = 0; count < 20; count++) tasks.enqueue(() => 1, { delayMs: 1_000 });
+    await tasks.stopNow();
+    expect(reported).toBe(20);
+  });
+
   it("a stop does not wait for what hooks promise", async () => {
     const { tasks } = createManager({
       hooks: { onStopping: () => new Promise(() => {}), onFinished: () => tasks.stopNow() },
