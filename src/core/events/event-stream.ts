@@ -19,11 +19,24 @@ interface Place {
  */
 export class EventStream {
   #places: readonly Place[] = [];
-  /** Listeners to everything, and to each type. */
+  /** Listeners by what they hear: everything, or some types. */
   #general = 0;
-  readonly #special = new Map<TaskEventType, number>();
+  readonly #special: Record<TaskEventType, number> = {
+    queued: 0,
+    scheduled: 0,
+    started: 0,
+    progress: 0,
+    retried: 0,
+    rescheduled: 0,
+    finished: 0,
+    dropped: 0,
+    abandoned: 0,
+    resultDropped: 0,
+    stopping: 0,
+  };
   readonly #undelivered = new RingBuffer<TaskEvent>();
   #delivering: TaskEvent | undefined;
+  #position = 0;
   #held = 0;
   readonly #errors: ObserverErrors;
 
@@ -38,8 +51,7 @@ export class EventStream {
 
   /** False when an event of this type would reach nobody, and so need not be made. */
   hears(type: TaskEventType): boolean {
-    if (this.#places.length === 0) return false;
-    return this.#general > 0 || (this.#special.get(type) ?? 0) > 0;
+    return this.#general > 0 || this.#special[type] > 0;
   }
 
   /** @param types what the listener wants to hear; everything where they are not given */
@@ -67,6 +79,11 @@ export class EventStream {
     return this.#delivering;
   }
 
+  /** How many events have been delivered, the present one included. */
+  get position(): number {
+    return this.#position;
+  }
+
   /** What was published and has come to nobody yet, in its order. */
   undelivered(): Iterable<TaskEvent> {
     return this.#undelivered;
@@ -88,23 +105,24 @@ export class EventStream {
 
   #count({ types }: Place, by: 1 | -1): void {
     if (types === undefined) this.#general += by;
-    else for (const type of types) this.#special.set(type, (this.#special.get(type) ?? 0) + by);
+    else for (const type of types) this.#special[type] += by;
   }
 
   #deliverAll(): void {
     if (this.#delivering !== undefined) return;
     for (let next = this.#undelivered.shift(); next !== undefined; next = this.#undelivered.shift()) {
       this.#delivering = next;
+      this.#position++;
       this.#deliver(next);
     }
     this.#delivering = undefined;
   }
 
   #deliver(event: TaskEvent): void {
-    for (const { listener, types, ended } of this.#places) {
-      if (ended || (types !== undefined && !types.includes(event.type))) continue;
+    for (const place of this.#places) {
+      if (place.ended || place.types?.includes(event.type) === false) continue;
       try {
-        listener(event);
+        place.listener(event);
       } catch (error) {
         this.#errors.record(error, "listener");
       }
