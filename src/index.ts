@@ -72,8 +72,16 @@ export type { HandlerDefaults, HandlerEntry } from "./task/handler-definition.js
 export type { AnyHandlers, Handlers } from "./task/handler-registry.js";
 export type { HandlerNames, PayloadInputOf, ResultOfHandler } from "./task/handler-types.js";
 export { combineHandlers, defineHandlers } from "./task/handlers.js";
+export type {
+  Hooks,
+  RescheduledDetails,
+  ResultDroppedDetails,
+  RetriedDetails,
+  StoppingDetails,
+} from "./task/hooks.js";
 export { type JsonShape, type JsonValue, json } from "./task/json.js";
 export type { TaskMetadata } from "./task/metadata.js";
+export type { ObserverErrorOrigin, ObserverErrorReporter, ObserverSource } from "./task/observer-error.js";
 export type { RateLimitOptions } from "./task/rate-limit.js";
 export type { InputOf, OutputOf, Schema, SchemaIssue, SchemaResult } from "./task/schema.js";
 export type { TaskReason, TaskState, TerminalState } from "./task/states.js";
@@ -95,7 +103,8 @@ export {
   skipRetry,
 } from "./task/steering.js";
 export type { Overflow, ResultTally, SubscribeOptions, Subscription } from "./task/subscription.js";
-export type { TaskContext, TaskFunction } from "./task/task-context.js";
+export type { EnqueueFromHandler, TaskContext, TaskFunction } from "./task/task-context.js";
+export type { TaskLocals } from "./task/task-locals.js";
 export type { TaskOptions } from "./task/task-options.js";
 export type { TaskResult, TaskResultOf } from "./task/task-result.js";
 export type { TaskSnapshot } from "./task/task-snapshot.js";

@@ -26,6 +26,7 @@ import { assert } from "./errors.js";
 import { name } from "./task/checks.js";
 import type { AnyHandlers } from "./task/handler-registry.js";
 import type { HandlerNames, PayloadInputOf, ResultOfHandler } from "./task/handler-types.js";
+import { type Hooks, readHooks } from "./task/hooks.js";
 import type { SubscribeOptions, Subscription } from "./task/subscription.js";
 import type { TaskFunction } from "./task/task-context.js";
 import type { TaskOptions } from "./task/task-options.js";
@@ -189,6 +190,15 @@ export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
     // What each handler gives is known by its name, and so only to the compiler.
     const untyped = options as SubscribeOptions | undefined;
     return this.#controls.subscribe(untyped) as Subscription<TaskResultOf<H>>;
+  }
+
+  /**
+   * Tells these hooks what happens from now on, beside those of the options, until it is disposed: then none
+   * of them is called again, not even for what has happened before.
+   * @throws {OptionError} for an unknown hook, and for one that is no function
+   */
+  observe(hooks: Hooks): Disposable {
+    return this.#core.hooks.observe(readHooks(hooks, "hooks"));
   }
 
   stats(): TaskManagerStats {

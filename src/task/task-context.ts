@@ -1,4 +1,5 @@
 import type { TaskMetadata } from "./metadata.js";
+import type { TaskLocals } from "./task-locals.js";
 import type { TaskOptions } from "./task-options.js";
 
 /** What a handler is given: who it is, which attempt this is, and how it learns that it should end. */
@@ -27,8 +28,24 @@ export interface TaskContext {
    * for it, and may wait for ever when all slots do so.
    * @throws what `enqueue` of the manager throws, as a rejection; while the manager stops, NotAcceptingError
    */
-  enqueue(work: TaskFunction, options?: TaskOptions): Promise<{ readonly id: string }>;
-  enqueue(handler: string, payload: unknown, options?: TaskOptions): Promise<{ readonly id: string }>;
+  readonly enqueue: EnqueueFromHandler;
+  /**
+   * Whatever those who share this attempt want to hand on. Made when it is first read, without a prototype,
+   * and anew for each attempt.
+   */
+  readonly locals: TaskLocals;
+  /**
+   * Reports progress to `onProgress`: at once, but at least 100 ms apart, where the last value wins; one that
+   * was held back is reported before the end of the attempt is. It does nothing where nobody listens, nothing
+   * after the attempt is over, and it never throws.
+   */
+  readonly progress: (value: unknown) => void;
+}
+
+/** How a handler enqueues: as the manager's `enqueue`, but for what comes back. */
+export interface EnqueueFromHandler {
+  (work: TaskFunction, options?: TaskOptions): Promise<{ readonly id: string }>;
+  (handler: string, payload: unknown, options?: TaskOptions): Promise<{ readonly id: string }>;
 }
 
 /** A task's work as a function. */

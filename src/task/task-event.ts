@@ -11,6 +11,8 @@ export type TaskEvent =
   /** Accepted with a delay. */
   | { readonly type: "scheduled"; readonly task: TaskSnapshot }
   | { readonly type: "started"; readonly task: TaskSnapshot }
+  /** Its handler reported progress: the last value, where it did so more than once in 100 ms. */
+  | { readonly type: "progress"; readonly task: TaskSnapshot; readonly value: unknown }
   /** An attempt failed and another one will follow after `delayMs`. */
   | { readonly type: "retried"; readonly task: TaskSnapshot; readonly delayMs: number; readonly error: Error }
   /** The handler asked to run again; no attempt was used. */

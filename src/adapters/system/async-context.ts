@@ -32,12 +32,12 @@ export class AsyncContext implements AsyncContextCarrier {
     _task: Task,
     perform: () => Eventually<Outcome>,
   ): Eventually<Outcome> {
-    const resource = captured instanceof TaskResource ? captured : this.#root;
+    const resource = captured instanceof TaskResource ? captured : this.#fresh();
     return resource.runInAsyncScope(perform);
   }
 
   enter<A>(captured: CapturedContext | undefined, callback: (argument: A) => void, argument: A): void {
-    const resource = captured instanceof TaskResource ? captured : this.#root;
+    const resource = captured instanceof TaskResource ? captured : this.#fresh();
     resource.runInAsyncScope(callback, undefined, argument);
   }
 
@@ -45,4 +45,16 @@ export class AsyncContext implements AsyncContextCarrier {
     const resource = new TaskResource();
     return () => resource.runInAsyncScope(call);
   }
+
+  /**
+   * The context of the construction, for one call: `enterWith` changes the resource that it is called in
+   * before Node 24, and would change the context of all that comes after.
+   */
+  #fresh(): TaskResource {
+    return this.#root.runInAsyncScope(createResource);
+  }
+}
+
+function createResource(): TaskResource {
+  return new TaskResource();
 }

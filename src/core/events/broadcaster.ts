@@ -6,6 +6,7 @@ import type { TaskEvent } from "../../task/task-event.js";
 import type { TaskResult } from "../../task/task-result.js";
 import { Channel, createResultTally } from "./channel.js";
 import type { EventStream } from "./event-stream.js";
+import type { ObserverErrors } from "./observer-errors.js";
 import { ResultSubscription } from "./result-subscription.js";
 import type { ResolvedSubscribeOptions } from "./subscribe-options.js";
 
@@ -14,6 +15,8 @@ export const MAX_SUBSCRIPTIONS = 1_000;
 
 export interface BroadcasterParts {
   readonly events: EventStream;
+  /** Where errors of filters go. */
+  readonly errors: ObserverErrors;
   readonly clock: Clock;
   /** What rings for a subscription that blocks for too long. */
   readonly alarms: {
@@ -25,6 +28,8 @@ export interface BroadcasterParts {
   /** Told when no subscription blocks any more. */
   readonly onUnblocked: () => void;
 }
+
+type NamedSubscribeOptions = ResolvedSubscribeOptions & { readonly name: string };
 
 /**
  * All subscriptions of a manager. It listens to the events while one is open, and makes one result for all of
@@ -42,7 +47,6 @@ export class Broadcaster {
   readonly #blocking = new Set<ResultSubscription>();
   /** The largest of the bounds on bytes; 0 where there is none. */
   #maxBytes = 0;
-  #filterErrors = 0;
   #made = 0;
   #phase: "open" | "stopping" | "closed" = "open";
 
@@ -53,10 +57,6 @@ export class Broadcaster {
   /** Whether a subscription keeps attempts from being started. */
   get blocking(): boolean {
     return this.#blocking.size > 0;
-  }
-
-  get filterErrors(): number {
-    return this.#filterErrors;
   }
 
   /** The open ones, in the order of their making. */
@@ -70,14 +70,14 @@ export class Broadcaster {
    * @throws {SubscriptionLimitError}
    */
   subscribe(options: ResolvedSubscribeOptions, retained: readonly TaskResult[]): Subscription {
-    const { filter, maxBytes, replay } = options;
-    const admits = filter && ((result: TaskResult) => this.#asks(filter, result));
+    const { name = `subscriber-${++this.#made}`, filter, maxBytes, replay } = options;
+    const admits = filter && ((result: TaskResult) => this.#asks(filter, result, name));
     const meant = admits === undefined ? retained : retained.filter(admits);
     const results = replay === 0 ? [] : meant.slice(-replay);
     const isBounded = maxBytes !== Number.POSITIVE_INFINITY;
     const sizes = isBounded ? results.map(({ value }) => countJsonBytes(value, maxBytes)) : [];
     // All that runs code of users is done, but for those who hear of drops: they wait until it is open.
-    return this.#parts.events.hold(() => this.#openOne(options, admits, results, sizes));
+    return this.#parts.events.hold(() => this.#openOne({ ...options, name }, admits, results, sizes));
   }
 
   /**
@@ -105,7 +105,7 @@ export class Broadcaster {
   }
 
   #openOne(
-    { name, capacity, maxBytes, overflow, blockTimeoutMs }: ResolvedSubscribeOptions,
+    { name, capacity, maxBytes, overflow, blockTimeoutMs }: NamedSubscribeOptions,
     admits: ((result: TaskResult) => boolean) | undefined,
     results: readonly TaskResult[],
     sizes: readonly number[],
@@ -114,16 +114,15 @@ export class Broadcaster {
       const message = `${MAX_SUBSCRIPTIONS} subscriptions of this task manager are open already`;
       throw new SubscriptionLimitError(message, MAX_SUBSCRIPTIONS);
     }
-    const label = name ?? `subscriber-${++this.#made}`;
     const channel = new Channel<TaskResult>({
       ...{ capacity, maxBytes, overflow, total: this.tally },
       excess: this.#parts.running,
-      onDrop: (result) => this.#recordDrop(result, label),
+      onDrop: (result) => this.#recordDrop(result, name),
     });
     if (this.#phase !== "open") channel.unblock();
     channel.replay(results, sizes);
     const subscription = new ResultSubscription({
-      ...{ name: label, overflow, blockTimeoutMs, maxBytes, channel, admits },
+      ...{ name, overflow, blockTimeoutMs, maxBytes, channel, admits },
       onBlock: (one) => this.#followBlock(one),
       onClose: (one) => this.#forget(one),
     });
@@ -164,15 +163,16 @@ export class Broadcaster {
   }
 
   /** A filter that gives a promise is as wrong as one that throws: the answer is needed now. */
-  #asks(filter: (result: TaskResult) => unknown, result: TaskResult): boolean {
+  #asks(filter: (result: TaskResult) => unknown, result: TaskResult, name: string): boolean {
+    const { errors } = this.#parts;
     try {
       const answer = filter(result);
       if (!(answer instanceof Promise)) return Boolean(answer);
       answer.catch(() => undefined);
-    } catch {
-      // counted below
+      errors.record(new TypeError("A filter answers at once, not by a promise"), "filter", name);
+    } catch (error) {
+      errors.record(error, "filter", name);
     }
-    this.#filterErrors++;
     return false;
   }
 

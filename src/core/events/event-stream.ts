@@ -1,5 +1,6 @@
 import type { TaskEvent, TaskEventType } from "../../task/task-event.js";
 import { RingBuffer } from "../collections/ring-buffer.js";
+import type { ObserverErrors } from "./observer-errors.js";
 
 export type TaskEventListener = (event: TaskEvent) => void;
 
@@ -24,6 +25,7 @@ export class EventStream {
     queued: 0,
     scheduled: 0,
     started: 0,
+    progress: 0,
     retried: 0,
     rescheduled: 0,
     finished: 0,
@@ -36,16 +38,15 @@ export class EventStream {
   #delivering: TaskEvent | undefined;
   #position = 0;
   #held = 0;
-  #observerErrors = 0;
+  readonly #errors: ObserverErrors;
+
+  constructor(errors: ObserverErrors) {
+    this.#errors = errors;
+  }
 
   /** False when an event of any type would reach nobody. */
   get active(): boolean {
     return this.#places.length > 0;
-  }
-
-  /** How often a listener has thrown. */
-  get observerErrors(): number {
-    return this.#observerErrors;
   }
 
   /** False when an event of this type would reach nobody, and so need not be made. */
@@ -122,8 +123,8 @@ export class EventStream {
       if (place.ended || place.types?.includes(event.type) === false) continue;
       try {
         place.listener(event);
-      } catch {
-        this.#observerErrors++;
+      } catch (error) {
+        this.#errors.record(error, "listener");
       }
     }
   }

@@ -15,6 +15,7 @@ import { Concluder, type Rescheduling, type TimedConclusion, type TimedRetry } f
 import type { Journal } from "./journal.js";
 import type { Lane } from "./lane.js";
 import type { Lifecycle } from "./lifecycle.js";
+import { Progress } from "./progress.js";
 import type { Settler } from "./settler.js";
 import type { TaskTally } from "./tally.js";
 
@@ -100,6 +101,8 @@ export class AttemptRunner implements AttemptKeeper {
 
   handlerEnded(attempt: Attempt, outcome: Outcome): void {
     const { clock, onProgress, settler } = this.#parts;
+    // Those who hear of it may still abort the attempt.
+    if (!attempt.over) attempt.progress?.end(clock.now());
     if (attempt.over) {
       attempt.lane.abandoned--; // it was given up before, and has ended after all
     } else if (outcome.returned && attempt.cause === undefined) {
@@ -113,6 +116,12 @@ export class AttemptRunner implements AttemptKeeper {
 
   enqueue(...given: EnqueueArguments): string {
     return this.#parts.enqueue(...given);
+  }
+
+  progressed(attempt: Attempt, value: unknown): void {
+    if (!this.#parts.journal.events.hears("progress")) return;
+    attempt.progress ??= new Progress(attempt.task, this.#parts);
+    attempt.progress.report(value);
   }
 
   #recordStart(task: Task, group: QueueGroup, lane: Lane, now: number): Attempt {
@@ -156,11 +165,12 @@ export class AttemptRunner implements AttemptKeeper {
 
   /** The handler went on after its abort: by force where there is one, else without its slot. */
   #giveUp(attempt: Attempt, now: number): void {
-    const { lane, cause } = attempt;
+    const { lane } = attempt;
     if (lane.executor.kill(attempt)) return;
+    attempt.progress?.end(now);
     lane.abandoned++;
     this.#parts.tally.abandoned++;
-    this.#end(attempt, { returned: false, thrown: cause?.error }, now, true);
+    this.#end(attempt, { returned: false, thrown: attempt.cause?.error }, now, true);
     this.#parts.onProgress();
   }
 

@@ -3,11 +3,13 @@ import type { TaskMetadata } from "../../task/metadata.js";
 import type { Outcome } from "../../task/outcome.js";
 import type { Task } from "../../task/task.js";
 import type { TaskContext } from "../../task/task-context.js";
+import type { TaskLocals } from "../../task/task-locals.js";
 import type { Work } from "../../task/work.js";
 import type { QueueGroup } from "../queue/task-queue.js";
 import type { Alarm } from "./alarms.js";
 import type { AbortCause } from "./conclude.js";
 import type { Lane } from "./lane.js";
+import type { Progress } from "./progress.js";
 
 /** Who looks after an attempt. */
 export interface AttemptKeeper {
@@ -17,6 +19,8 @@ export interface AttemptKeeper {
   handlerEnded(attempt: Attempt, outcome: Outcome): void;
   /** Accepts a task that the handler asks for, and gives its id. */
   enqueue(...given: EnqueueArguments): string;
+  /** The handler says how far it has come. */
+  progressed(attempt: Attempt, value: unknown): void;
 }
 
 /** What `enqueue` is given: a function and options, or the name of a handler, a payload and options. */
@@ -40,6 +44,8 @@ export class Attempt implements RunnableAttempt, Alarm {
   cause: AbortCause | undefined = undefined;
   abortedAt: number | undefined = undefined;
   over = false;
+  /** Made when the handler first reports any that somebody hears. */
+  progress: Progress | undefined = undefined;
   readonly #keeper: AttemptKeeper;
   #ended = false;
   #onOutcome: ((outcome: Outcome) => void) | undefined;
@@ -90,6 +96,10 @@ export class Attempt implements RunnableAttempt, Alarm {
     this.#keeper.timeUp(this, now);
   }
 
+  reportProgress(value: unknown): void {
+    if (!this.over) this.#keeper.progressed(this, value);
+  }
+
   /** How the handler will end, for who wraps the attempt; to be asked for before it begins. */
   outcome(): Promise<Outcome> {
     return new Promise((resolve) => {
@@ -114,6 +124,7 @@ class AttemptContext implements TaskContext {
   readonly #attempt: Attempt;
   /** Kept, since the task goes on counting when the attempt was given up. */
   readonly attempt: number;
+  #locals: TaskLocals | undefined = undefined;
 
   constructor(attempt: Attempt) {
     this.#attempt = attempt;
@@ -156,7 +167,17 @@ class AttemptContext implements TaskContext {
     return this.#attempt.stopping;
   }
 
-  enqueue(first: unknown, second?: unknown, third?: unknown): Promise<{ readonly id: string }> {
-    return this.#attempt.enqueue(first, second, third);
+  get enqueue(): TaskContext["enqueue"] {
+    return (first: unknown, second?: unknown, third?: unknown) => this.#attempt.enqueue(first, second, third);
+  }
+
+  get locals(): TaskLocals {
+    this.#locals ??= Object.create(null) as TaskLocals;
+    return this.#locals;
+  }
+
+  /** A function that can be taken out of the context, as the other members can. */
+  get progress(): (value: unknown) => void {
+    return (value) => this.#attempt.reportProgress(value);
   }
 }

@@ -1,6 +1,7 @@
 import type { AsyncContextCarrier, CapturedContext, ContextCarrier } from "../../ports/context-carrier.js";
 import type { Eventually, Outcome } from "../../task/outcome.js";
 import type { Task } from "../../task/task.js";
+import type { ObserverErrors } from "../events/observer-errors.js";
 
 /** What several carriers captured for one task. */
 class Captures implements CapturedContext {
@@ -28,16 +29,12 @@ class Captures implements CapturedContext {
  */
 export class Carriers {
   readonly #local: AsyncContextCarrier;
+  readonly #errors: ObserverErrors;
   #attached: readonly ContextCarrier[] = [];
-  #errors = 0;
 
-  constructor(local: AsyncContextCarrier) {
+  constructor(local: AsyncContextCarrier, errors: ObserverErrors) {
     this.#local = local;
-  }
-
-  /** How often an attached carrier has thrown or rejected. */
-  get errors(): number {
-    return this.#errors;
+    this.#errors = errors;
   }
 
   /** Adds a carrier; tasks that were accepted before run in it with nothing captured. */
@@ -97,8 +94,8 @@ export class Carriers {
   #captureBy(carrier: ContextCarrier, task: Task): CapturedContext | undefined {
     try {
       return carrier.capture(task);
-    } catch {
-      this.#errors++;
+    } catch (error) {
+      this.#errors.record(error, "carrier");
       return undefined;
     }
   }
@@ -110,9 +107,9 @@ export class Carriers {
     );
     try {
       const given = nested();
-      if (given instanceof Promise) given.catch(() => this.#errors++);
-    } catch {
-      this.#errors++;
+      if (given instanceof Promise) given.catch((error: unknown) => this.#errors.record(error, "carrier"));
+    } catch (error) {
+      this.#errors.record(error, "carrier");
     }
   }
 }

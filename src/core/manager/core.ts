@@ -4,6 +4,8 @@ import type { Executor } from "../../ports/executor.js";
 import type { Random } from "../../ports/random.js";
 import type { Task } from "../../task/task.js";
 import { Broadcaster } from "../events/broadcaster.js";
+import { HookRunner } from "../events/hook-runner.js";
+import { ObserverErrors } from "../events/observer-errors.js";
 import { Limiter, type LimiterOptions } from "../limiter/limiter.js";
 import { PAUSED } from "../queue/gate.js";
 import { QueueSet } from "../queue/queue-set.js";
@@ -53,12 +55,16 @@ function layGround(options: ResolvedOptions, { random, carrier, inline, ...world
   const registry = new Registry(idPrefix);
   const limiter = new Limiter(toLimits(options), clock.now());
   const lane = new Lane(0, inline, options.concurrency, options.maxAbandoned);
+  const report = options.onObserverError;
+  const observerErrors = new ObserverErrors(report && { clock, carrier, report });
+  const journal = new Journal(clock, observerErrors);
+  const hooks = new HookRunner({ clock, carrier, events: journal.events, errors: observerErrors });
+  if (options.hooks !== undefined) hooks.observe(options.hooks);
   return {
-    ...{ clock, random, alarms, registry, limiter, lane, signals },
+    ...{ clock, random, alarms, registry, limiter, lane, signals, observerErrors, journal, hooks },
     calendar: new Calendar(clock),
-    carriers: new Carriers(carrier),
+    carriers: new Carriers(carrier, observerErrors),
     conditions: new Conditions(signals),
-    journal: new Journal(clock),
     keepAlive: new KeepAlive(clock),
     lifecycle: new Lifecycle(),
     planner: new TaskPlanner(options, limiter, idPrefix),
@@ -103,7 +109,7 @@ export function assembleCore(options: ResolvedOptions, world: World) {
   const runner = new AttemptRunner({ ...ground, backlog, settler, enqueue, onProgress });
   const canceller = new Canceller({ ...ground, backlog, runner, settler });
   const results = new Broadcaster({
-    ...{ alarms, clock, events: journal.events },
+    ...{ alarms, clock, events: journal.events, errors: ground.observerErrors },
     running: () => runner.running,
     onUnblocked: () => dispatcher.wake(),
   });

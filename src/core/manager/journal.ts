@@ -6,14 +6,16 @@ import { type TaskResult, toTaskResult } from "../../task/task-result.js";
 import type { TaskSnapshot } from "../../task/task-snapshot.js";
 import { toSnapshot } from "../../task/to-snapshot.js";
 import { EventStream } from "../events/event-stream.js";
+import type { ObserverErrors } from "../events/observer-errors.js";
 
 /** Pictures tasks for whoever observes them, and only when somebody does. */
 export class Journal {
-  readonly events = new EventStream();
+  readonly events: EventStream;
   readonly #clock: Clock;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, errors: ObserverErrors) {
     this.#clock = clock;
+    this.events = new EventStream(errors);
   }
 
   snapshot(task: Task): TaskSnapshot {
@@ -27,6 +29,10 @@ export class Journal {
 
   record(type: "queued" | "scheduled" | "started" | "dropped" | "abandoned", task: Task): void {
     if (this.events.hears(type)) this.events.publish({ type, task: this.snapshot(task) });
+  }
+
+  recordProgress(task: Task, value: unknown): void {
+    if (this.events.hears("progress")) this.#publish({ type: "progress", task: this.snapshot(task), value });
   }
 
   recordRetried(task: Task, delayMs: number, error: Error): void {

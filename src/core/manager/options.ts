@@ -5,6 +5,8 @@ import type { Backoff } from "../../task/backoff.js";
 import * as check from "../../task/checks.js";
 import type { HandlerDefinition } from "../../task/handler-definition.js";
 import { type AnyHandlers, definitionsOf } from "../../task/handler-registry.js";
+import { type Hooks, readHooks } from "../../task/hooks.js";
+import type { ObserverErrorReporter } from "../../task/observer-error.js";
 import { type RateLimitOptions, rateLimitCheck } from "../../task/rate-limit.js";
 import { BUILT_IN_SETTINGS, resolveSettings, type TaskSettings } from "../../task/settings.js";
 import { SETTINGS_CHECKS } from "../../task/task-options.js";
@@ -88,6 +90,14 @@ export interface TaskManagerOptions<H extends AnyHandlers = AnyHandlers> {
    */
   maxAbandoned?: number | undefined;
   retention?: RetentionOptions | undefined;
+  /** Functions that are told what happens; `observe` adds more at run time. Default: none. */
+  hooks?: Hooks | undefined;
+  /**
+   * Told of each error that a hook, the filter of a subscription or instrumentation throws or rejects with,
+   * after the call in which that happened. All are counted in `stats().observerErrors`; while 10,000 wait to
+   * be told, further ones are only counted, and so is what this function throws. Default: none.
+   */
+  onObserverError?: ObserverErrorReporter | undefined;
   /** False: tasks are accepted, but none starts before `start()`. Default true. */
   autoStart?: boolean | undefined;
   /** When it aborts, the manager stops as by `stopNow`. */
@@ -114,6 +124,8 @@ export interface ResolvedOptions {
   readonly settings: TaskSettings;
   readonly maxAbandoned: number | undefined;
   readonly retention: RetentionLimits;
+  readonly hooks: Hooks | undefined;
+  readonly onObserverError: ObserverErrorReporter | undefined;
   readonly autoStart: boolean;
   readonly signal: AbortSignal | undefined;
 }
@@ -163,6 +175,8 @@ const CHECKS: check.Checks<TaskManagerOptions> = {
   ...SETTINGS_CHECKS,
   maxAbandoned: check.integer(0, MAX_CONCURRENCY),
   retention: (value, path) => check.readOptions(path, value, RETENTION_CHECKS),
+  hooks: readHooks,
+  onObserverError: check.callback(),
   autoStart: check.flag,
   signal: check.abortSignal,
   clock: check.having<Clock>("a clock", "now", "wallNow", "setTimeout", "setImmediate"),
@@ -204,6 +218,8 @@ export function resolveOptions(read: TaskManagerOptions): ResolvedOptions {
     settings,
     maxAbandoned: read.maxAbandoned,
     retention: readRetention(read.retention, DEFAULT_RETENTION),
+    hooks: read.hooks,
+    onObserverError: read.onObserverError,
     autoStart: read.autoStart ?? true,
     signal: read.signal,
   });

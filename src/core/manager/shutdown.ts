@@ -3,6 +3,8 @@ import { duration, readOptions } from "../../task/checks.js";
 import { isTerminal } from "../../task/states.js";
 import type { Task } from "../../task/task.js";
 import type { Broadcaster } from "../events/broadcaster.js";
+import type { HookRunner } from "../events/hook-runner.js";
+import type { ObserverErrors } from "../events/observer-errors.js";
 import type { Alarm, Alarms } from "./alarms.js";
 import type { AttemptRunner } from "./attempt-runner.js";
 import type { Canceller } from "./canceller.js";
@@ -66,6 +68,8 @@ export interface ShutdownParts {
   readonly conditions: Conditions;
   readonly journal: Journal;
   readonly results: Broadcaster;
+  readonly hooks: HookRunner;
+  readonly observerErrors: ObserverErrors;
   readonly killAfterMs: number;
   /** True for a task that a pause keeps from starting. */
   readonly isPaused: (task: Task) => boolean;
@@ -81,7 +85,8 @@ export interface ShutdownParts {
  *    aborted;
  * 3. what still runs `killAfterMs` later, or at the deadline where that is sooner, is given up by its own
  *    alarm;
- * 4. stopped, when no task is left: everything is let go, and the one report is given to all who called.
+ * 4. stopped, when no task is left: everything is let go, hooks have been told of all that happened, and the
+ *    one report is given to all who called.
  *
  * A stop that comes while another is under way can only bring step 2 forward.
  */
@@ -146,7 +151,8 @@ export class Shutdown implements Alarm {
   }
 
   async #finish(alive: number, startedAt: number): Promise<StopReport> {
-    const { alarms, clock, conditions, lifecycle, release, results, settler } = this.#parts;
+    const { alarms, clock, conditions, hooks, lifecycle, observerErrors, release, results, settler } =
+      this.#parts;
     await null; // let the phase that was entered do its first work
     await conditions.until(() => settler.unsettled === 0);
     lifecycle.advance("stopped");
@@ -154,6 +160,8 @@ export class Shutdown implements Alarm {
     results.close();
     this.#unlisten?.();
     await release();
+    await hooks.settled();
+    await observerErrors.reported();
     const durationMs = clock.now() - startedAt;
     return Object.freeze({ alive, ...this.#counts, interrupted: 0, durationMs });
   }

@@ -85,7 +85,9 @@ export interface TaskManagerStats {
   /** What became of the results of all subscriptions, those that have ended included. */
   readonly results: Readonly<ResultTally>;
   readonly subscriptions: readonly SubscriptionStats[];
-  /** How often an observer, the filter of a subscription, or a carrier of context, has thrown. */
+  /** Hook calls that are still to be made; many where hooks are slower than tasks. */
+  readonly waitingHookCalls: number;
+  /** How often an observer has thrown or rejected; see `onObserverError`. */
   readonly observerErrors: number;
 }
 
@@ -114,7 +116,7 @@ export interface TaskManagerHealth {
 
 /** Pictures the parts of a manager. */
 export function toStats(core: Core): TaskManagerStats {
-  const { backlog, dispatcher, intake, journal, lane, lifecycle, limiter, results, retention, runner } = core;
+  const { backlog, dispatcher, intake, lane, lifecycle, limiter, results, retention, runner } = core;
   return Object.freeze({
     phase: lifecycle.phase,
     paused: dispatcher.paused,
@@ -133,7 +135,8 @@ export function toStats(core: Core): TaskManagerStats {
     handlers: toRecord(core.queues.handlers(), toGateStats),
     results: Object.freeze({ ...results.tally }),
     subscriptions: Object.freeze(results.subscriptions.map(toSubscriptionStats)),
-    observerErrors: journal.events.observerErrors + results.filterErrors + core.carriers.errors,
+    waitingHookCalls: core.hooks.waiting,
+    observerErrors: core.observerErrors.count,
   });
 }
 

@@ -23,6 +23,24 @@ describe("AsyncContext", () => {
       expect(storage.run("other", () => carrier.run(captured, task, look))).toMatchObject({ value: "root" });
   });
 
+  it("begins with that of its own making each time, whatever a call before has entered", () => {
+    const carrier = storage.run("root", () => new AsyncContext());
+    const spoil = (): Outcome => {
+      storage.enterWith("spoilt");
+      return look();
+    };
+    expect(carrier.run(undefined, task, spoil)).toMatchObject({ value: "spoilt" });
+    expect(carrier.run(undefined, task, look)).toMatchObject({ value: "root" });
+    const seen: unknown[] = [];
+    const see = () => {
+      seen.push(storage.getStore());
+      storage.enterWith("spoilt");
+    };
+    carrier.enter(undefined, see, undefined);
+    carrier.enter(undefined, see, undefined);
+    expect(seen).toEqual(["root", "root"]);
+  });
+
   it("keeps the context through awaits", async () => {
     const carrier = new AsyncContext();
     const captured = storage.run("mine", () => carrier.capture());

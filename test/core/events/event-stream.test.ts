@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { EventStream } from "../../../src/core/events/event-stream.js";
+import { ObserverErrors } from "../../../src/core/events/observer-errors.js";
 import type { TaskEvent } from "../../../src/task/task-event.js";
 
 /** Events that can be told apart. */
@@ -10,7 +11,8 @@ function createEvent(): TaskEvent {
 
 /** A stream, and a log of who heard which of its events, by number. */
 function createLog() {
-  const stream = new EventStream();
+  const errors = new ObserverErrors();
+  const stream = new EventStream(errors);
   const numbers = new Map<TaskEvent, number>();
   const heard: string[] = [];
   const publish = () => {
@@ -24,12 +26,12 @@ function createLog() {
       heard.push(`${name}${number}`);
       also(number);
     });
-  return { stream, publish, listen, heard };
+  return { stream, errors, publish, listen, heard };
 }
 
 describe("an event stream", () => {
   test("calls listeners in the order of their subscription, with the same event", () => {
-    const stream = new EventStream();
+    const stream = new EventStream(new ObserverErrors());
     const heard: TaskEvent[] = [];
     const order: string[] = [];
     for (const name of ["a", "b", "c"]) {
@@ -45,7 +47,7 @@ describe("an event stream", () => {
   });
 
   test("is active while somebody listens", () => {
-    const stream = new EventStream();
+    const stream = new EventStream(new ObserverErrors());
     expect(stream.active).toBe(false);
     const first = stream.subscribe(() => undefined);
     const second = stream.subscribe(() => undefined);
@@ -124,7 +126,7 @@ describe("an event stream", () => {
   });
 
   test("counts a listener that throws, and calls the others all the same", () => {
-    const { stream, publish, listen, heard } = createLog();
+    const { errors, publish, listen, heard } = createLog();
     listen("a", () => {
       throw new Error("careless");
     });
@@ -135,7 +137,7 @@ describe("an event stream", () => {
     listen("c");
     expect(publish).not.toThrow();
     expect(heard).toEqual(["a1", "b1", "c1", "a2", "b2", "c2"]);
-    expect(stream.observerErrors).toBe(4);
+    expect(errors.count).toBe(4);
     publish();
     expect(heard).toHaveLength(9);
   });
@@ -169,7 +171,7 @@ describe("an event stream", () => {
   });
 
   test("takes a function that subscribes twice for two listeners, each with its own place and end", () => {
-    const stream = new EventStream();
+    const stream = new EventStream(new ObserverErrors());
     const heard: string[] = [];
     const twice = () => heard.push("twice");
     stream.subscribe(twice);
@@ -189,7 +191,7 @@ describe("an event stream", () => {
     );
     fc.assert(
       fc.property(fc.array(action, { maxLength: 60 }), fc.nat(3), (actions, throwing) => {
-        const { stream, publish, listen, heard } = createLog();
+        const { stream, errors, publish, listen, heard } = createLog();
         const subscriptions: { readonly name: string; readonly end: Disposable; live: boolean }[] = [];
         const expected: string[] = [];
         let published = 0;
@@ -215,7 +217,7 @@ describe("an event stream", () => {
             subscription.live = false;
           }
           expect(heard).toEqual(expected);
-          expect(stream.observerErrors).toBe(thrown);
+          expect(errors.count).toBe(thrown);
           expect(stream.active).toBe(subscriptions.some(({ live }) => live));
         }
       }),

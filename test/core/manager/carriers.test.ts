@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { describe, expect, it } from "vitest";
 import { AsyncContext } from "../../../src/adapters/system/async-context.js";
+import { ObserverErrors } from "../../../src/core/events/observer-errors.js";
 import { Carriers } from "../../../src/core/manager/carriers.js";
 import type { CapturedContext, ContextCarrier } from "../../../src/ports/context-carrier.js";
 import type { Outcome } from "../../../src/task/outcome.js";
@@ -29,7 +30,7 @@ function recording(name: string, notes: string[]): ContextCarrier {
 describe("Carriers", () => {
   it("are the async context alone where none is attached", () => {
     const storage = new AsyncLocalStorage<string>();
-    const carriers = new Carriers(new AsyncContext());
+    const carriers = new Carriers(new AsyncContext(), new ObserverErrors());
     const captured = storage.run("mine", () => carriers.capture(task, true));
     const seen = carriers.run(captured, task, () => ({ returned: true, value: storage.getStore() }));
     expect(seen).toEqual({ returned: true, value: "mine" });
@@ -38,7 +39,7 @@ describe("Carriers", () => {
 
   it("nest in the order in which they were attached, each with what it captured", () => {
     const notes: string[] = [];
-    const carriers = new Carriers(new AsyncContext());
+    const carriers = new Carriers(new AsyncContext(), new ObserverErrors());
     carriers.attach(recording("outer", notes));
     carriers.attach(recording("inner", notes));
     const captured = carriers.capture(task, true);
@@ -57,7 +58,7 @@ describe("Carriers", () => {
 
   it("run attached ones within the async context of the enqueue call", () => {
     const storage = new AsyncLocalStorage<string>();
-    const carriers = new Carriers(new AsyncContext());
+    const carriers = new Carriers(new AsyncContext(), new ObserverErrors());
     const seen: unknown[] = [];
     carriers.attach({
       capture: () => undefined,
@@ -72,7 +73,7 @@ describe("Carriers", () => {
   });
 
   it("pass through what the handler came to, steering and promises included", async () => {
-    const carriers = new Carriers(new AsyncContext());
+    const carriers = new Carriers(new AsyncContext(), new ObserverErrors());
     carriers.attach(recording("one", []));
     const steering: Outcome = { returned: false, thrown: reschedule() };
     expect(carriers.run(undefined, task, () => steering)).toBe(steering);
@@ -81,7 +82,7 @@ describe("Carriers", () => {
   });
 
   it("show a carrier the outcome, so that it may end its span", async () => {
-    const carriers = new Carriers(new AsyncContext());
+    const carriers = new Carriers(new AsyncContext(), new ObserverErrors());
     const spans: unknown[] = [];
     carriers.attach({
       capture: () => undefined,
@@ -99,7 +100,7 @@ describe("Carriers", () => {
 
   it("may be attached and detached while tasks wait", () => {
     const notes: string[] = [];
-    const carriers = new Carriers(new AsyncContext());
+    const carriers = new Carriers(new AsyncContext(), new ObserverErrors());
     const before = carriers.capture(task, true);
     const late = carriers.attach(recording("late", notes));
     carriers.run(before, task, () => done);
@@ -113,7 +114,7 @@ describe("Carriers", () => {
 
   it("detach once: what is attached anew is not detached by the old handle", () => {
     const notes: string[] = [];
-    const carriers = new Carriers(new AsyncContext());
+    const carriers = new Carriers(new AsyncContext(), new ObserverErrors());
     const carrier = recording("one", notes);
     const first = carriers.attach(carrier);
     first[Symbol.dispose]();
@@ -144,7 +145,7 @@ describe("Carriers", () => {
       },
     ];
     for (const run of broken) {
-      const carriers = new Carriers(new AsyncContext());
+      const carriers = new Carriers(new AsyncContext(), new ObserverErrors());
       carriers.attach({ capture: () => undefined, run });
       let calls = 0;
       const mine: Outcome = { returned: true, value: "mine" };
@@ -154,17 +155,18 @@ describe("Carriers", () => {
       });
       expect([calls, outcome]).toEqual([1, mine]);
     }
-    const carriers = new Carriers(new AsyncContext());
+    const errors = new ObserverErrors();
+    const carriers = new Carriers(new AsyncContext(), errors);
     carriers.attach({ capture: boom, run: boom });
     const captured: CapturedContext | undefined = carriers.capture(task, true);
-    expect(carriers.errors).toBe(1);
+    expect(errors.count).toBe(1);
     expect(carriers.run(captured, task, () => done)).toBe(done);
-    expect(carriers.errors).toBe(2);
+    expect(errors.count).toBe(2);
   });
 
   it("bind a call to the context in which it was made", () => {
     const storage = new AsyncLocalStorage<string>();
-    const carriers = new Carriers(new AsyncContext());
+    const carriers = new Carriers(new AsyncContext(), new ObserverErrors());
     const bound = storage.run("mine", () => carriers.bind(() => storage.getStore()));
     expect(storage.run("other", bound)).toBe("mine");
   });

@@ -1,0 +1,90 @@
+import { type Checks, callback, readOptions } from "./checks.js";
+import type { TaskSnapshot } from "./task-snapshot.js";
+
+/** A retry that was decided on. */
+export interface RetriedDetails {
+  /** Until the task is ready again, in milliseconds. */
+  readonly delayMs: number;
+  /** Why the attempt failed. */
+  readonly error: Error;
+}
+
+/** What a handler asked for that is to run again. */
+export interface RescheduledDetails {
+  /** Until the task is ready again, in milliseconds. */
+  readonly delayMs: number;
+}
+
+/** A result that a subscription did not keep. */
+export interface ResultDroppedDetails {
+  /** Of the task. */
+  readonly id: string;
+  /** Name of its registered handler; undefined for a plain function. */
+  readonly handler: string | undefined;
+  readonly queue: string;
+  /** Name of the subscription. */
+  readonly subscription: string;
+}
+
+/** A stop that has begun. */
+export interface StoppingDetails {
+  /** False for a stop that lets nothing go on. */
+  readonly graceful: boolean;
+}
+
+/**
+ * Functions that are told what happens. All are optional, and `task` is a frozen picture of the moment of
+ * which they are told, without payload or value.
+ *
+ * They are called one after another in the order in which things happened, once the call in which these
+ * happened has returned: never while a task is chosen or started. A promise that one returns is not awaited.
+ * They run in the async context in which the manager was made. Nothing that a hook does changes what becomes
+ * of a task: what it throws, or rejects with, is counted in `stats().observerErrors` and given to
+ * `onObserverError`. A hook that blocks the event loop blocks all.
+ */
+export interface Hooks {
+  /** Accepted, or ready again after a delay or a retry. */
+  onQueued?: ((task: TaskSnapshot) => unknown) | undefined;
+  /** Accepted with a delay. */
+  onScheduled?: ((task: TaskSnapshot) => unknown) | undefined;
+  /** An attempt has begun. */
+  onStarted?: ((task: TaskSnapshot) => unknown) | undefined;
+  /**
+   * Its handler reported progress: `value` is what it gave, not a copy. Reports of one attempt are at least
+   * 100 ms apart, but for the last.
+   */
+  onProgress?: ((task: TaskSnapshot, value: unknown) => unknown) | undefined;
+  /** An attempt failed, and another one will follow. */
+  onRetried?: ((task: TaskSnapshot, details: RetriedDetails) => unknown) | undefined;
+  /** The handler asked to run again, or met a limit elsewhere; no attempt was used. */
+  onRescheduled?: ((task: TaskSnapshot, details: RescheduledDetails) => unknown) | undefined;
+  /** Completed, failed or cancelled: exactly once for each task. */
+  onFinished?: ((task: TaskSnapshot) => unknown) | undefined;
+  /** Dropped to make room; its `onFinished` follows. */
+  onTaskDropped?: ((task: TaskSnapshot) => unknown) | undefined;
+  /** A subscription did not keep a result. */
+  onResultDropped?: ((result: ResultDroppedDetails) => unknown) | undefined;
+  /** Given up while its handler goes on; `onFinished` or `onRetried` follows. */
+  onAbandoned?: ((task: TaskSnapshot) => unknown) | undefined;
+  /** A stop has begun. */
+  onStopping?: ((stop: StoppingDetails) => unknown) | undefined;
+}
+
+const CHECKS: Checks<Hooks> = {
+  onQueued: callback(),
+  onScheduled: callback(),
+  onStarted: callback(),
+  onProgress: callback(),
+  onRetried: callback(),
+  onRescheduled: callback(),
+  onFinished: callback(),
+  onTaskDropped: callback(),
+  onResultDropped: callback(),
+  onAbandoned: callback(),
+  onStopping: callback(),
+};
+
+/** @throws {OptionError} for an unknown hook, and for one that is no function */
+export function readHooks(input: unknown, path: string): Hooks {
+  return readOptions<Hooks>(path, input, CHECKS);
+}
