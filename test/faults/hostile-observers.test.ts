@@ -11,7 +11,7 @@ const MOST_REACTIONS = 40;
 
 const EVENTS = [
   ...(["queued", "scheduled", "started", "retried", "rescheduled", "finished"] as const),
-  ...(["dropped", "abandoned", "stopping"] as const),
+  ...(["dropped", "abandoned", "resultDropped", "stopping"] as const),
 ] satisfies readonly TaskEventType[];
 
 /** What the test holds of one run. */
@@ -44,9 +44,9 @@ function setScene(whenFull: "reject" | "drop-oldest"): Scene {
     mostWaiting: 0,
     ids: 0,
   };
+  tasks.subscribe({ capacity: 1 }); // nobody reads it
   tasks.core.journal.events.subscribe((event) => {
     scene.seen.add(event.type);
-    if (event.type === "stopping") return;
     if (event.type === "queued") scene.mostWaiting = Math.max(scene.mostWaiting, newlyWaiting(tasks));
     if (event.type !== "finished") return;
     const { id, state, reason } = event.task;
