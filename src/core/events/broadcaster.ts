@@ -70,7 +70,7 @@ export class Broadcaster {
    * @throws {SubscriptionLimitError}
    */
   subscribe(options: ResolvedSubscribeOptions, retained: readonly TaskResult[]): Subscription {
-    const { name = `subscriber-${++this.#made}`, filter, maxBytes, replay } = options;
+    const { name = `subscriber-${this.#made + 1}`, filter, maxBytes, replay } = options;
     const admits = filter && ((result: TaskResult) => this.#asks(filter, result, name));
     const meant = admits === undefined ? retained : retained.filter(admits);
     const results = replay === 0 ? [] : meant.slice(-replay);
@@ -114,6 +114,7 @@ export class Broadcaster {
       const message = `${MAX_SUBSCRIPTIONS} subscriptions of this task manager are open already`;
       throw new SubscriptionLimitError(message, MAX_SUBSCRIPTIONS);
     }
+    this.#made++;
     const channel = new Channel<TaskResult>({
       ...{ capacity, maxBytes, overflow, total: this.tally },
       excess: this.#parts.running,
