@@ -15,7 +15,8 @@ export type MillraceErrorCode =
   | "MILLRACE_TASK_FAILED"
   | "MILLRACE_DEADLINE"
   | "MILLRACE_MANAGER_STOPPED"
-  | "MILLRACE_RESULT_TIMEOUT";
+  | "MILLRACE_RESULT_TIMEOUT"
+  | "MILLRACE_MIDDLEWARE";
 
 /** What all errors of Millrace have in common. */
 export abstract class MillraceError extends Error {
@@ -138,6 +139,21 @@ export class ResultTimeoutError extends TaskError {
   constructor(taskId: string, timeoutMs: number) {
     super(`Task ${taskId} had no result after ${timeoutMs} ms; it goes on`, taskId);
     this.timeoutMs = timeoutMs;
+  }
+}
+
+/**
+ * A middleware broke a rule of its place: it called `next` a second time, or too late, or not at all where it
+ * must, or passed on a request of another shape. What it was refused has not been done.
+ */
+export class MiddlewareError extends MillraceError {
+  readonly code = "MILLRACE_MIDDLEWARE";
+  /** The name of the middleware; where it has none, its place: `middleware.0`. */
+  readonly middleware: string;
+
+  constructor(middleware: string, rule: string) {
+    super(`The middleware ${JSON.stringify(middleware)} ${rule}`);
+    this.middleware = middleware;
   }
 }
 

@@ -33,6 +33,7 @@ export {
   DuplicateTaskError,
   InvariantError,
   ManagerStoppedError,
+  MiddlewareError,
   MillraceError,
   type MillraceErrorCode,
   NotAcceptingError,
@@ -59,6 +60,14 @@ export {
   linear,
 } from "./task/backoff.js";
 export type { TaskMetadata } from "./task/metadata.js";
+export type {
+  AttemptMiddleware,
+  CallMiddleware,
+  CallRequest,
+  Middleware,
+  RequestedTask,
+  WrappedCall,
+} from "./task/middleware.js";
 export type { TaskReason, TaskState, TerminalState } from "./task/states.js";
 export {
   type CancelTask,

@@ -2,6 +2,7 @@ import { InlineExecutor } from "./adapters/inline/inline-executor.js";
 import { AsyncContext } from "./adapters/system/async-context.js";
 import { SystemClock } from "./adapters/system/system-clock.js";
 import { SystemRandom } from "./adapters/system/system-random.js";
+import { toArguments, toCallRequest } from "./core/manager/call-requests.js";
 import {
   type ConcurrencyOptions,
   Controls,
@@ -76,10 +77,13 @@ export class TaskManager implements AsyncDisposable {
    * that tasks enqueued together are chosen from together.
    * @throws {OptionError} @throws {QueueFullError} @throws {NotAcceptingError} @throws {DuplicateTaskError}
    * @throws {TaskCancelledError} when `signal` has aborted already
+   * @throws what call middleware refuses it with, or {MiddlewareError} when that did not call `next`
    */
   enqueue<R>(work: TaskFunction<R>, options?: TaskOptions): TaskHandle<R> {
-    const { intake, planner } = this.#core;
-    return intake.accept<R>(checkWork(work), planner.plan(options));
+    const { calls } = this.#core;
+    if (calls === undefined) return this.#enqueue(work, options);
+    const request = toCallRequest("enqueue", [[work, options]]);
+    return calls.sync(request, ({ tasks: [task] }) => this.#enqueue<R>(...toArguments(task)));
   }
 
   /**
@@ -88,9 +92,11 @@ export class TaskManager implements AsyncDisposable {
    * @throws {TaskCancelledError} when `signal` aborts before there is room
    * @throws what `enqueue` throws
    */
-  async enqueueAsync<R>(work: TaskFunction<R>, options?: TaskOptions): Promise<TaskHandle<R>> {
-    const { intake, planner } = this.#core;
-    return await intake.acceptWhenRoom<R>(checkWork(work), planner.plan(options));
+  enqueueAsync<R>(work: TaskFunction<R>, options?: TaskOptions): Promise<TaskHandle<R>> {
+    const { calls } = this.#core;
+    if (calls === undefined) return this.#enqueueAsync(work, options);
+    const request = toCallRequest("enqueueAsync", [[work, options]]);
+    return calls.promised(request, ({ tasks: [task] }) => this.#enqueueAsync<R>(...toArguments(task)));
   }
 
   /**
@@ -99,14 +105,21 @@ export class TaskManager implements AsyncDisposable {
    * @throws what `enqueue` throws
    */
   enqueueMany<const E extends readonly TaskEntry[]>(entries: E): HandlesOf<E> {
-    const { intake, planner } = this.#core;
-    return intake.acceptAll(readRequests(entries, planner)) as HandlesOf<E>;
+    const { calls } = this.#core;
+    if (calls === undefined || !Array.isArray(entries)) return this.#enqueueMany(entries) as HandlesOf<E>;
+    const request = toCallRequest(
+      "enqueueMany",
+      entries.map((entry: TaskEntry) => (Array.isArray(entry) ? entry : [entry])),
+    );
+    return calls.sync(request, ({ tasks }) => this.#enqueueMany(tasks.map(toArguments))) as HandlesOf<E>;
   }
 
   /** `enqueueAsync`, then the result. */
-  async execute<R>(work: TaskFunction<R>, options?: TaskOptions): Promise<R> {
-    const handle = await this.enqueueAsync(work, options);
-    return await handle.result();
+  execute<R>(work: TaskFunction<R>, options?: TaskOptions): Promise<R> {
+    const { calls } = this.#core;
+    if (calls === undefined) return this.#execute(work, options);
+    const request = toCallRequest("execute", [[work, options]]);
+    return calls.promised(request, ({ tasks: [task] }) => this.#execute<R>(...toArguments(task)));
   }
 
   /**
@@ -222,5 +235,25 @@ export class TaskManager implements AsyncDisposable {
   /** `stopGraceful()`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stopGraceful();
+  }
+
+  #enqueue<R>(work: TaskFunction, options?: TaskOptions): TaskHandle<R> {
+    const { intake, planner } = this.#core;
+    return intake.accept<R>(checkWork(work), planner.plan(options));
+  }
+
+  async #enqueueAsync<R>(work: TaskFunction, options?: TaskOptions): Promise<TaskHandle<R>> {
+    const { intake, planner } = this.#core;
+    return await intake.acceptWhenRoom<R>(checkWork(work), planner.plan(options));
+  }
+
+  #enqueueMany(entries: readonly TaskEntry[]): TaskHandle[] {
+    const { intake, planner } = this.#core;
+    return intake.acceptAll(readRequests(entries, planner));
+  }
+
+  async #execute<R>(work: TaskFunction, options?: TaskOptions): Promise<R> {
+    const handle = await this.#enqueueAsync<R>(work, options);
+    return await handle.result();
   }
 }

@@ -3,6 +3,8 @@ import type { AsyncContextCarrier } from "../../ports/context-carrier.js";
 import type { Executor } from "../../ports/executor.js";
 import type { Random } from "../../ports/random.js";
 import type { Task } from "../../task/task.js";
+import { AttemptChain } from "../events/attempt-chain.js";
+import { CallChain } from "../events/call-chain.js";
 import { Limiter } from "../limiter/limiter.js";
 import { QueueSet } from "../queue/queue-set.js";
 import { PAUSED } from "../queue/task-queue.js";
@@ -29,6 +31,7 @@ import { SignalListeners } from "./signal-listeners.js";
 import { createTally } from "./tally.js";
 import { TaskPlanner } from "./task-plan.js";
 import { Watches } from "./watches.js";
+import { WrappedAttempts } from "./wrapped-attempts.js";
 
 /** What the core is given of the world. */
 export interface World {
@@ -53,6 +56,7 @@ function layGround(options: ResolvedOptions, { random, carrier, inline, ...world
   return {
     ...{ clock, random, alarms, registry, limiter, lane, signals },
     calendar: new Calendar(clock),
+    calls: wrapCalls(options),
     carriers: new Carriers(carrier),
     conditions: new Conditions(signals),
     journal: new Journal(clock),
@@ -62,12 +66,13 @@ function layGround(options: ResolvedOptions, { random, carrier, inline, ...world
     queues: new QueueSet({ lanes: [lane], shapes: options.queueShapes, strict: options.strictQueues }),
     retention: new Retention(registry, alarms, options.retention),
     tally: createTally(),
+    wrapped: wrapAttempts(options),
   };
 }
 
 export function assembleCore(options: ResolvedOptions, world: World) {
   const ground = layGround(options, world);
-  const { alarms, clock, conditions, journal, keepAlive, lane, lifecycle, queues, signals } = ground;
+  const { alarms, calls, clock, conditions, journal, keepAlive, lane, lifecycle, queues, signals } = ground;
   const { killAfterMs } = options.settings;
   const backlog = new Backlog(queues, lane, alarms, {
     ready: (task) => {
@@ -106,11 +111,29 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     alarms.close();
     keepAlive.close();
     await lane.executor.close();
+    if (calls === undefined) return;
+    // Middleware that is about to give what a task ended with shall come to it.
+    if (calls.waiting > 0) await new Promise<void>((resolve) => clock.setImmediate(resolve));
+    calls.close();
   };
   const shutdown = new Shutdown({
     ...{ ...ground, intake, canceller, runner, settler, killAfterMs, isPaused, release },
   });
   return { ...ground, backlog, settler, runner, canceller, dispatcher, intake, shutdown };
+}
+
+/** What wraps attempts; undefined when nothing does. */
+function wrapAttempts({ middleware }: ResolvedOptions): WrappedAttempts | undefined {
+  const layers = middleware.flatMap(({ name, attempt }) =>
+    attempt === undefined ? [] : [{ name, attempt }],
+  );
+  return layers.length === 0 ? undefined : new WrappedAttempts(new AttemptChain(layers));
+}
+
+/** What wraps the calls that hand tasks in; undefined when nothing does. */
+function wrapCalls({ middleware }: ResolvedOptions): CallChain | undefined {
+  const layers = middleware.flatMap(({ name, call }) => (call === undefined ? [] : [{ name, call }]));
+  return layers.length === 0 ? undefined : new CallChain(layers);
 }
 
 /** Eight characters that tell the ids of one manager from those of another, and a dash. */

@@ -3,6 +3,12 @@ import type { Clock } from "../../ports/clock.js";
 import type { Random } from "../../ports/random.js";
 import type { Backoff } from "../../task/backoff.js";
 import * as check from "../../task/checks.js";
+import {
+  type AttemptMiddleware,
+  type Middleware,
+  middlewareCheck,
+  type NamedMiddleware,
+} from "../../task/middleware.js";
 import { BUILT_IN_SETTINGS, resolveSettings, type TaskSettings } from "../../task/settings.js";
 import { SETTINGS_CHECKS } from "../../task/task-options.js";
 import { type RateLimit, UNLIMITED } from "../limiter/limiter.js";
@@ -84,6 +90,10 @@ export interface TaskManagerOptions {
    */
   maxAbandoned?: number | undefined;
   retention?: RetentionOptions | undefined;
+  /**
+   * Wraps attempts and calls, the first given outermost; a bare function wraps attempts. Default: none.
+   */
+  middleware?: readonly (Middleware | AttemptMiddleware)[] | undefined;
   /** False: tasks are accepted, but none starts before `start()`. Default true. */
   autoStart?: boolean | undefined;
   /** When it aborts, the manager stops as by `stopNow`. */
@@ -108,6 +118,7 @@ export interface ResolvedOptions {
   readonly settings: TaskSettings;
   readonly maxAbandoned: number | undefined;
   readonly retention: RetentionLimits;
+  readonly middleware: readonly NamedMiddleware[];
   readonly autoStart: boolean;
   readonly signal: AbortSignal | undefined;
 }
@@ -146,6 +157,7 @@ const CHECKS: check.Checks<TaskManagerOptions> = {
   ...SETTINGS_CHECKS,
   maxAbandoned: check.integer(0, MAX_CONCURRENCY),
   retention: (value, path) => check.readOptions(path, value, RETENTION_CHECKS),
+  middleware: middlewareCheck,
   autoStart: check.flag,
   signal: check.abortSignal,
   clock: check.having<Clock>("a clock", "now", "wallNow", "setTimeout", "setImmediate"),
@@ -186,6 +198,7 @@ export function resolveOptions(read: TaskManagerOptions): ResolvedOptions {
     settings,
     maxAbandoned: read.maxAbandoned,
     retention: readRetention(read.retention, DEFAULT_RETENTION),
+    middleware: middlewareCheck(read.middleware ?? [], "middleware"),
     autoStart: read.autoStart ?? true,
     signal: read.signal,
   });

@@ -54,7 +54,9 @@ export interface TaskManagerStats {
   readonly lanes: { readonly inline: LaneStats };
   readonly limiter: LimiterStats;
   readonly queues: Readonly<Record<string, QueueStats>>;
-  /** How often an observer, or a carrier of context, has thrown. */
+  /**
+   * How often an observer, a carrier of context, or call middleware that could change nothing more has thrown.
+   */
   readonly observerErrors: number;
 }
 
@@ -97,7 +99,7 @@ export function toStats(core: Core): TaskManagerStats {
     lanes: Object.freeze({ inline: toLaneStats(lane) }),
     limiter: toLimiterStats(limiter, clock.now()),
     queues: toQueueStats(core.queues.queues()),
-    observerErrors: journal.events.observerErrors + core.carriers.errors,
+    observerErrors: journal.events.observerErrors + core.carriers.errors + (core.calls?.errors ?? 0),
   });
 }
 
