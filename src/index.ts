@@ -1,5 +1,11 @@
 /// <reference types="node" preserve="true" />
 /// <reference lib="esnext.disposable" preserve="true" />
+export {
+  type CircuitBreakerOptions,
+  type CircuitScope,
+  circuitBreaker,
+} from "./adapters/circuit-breaker/circuit-breaker.js";
+export { type LoggingOptions, logging } from "./adapters/logging/logging.js";
 export { type StopOnSignalsOptions, stopOnSignals } from "./adapters/system/stop-on-signals.js";
 export type {
   ConcurrencyOptions,
@@ -46,6 +52,7 @@ export {
   TaskTimeoutError,
 } from "./errors.js";
 export type { Clock, Timer } from "./ports/clock.js";
+export type { LogFields, Logger, LogLevel } from "./ports/logger.js";
 export type { Random } from "./ports/random.js";
 export {
   type Backoff,
@@ -65,6 +72,7 @@ export type {
   CallMiddleware,
   CallRequest,
   Middleware,
+  MiddlewareEntry,
   RequestedTask,
   WrappedCall,
 } from "./task/middleware.js";

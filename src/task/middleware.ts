@@ -49,6 +49,12 @@ export interface Middleware {
   readonly call?: CallMiddleware | undefined;
 }
 
+/**
+ * Middleware as a manager takes it; a bare function wraps attempts. Every function has a `call`: were that
+ * not said, TypeScript would infer nothing of the parameters of a `call` that wraps calls.
+ */
+export type MiddlewareEntry = Middleware | (AttemptMiddleware & { readonly call?: CallMiddleware });
+
 /** Middleware after the door: with a name, and with functions that need no `this`. */
 export interface NamedMiddleware {
   readonly name: string;

@@ -3,6 +3,8 @@ import type { TaskMetadata } from "./metadata.js";
 /** What a handler is given: who it is, which attempt this is, and how it learns that it should end. */
 export interface TaskContext {
   readonly id: string;
+  /** The label that the task was given for people. */
+  readonly name: string | undefined;
   readonly queue: string;
   readonly priority: number;
   /** The attempt that is running, the first being 1. */

@@ -113,6 +113,10 @@ class AttemptContext implements TaskContext {
     return this.#attempt.task.id;
   }
 
+  get name(): string | undefined {
+    return this.#attempt.task.details?.name;
+  }
+
   get queue(): string {
     return this.#attempt.task.queue;
   }

@@ -3,12 +3,7 @@ import type { Clock } from "../../ports/clock.js";
 import type { Random } from "../../ports/random.js";
 import type { Backoff } from "../../task/backoff.js";
 import * as check from "../../task/checks.js";
-import {
-  type AttemptMiddleware,
-  type Middleware,
-  middlewareCheck,
-  type NamedMiddleware,
-} from "../../task/middleware.js";
+import { type MiddlewareEntry, middlewareCheck, type NamedMiddleware } from "../../task/middleware.js";
 import { BUILT_IN_SETTINGS, resolveSettings, type TaskSettings } from "../../task/settings.js";
 import { SETTINGS_CHECKS } from "../../task/task-options.js";
 import { type RateLimit, UNLIMITED } from "../limiter/limiter.js";
@@ -93,7 +88,7 @@ export interface TaskManagerOptions {
   /**
    * Wraps attempts and calls, the first given outermost; a bare function wraps attempts. Default: none.
    */
-  middleware?: readonly (Middleware | AttemptMiddleware)[] | undefined;
+  middleware?: readonly MiddlewareEntry[] | undefined;
   /** False: tasks are accepted, but none starts before `start()`. Default true. */
   autoStart?: boolean | undefined;
   /** When it aborts, the manager stops as by `stopNow`. */

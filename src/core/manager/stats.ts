@@ -55,7 +55,7 @@ export interface TaskManagerStats {
   readonly limiter: LimiterStats;
   readonly queues: Readonly<Record<string, QueueStats>>;
   /**
-   * How often an observer, a carrier of context, or call middleware that could change nothing more has thrown.
+   * How often an observer or a carrier of context has thrown, or call middleware when all was done already.
    */
   readonly observerErrors: number;
 }
