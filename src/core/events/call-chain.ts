@@ -72,6 +72,7 @@ export class CallChain {
   close(): void {
     this.#closed = true;
     for (const endWait of this.#waits) endWait();
+    this.#waits.clear();
   }
 
   #pass<T>(index: number, request: CallRequest, perform: (request: CallRequest) => T): T {

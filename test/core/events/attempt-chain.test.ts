@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { AttemptChain } from "../../../src/core/events/attempt-chain.js";
 import { MiddlewareError } from "../../../src/errors.js";
@@ -129,6 +130,80 @@ describe("AttemptChain", () => {
     expect(await hostile.run(context, async () => 1)).toEqual({
       returned: false,
       thrown: new Error("a hostile getter"),
+    });
+  });
+});
+
+/** What one layer does: in which order it waits, calls `next` and ends. */
+interface Habit {
+  readonly turnsBefore: number;
+  readonly nexts: 0 | 1 | 2;
+  readonly awaits: boolean;
+  readonly turnsAfter: number;
+  readonly throws: boolean;
+}
+
+const habits: fc.Arbitrary<Habit> = fc.record({
+  turnsBefore: fc.nat(3),
+  nexts: fc.constantFrom(0, 1, 1, 1, 2),
+  awaits: fc.boolean(),
+  turnsAfter: fc.nat(3),
+  throws: fc.boolean(),
+});
+
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await null;
+}
+
+describe("AttemptChain with layers of any habits", () => {
+  it("runs each layer and the handler once at most, ends after all of them, and as the outermost does", async () => {
+    const run = async (layers: readonly Habit[], handlerTurns: number, handlerThrows: boolean) => {
+      const begun: number[] = [];
+      let going = 0;
+      const ends: Outcome[] = [];
+      const during = async (index: number, work: () => Promise<unknown>) => {
+        begun.push(index);
+        going++;
+        try {
+          const value = await work();
+          if (index === 0) ends.push({ returned: true, value });
+          return value;
+        } catch (thrown) {
+          if (index === 0) ends.push({ returned: false, thrown });
+          throw thrown;
+        } finally {
+          going--;
+        }
+      };
+      const chain = chainOf(
+        ...layers.map(
+          (habit, index): AttemptMiddleware =>
+            (_, next) =>
+              during(index, async () => {
+                await turns(habit.turnsBefore);
+                const given = Array.from({ length: habit.nexts }, next);
+                if (habit.awaits) await given[0];
+                await turns(habit.turnsAfter);
+                if (habit.throws) throw new Error(`layer ${index}`);
+                return index;
+              }),
+        ),
+      );
+      const outcome = await chain.run(context, () =>
+        during(layers.length, async () => {
+          await turns(handlerTurns);
+          if (handlerThrows) throw new Error("handler");
+          return "handler";
+        }),
+      );
+      expect(going).toBe(0);
+      expect(begun).toEqual([...new Set(begun)]);
+      expect([outcome]).toEqual(ends);
+      await turns(20);
+      expect(going).toBe(0);
+    };
+    await fc.assert(fc.asyncProperty(fc.array(habits, { maxLength: 4 }), fc.nat(5), fc.boolean(), run), {
+      numRuns: 500,
     });
   });
 });
