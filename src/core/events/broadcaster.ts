@@ -77,7 +77,9 @@ export class Broadcaster {
     const isBounded = maxBytes !== Number.POSITIVE_INFINITY;
     const sizes = isBounded ? results.map(({ value }) => countJsonBytes(value, maxBytes)) : [];
     // All that runs code of users is done, but for those who hear of drops: they wait until it is open.
-    return this.#parts.events.hold(() => this.#openOne({ ...options, name }, admits, results, sizes));
+    const opened = this.#parts.events.hold(() => this.#openOne({ ...options, name }, admits, results, sizes));
+    if (options.name === undefined) this.#made++;
+    return opened;
   }
 
   /**
@@ -114,7 +116,6 @@ export class Broadcaster {
       const message = `${MAX_SUBSCRIPTIONS} subscriptions of this task manager are open already`;
       throw new SubscriptionLimitError(message, MAX_SUBSCRIPTIONS);
     }
-    this.#made++;
     const channel = new Channel<TaskResult>({
       ...{ capacity, maxBytes, overflow, total: this.tally },
       excess: this.#parts.running,

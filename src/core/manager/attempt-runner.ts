@@ -18,6 +18,7 @@ import type { Lifecycle } from "./lifecycle.js";
 import { Progress } from "./progress.js";
 import type { Settler } from "./settler.js";
 import type { TaskTally } from "./tally.js";
+import type { WrappedAttempts } from "./wrapped-attempts.js";
 
 export interface AttemptRunnerParts {
   readonly clock: Clock;
@@ -31,6 +32,8 @@ export interface AttemptRunnerParts {
   readonly journal: Journal;
   readonly tally: TaskTally;
   readonly enqueue: (...given: EnqueueArguments) => string;
+  /** Middleware round attempts; undefined where there is none. */
+  readonly wrapped: WrappedAttempts | undefined;
   /** A slot may have become free, or a task ready. */
   readonly onProgress: () => void;
 }
@@ -43,12 +46,15 @@ export interface AttemptRunnerParts {
 export class AttemptRunner implements AttemptKeeper {
   readonly #parts: AttemptRunnerParts;
   readonly #concluder: Concluder;
+  readonly #begin: (attempt: Attempt) => void;
   /** In no particular order; a running task's ticket is its attempt's place here. */
   readonly #running: Attempt[] = [];
 
   constructor(parts: AttemptRunnerParts) {
     this.#parts = parts;
     this.#concluder = new Concluder(parts);
+    const { wrapped } = parts;
+    this.#begin = wrapped === undefined ? begin : (attempt) => wrapped.begin(attempt);
   }
 
   /** Attempts that hold a slot. */
@@ -146,12 +152,12 @@ export class AttemptRunner implements AttemptKeeper {
     const { task } = attempt;
     const captured = task.captured as CapturedContext | undefined;
     if (!carriers.attached) {
-      carriers.enter(captured, begin, attempt);
+      carriers.enter(captured, this.#begin, attempt);
       return;
     }
     void carriers.run(captured, task, () => {
       const outcome = attempt.outcome();
-      begin(attempt);
+      this.#begin(attempt);
       return outcome;
     });
   }
@@ -166,7 +172,8 @@ export class AttemptRunner implements AttemptKeeper {
   /** The handler went on after its abort: by force where there is one, else without its slot. */
   #giveUp(attempt: Attempt, now: number): void {
     const { lane } = attempt;
-    if (lane.executor.kill(attempt)) return;
+    const { wrapped } = this.#parts;
+    if (wrapped === undefined ? lane.executor.kill(attempt) : wrapped.kill(attempt)) return;
     attempt.progress?.end(now);
     lane.abandoned++;
     this.#parts.tally.abandoned++;
