@@ -8,7 +8,7 @@ export type ObserverSource = "hook" | "listener" | "carrier" | "filter" | "middl
 /** Where an error of an observer came from. */
 export interface ObserverErrorOrigin {
   readonly source: ObserverSource;
-  /** Of the hook, such as `onFinished`, of the subscription, or of the middleware; undefined where there is none. */
+  /** Of the hook, such as `onFinished`, the subscription or the middleware; undefined where it has none. */
   readonly name?: string | undefined;
 }
 

@@ -414,7 +414,7 @@ describe("middleware round calls", () => {
     expect(() => manager.enqueue(() => 1, { priority: 0.5 })).toThrow("Expected `priority`");
     expect(() => manager.enqueueMany([5 as never])).toThrow("Expected `task` to be a function");
     expect(() => manager.enqueueMany(5 as never)).toThrow("Expected `entries` to be an array");
-    expect(await rejectionOf(manager.execute("text" as never))).toMatchObject({ option: "task" });
+    expect(await rejectionOf(manager.execute(7 as never))).toMatchObject({ option: "task" });
   });
 
   it("refuses a call by what it throws before next, with nothing accepted", async () => {
