@@ -18,6 +18,7 @@ export type { StopOptions, StopReport } from "./core/manager/shutdown.js";
 export type {
   GateStats,
   HealthConcern,
+  IdempotencyStats,
   LaneStats,
   LimiterStats,
   QueueStats,
@@ -44,6 +45,7 @@ export {
   PayloadError,
   QueueFullError,
   ResultError,
+  ResultExpiredError,
   ResultTimeoutError,
   SubscriptionLimitError,
   TaskCancelledError,
@@ -72,6 +74,7 @@ export type { HandlerDefaults, HandlerEntry } from "./task/handler-definition.js
 export type { Handlers } from "./task/handler-registry.js";
 export type { HandlerNames, PayloadInputOf, ResultOfHandler } from "./task/handler-types.js";
 export { combineHandlers, defineHandlers } from "./task/handlers.js";
+export type { IdempotencyOptions, ManagerIdempotencyOptions, OnDuplicate } from "./task/idempotency.js";
 export { type JsonShape, type JsonValue, json } from "./task/json.js";
 export type { TaskMetadata } from "./task/metadata.js";
 export type { RateLimitOptions } from "./task/rate-limit.js";

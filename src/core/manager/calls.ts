@@ -1,7 +1,7 @@
 import { expected } from "../../task/checks.js";
 import type { TaskFunction } from "../../task/task-context.js";
 import type { Intake } from "./intake.js";
-import type { LocalTaskHandle } from "./task-handle.js";
+import type { TaskHandle } from "./task-handle.js";
 import type { TaskPlanner, TaskRequest } from "./task-plan.js";
 
 /**
@@ -17,13 +17,13 @@ export class Calls {
     this.#planner = planner;
   }
 
-  enqueue(first: unknown, second: unknown, third: unknown): LocalTaskHandle<unknown> {
+  enqueue(first: unknown, second: unknown, third: unknown): TaskHandle<unknown> {
     if (isFunction(first)) return this.#intake.accept(first, this.#planner.plan(second));
     const { work, plan } = this.#planner.request(first, second, third);
     return this.#intake.accept(work, plan);
   }
 
-  async enqueueAsync(first: unknown, second: unknown, third: unknown): Promise<LocalTaskHandle<unknown>> {
+  async enqueueAsync(first: unknown, second: unknown, third: unknown): Promise<TaskHandle<unknown>> {
     if (isFunction(first)) return await this.#intake.acceptWhenRoom(first, this.#planner.plan(second));
     this.#intake.refuseUnlessAccepting(); // before a schema is set to work
     const [plan, call] = this.#planner.startRequest(first, second, third);
@@ -31,7 +31,7 @@ export class Calls {
     return await this.#intake.acceptWhenRoom(work, plan);
   }
 
-  enqueueMany(entries: unknown): LocalTaskHandle<unknown>[] {
+  enqueueMany(entries: unknown): TaskHandle<unknown>[] {
     if (!Array.isArray(entries)) throw expected("entries", "an array", entries);
     return this.#intake.acceptAll(entries.map((entry: unknown) => this.#read(entry)));
   }

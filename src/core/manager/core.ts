@@ -17,6 +17,7 @@ import { Canceller } from "./canceller.js";
 import { Carriers } from "./carriers.js";
 import { Conditions } from "./conditions.js";
 import { Dispatcher } from "./dispatcher.js";
+import { IdempotencyKeys } from "./idempotency-keys.js";
 import { Intake } from "./intake.js";
 import { Journal } from "./journal.js";
 import { KeepAlive } from "./keep-alive.js";
@@ -52,9 +53,10 @@ function layGround(options: ResolvedOptions, { random, carrier, inline, ...world
   const idPrefix = createIdPrefix(random);
   const registry = new Registry(idPrefix);
   const limiter = new Limiter(toLimits(options), clock.now());
+  const keys = new IdempotencyKeys(options.idempotency, alarms);
   const lane = new Lane(0, inline, options.concurrency, options.maxAbandoned);
   return {
-    ...{ clock, random, alarms, registry, limiter, lane, signals },
+    ...{ clock, random, alarms, keys, registry, limiter, lane, signals },
     calendar: new Calendar(clock),
     carriers: new Carriers(carrier),
     conditions: new Conditions(signals),
@@ -68,7 +70,7 @@ function layGround(options: ResolvedOptions, { random, carrier, inline, ...world
       handlers: mapValues(options.handlers, ({ maxConcurrency = Infinity }) => maxConcurrency),
       strict: options.strictQueues,
     }),
-    retention: new Retention(registry, alarms, options.retention),
+    retention: new Retention(registry, alarms, options.retention, (number) => keys.pruned(number)),
     tally: createTally(),
   };
 }

@@ -5,6 +5,12 @@ import type { Backoff } from "../../task/backoff.js";
 import * as check from "../../task/checks.js";
 import type { HandlerDefinition } from "../../task/handler-definition.js";
 import { definitionsOf, type Handlers } from "../../task/handler-registry.js";
+import {
+  type IdempotencyRules,
+  type ManagerIdempotencyOptions,
+  managerIdempotencyCheck,
+  toIdempotencyRules,
+} from "../../task/idempotency.js";
 import { type RateLimitOptions, rateLimitCheck } from "../../task/rate-limit.js";
 import { BUILT_IN_SETTINGS, resolveSettings, type TaskSettings } from "../../task/settings.js";
 import { SETTINGS_CHECKS } from "../../task/task-options.js";
@@ -88,6 +94,8 @@ export interface TaskManagerOptions<H = Handlers<unknown, unknown>> {
    */
   maxAbandoned?: number | undefined;
   retention?: RetentionOptions | undefined;
+  /** How idempotency keys are held, unless a handler or task says otherwise, and how many. */
+  idempotency?: ManagerIdempotencyOptions | undefined;
   /** False: tasks are accepted, but none starts before `start()`. Default true. */
   autoStart?: boolean | undefined;
   /** When it aborts, the manager stops as by `stopNow`. */
@@ -114,6 +122,7 @@ export interface ResolvedOptions {
   readonly settings: TaskSettings;
   readonly maxAbandoned: number | undefined;
   readonly retention: RetentionLimits;
+  readonly idempotency: IdempotencyRules;
   readonly autoStart: boolean;
   readonly signal: AbortSignal | undefined;
 }
@@ -163,6 +172,7 @@ const CHECKS: check.Checks<TaskManagerOptions> = {
   ...SETTINGS_CHECKS,
   maxAbandoned: check.integer(0, MAX_CONCURRENCY),
   retention: (value, path) => check.readOptions(path, value, RETENTION_CHECKS),
+  idempotency: managerIdempotencyCheck,
   autoStart: check.flag,
   signal: check.abortSignal,
   clock: check.having<Clock>("a clock", "now", "wallNow", "setTimeout", "setImmediate"),
@@ -204,6 +214,7 @@ export function resolveOptions(read: TaskManagerOptions): ResolvedOptions {
     settings,
     maxAbandoned: read.maxAbandoned,
     retention: readRetention(read.retention, DEFAULT_RETENTION),
+    idempotency: toIdempotencyRules(read.idempotency),
     autoStart: read.autoStart ?? true,
     signal: read.signal,
   });

@@ -163,11 +163,13 @@ function withDefaults(
   definition: HandlerDefinition | undefined,
 ): CheckedTaskOptions {
   const { cost, ttlMs } = definition ?? {};
-  if ((cost ?? ttlMs) === undefined) return options;
+  const idempotency = options.idempotencyKey === undefined ? undefined : definition?.idempotency;
+  if ((cost ?? ttlMs ?? idempotency) === undefined) return options;
   return {
     ...(cost === undefined ? {} : { cost }),
     ...(ttlMs === undefined ? {} : { ttlMs }),
     ...options,
+    ...(idempotency === undefined ? {} : { idempotency: { ...idempotency, ...options.idempotency } }),
   };
 }
 
