@@ -102,8 +102,8 @@ class HeldKey implements Alarm {
  * or else until it has ended and the key's time is over, whichever is later. Finished ones are forgotten in
  * the order of their end while more keys than `maxKeys` are held.
  *
- * What is judged is taken in the same synchronous step, but user code may run between the two (a carrier of
- * context, a signal): `take` looks again.
+ * What is judged is taken in the same synchronous step, but between the two a carrier of context may run code
+ * of users, which may enqueue: so `take` looks again.
  */
 export class IdempotencyKeys {
   readonly #alarms: Alarms;
