@@ -85,6 +85,8 @@ export class TaskManager<H = Handlers<unknown, unknown>> implements AsyncDisposa
    *
    * A payload is checked by its handler's schema, and its handler gets what comes out of that; it is not
    * copied. A function's `this` is undefined.
+   *
+   * Where another task holds its `idempotencyKey`, the handle may be one to that task.
    * @throws {OptionError} @throws {QueueFullError} @throws {NotAcceptingError} @throws {DuplicateTaskError}
    * @throws {TaskCancelledError} when `signal` has aborted already
    * @throws {UnknownHandlerError} @throws {PayloadError}

@@ -13,7 +13,7 @@ import type { TaskContext } from "../../../src/task/task-context.js";
 import { ManualClock } from "../../../src/testing/index.js";
 import { newTask } from "../../support/new-task.js";
 import { ObservedManager } from "../../support/observed-manager.js";
-import { collectGarbage } from "../collections/collect-garbage.js";
+import { bytes, collectGarbage } from "../collections/collect-garbage.js";
 import { type Expected, type KeyedRequest, KeysModel } from "./idempotency-keys-model.js";
 
 /** Keys by themselves, and who accepts and ends tasks for them. */
@@ -24,14 +24,17 @@ class KeyScene {
   #number = 0;
 
   constructor(maxKeys: number) {
-    this.keys = new IdempotencyKeys(toIdempotencyRules({ maxKeys, ttlMs: 1_000 }), this.alarms);
+    this.keys = new IdempotencyKeys(toIdempotencyRules({ maxKeys }), this.alarms);
   }
 
   /** Accepts a task, whose handle is any object that has to be let go in the end. */
-  accept(idempotencyKey: string): { task: Task; handle: TaskHandle } {
-    const plan = this.plan(idempotencyKey);
+  accept(idempotencyKey: string, ttlMs = 1_000): { task: Task; handle: TaskHandle } {
+    const plan = this.plan(idempotencyKey, ttlMs);
     const [verdict] = this.keys.judge([{ work: () => 1, plan }], this.clock.now());
-    const task = newTask({ number: ++this.#number, state: "running", details: { idempotencyKey } });
+    const task = newTask({
+      ...{ number: ++this.#number, state: "running", details: { idempotencyKey } },
+      enqueuedAt: this.clock.now(),
+    });
     const handle: TaskHandle = {
       ...{ id: task.id, state: "running", duplicate: false },
       ...{ result: async () => undefined, cancel: () => false },
@@ -50,9 +53,9 @@ class KeyScene {
     return this.keys.isHeld(this.plan(idempotencyKey), this.clock.now());
   }
 
-  plan(idempotencyKey: string): TaskPlan {
+  plan(idempotencyKey: string, ttlMs = 1_000): TaskPlan {
     const profile = { idPrefix: "p-", queue: "default", handler: undefined, settings: BUILT_IN_SETTINGS };
-    return { profile, order: 0, options: { idempotencyKey } };
+    return { profile, order: 0, options: { idempotencyKey, idempotency: { ttlMs } } };
   }
 }
 
@@ -83,24 +86,46 @@ describe("keys by themselves", () => {
 
   test("refer to no handle that was pruned, expired, forgotten or cancelled", async () => {
     const scene = new KeyScene(3);
-    const refs = leave(scene);
+    const refs = await leave(scene);
     await collectGarbage();
-    expect(refs.map((ref) => ref.deref() !== undefined)).toEqual([false, false, false, true]);
-    expect([scene.keys.size, scene.isHeld("pruned"), scene.isHeld("forgotten")]).toEqual([3, true, false]);
+    const alive = Object.entries(refs).filter(([, ref]) => ref.deref() !== undefined);
+    expect(alive.map(([key]) => key)).toEqual(["retained"]);
+    expect(Object.keys(refs).filter((key) => scene.isHeld(key))).toEqual(["pruned", "retained"]);
+  });
+
+  test("take memory for those that are held, not for those that were", async () => {
+    const scene = new KeyScene(100);
+    scene.complete(scene.accept("first", 1e9).task); // it ended before all others and outlives them
+    const before = await bytes();
+    for (let round = 0; round < 2_000; round++) {
+      for (let one = 0; one < 50; one++) scene.complete(scene.accept(`${round}-${one}`, 1).task);
+      await scene.clock.advance(1);
+    }
+    expect([scene.keys.size, scene.keys.tally.forgotten]).toEqual([1, 0]);
+    const after = await bytes();
+    expect(after.onHeap - before.onHeap).toBeLessThan(2_000_000); // 100,000 of them take ten times as much
   });
 });
 
 /** A function of its own: a frame that goes on would keep the last one. */
-function leave(scene: KeyScene): WeakRef<object>[] {
-  const [forgotten, pruned, cancelled, retained] = ["forgotten", "pruned", "cancelled", "retained"].map(
-    (key) => scene.accept(key),
-  );
-  for (const one of [forgotten, pruned, retained]) if (one !== undefined) scene.complete(one.task);
-  cancelled?.task.move("running", "cancel", "cancelled");
-  if (cancelled !== undefined) scene.keys.ended(cancelled.task, 0);
-  scene.keys.pruned(pruned?.task.number ?? 0);
-  scene.accept("another"); // for which the first one is forgotten
-  return [forgotten, pruned, cancelled, retained].map((one) => new WeakRef(one?.handle ?? {}));
+async function leave(scene: KeyScene): Promise<Record<string, WeakRef<object>>> {
+  const refs: Record<string, WeakRef<object>> = {};
+  const accept = (key: string, ttlMs?: number) => {
+    const { task, handle } = scene.accept(key, ttlMs);
+    refs[key] = new WeakRef(handle);
+    return task;
+  };
+  const pruned = accept("pruned");
+  const cancelled = accept("cancelled");
+  scene.complete(accept("forgotten"));
+  scene.complete(pruned);
+  scene.keys.pruned(pruned.number);
+  cancelled.move("running", "cancel", "cancelled");
+  scene.keys.ended(cancelled, scene.clock.now());
+  scene.complete(accept("retained"));
+  scene.complete(accept("expired", 1)); // for which the first one that ended is forgotten
+  await scene.clock.advance(1);
+  return refs;
 }
 
 type Step =
