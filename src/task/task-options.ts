@@ -33,8 +33,9 @@ export interface TaskOptions {
   cost?: number | undefined;
   /**
    * The same work once: while a task of the same queue and handler holds this key, `enqueue` gives a handle
-   * to that task and looks at nothing else of this call, not even at its `id` or payload. 1 to 512
-   * characters, no control characters. All plain functions of a queue count as one handler.
+   * to that task. The payload and the other options of this call, its `id` included, are checked and then
+   * count for nothing. 1 to 512 characters, no control characters. All plain functions of a queue count as
+   * one handler.
    *
    * A key is held while its task is live, and after it completed or failed until `idempotency.ttlMs` from its
    * acceptance. A task that was cancelled, dropped or stopped frees its key with its end.

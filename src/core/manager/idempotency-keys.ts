@@ -243,7 +243,8 @@ export class IdempotencyKeys {
   #shrink(): void {
     while (this.#held.size > this.#rules.maxKeys && this.#finishedCount > 0) {
       const oldest = this.#finished.shift();
-      if (oldest === undefined || !isHeldStill(oldest)) continue;
+      assert(oldest !== undefined, "each finished key is in the line");
+      if (!isHeldStill(oldest)) continue;
       this.release(oldest);
       this.tally.forgotten++;
     }
