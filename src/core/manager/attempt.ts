@@ -156,7 +156,8 @@ class AttemptContext implements TaskContext {
     return this.#attempt.stopping;
   }
 
-  enqueue(first: unknown, second?: unknown, third?: unknown): Promise<{ readonly id: string }> {
-    return this.#attempt.enqueue(first, second, third);
+  /** A function of its own, since handlers take what they need of their context apart. */
+  get enqueue(): TaskContext["enqueue"] {
+    return (...given: readonly unknown[]) => this.#attempt.enqueue(given[0], given[1], given[2]);
   }
 }

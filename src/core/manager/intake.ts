@@ -15,7 +15,7 @@ import type { Settler } from "./settler.js";
 import type { SignalListeners } from "./signal-listeners.js";
 import type { TaskTally } from "./tally.js";
 import { type HandleHost, LocalTaskHandle } from "./task-handle.js";
-import { type TaskPlan, type TaskRequest, toDueAt, toExpiresAt } from "./task-plan.js";
+import { refuseAborted, type TaskPlan, type TaskRequest, toDueAt, toExpiresAt } from "./task-plan.js";
 import { WaitingRoom } from "./waiting-room.js";
 import type { Watches } from "./watches.js";
 
@@ -150,7 +150,7 @@ export class Intake {
   /** Sends those that wait for room away. */
   close(): void {
     this.#room.refuseAll(() => new NotAcceptingError("This task manager stopped before there was room"));
-    this.#checks.refuseAll(() => new NotAcceptingError("This task manager stopped before a schema answered"));
+    this.#checks.close(() => new NotAcceptingError("This task manager stopped before a schema answered"));
   }
 
   #free(): number {
@@ -159,7 +159,9 @@ export class Intake {
 
   #refuse(options: CheckedTaskOptions | undefined): void {
     this.#parts.lifecycle.refuseUnlessAccepting();
-    if (options?.id !== undefined) this.#parts.registry.refuseTaken(options.id);
+    if (options === undefined) return;
+    if (options.id !== undefined) this.#parts.registry.refuseTaken(options.id);
+    refuseAborted(options); // a schema may have aborted it since the options were read
   }
 
   #makeRoom(count: number): void {
