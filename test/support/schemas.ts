@@ -10,12 +10,12 @@ export class LateSchema<T> implements Schema<T> {
   /** What it was given and has not answered, in order. */
   readonly asked: { readonly value: unknown; readonly answer: (result: SchemaResult<T>) => void }[] = [];
 
-  readonly "~standard" = {
+  readonly "~standard": Schema<T>["~standard"] = {
     version: 1,
     vendor: "test",
     validate: (value: unknown) =>
       new Promise<SchemaResult<T>>((answer) => this.asked.push({ value, answer })),
-  } as const;
+  };
 
   /** Lets the first value pass that waits for its answer. */
   pass(): void {
