@@ -264,6 +264,21 @@ describe("pause", () => {
   });
 });
 
+describe("pause of a queue whose task the limit of a handler saves up for", () => {
+  test("lets the handler's cheaper tasks in other queues start at once", async () => {
+    const { clock, tasks, starts } = createGated({ rateLimit: { tasksPerSecond: 1, burst: 10 } });
+    tasks.enqueue("one", "end", { id: "first", cost: 5 });
+    await clock.settle();
+    tasks.enqueue("one", "end", { id: "dear", cost: 10, queue: "a" });
+    tasks.enqueue("one", "end", { id: "cheap", cost: 2, queue: "b", priority: 5 });
+    await clock.settle();
+    expect(starts.map(({ id }) => id)).toEqual(["first"]);
+    await tasks.pause({ queue: "a" });
+    await clock.settle();
+    expect(starts.map(({ id }) => id)).toEqual(["first", "cheap"]);
+  });
+});
+
 describe("the rate limit of a handler", () => {
   test("has a burst of 1, holds in every window, and nobody else waits for it (I11)", async () => {
     const { clock, tasks, of } = createGated({ rateLimit: { tasksPerSecond: 2 } }, {}, { concurrency: 1 });
