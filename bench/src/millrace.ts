@@ -1,9 +1,16 @@
 // The one place that knows where the built library is.
-import { TaskManager } from "../../dist/index.js";
+import { type AnyHandlers, TaskManager } from "../../dist/index.js";
 
 export { IndexedHeap } from "../../dist/core/collections/indexed-heap.js";
+export {
+  defineHandlers,
+  json,
+  type Subscription,
+  type TaskManager,
+  type TaskResult,
+} from "../../dist/index.js";
 
 /** Defaults everywhere, but for the concurrency that all contestants share and room for the largest case. */
-export function createTaskManager(): TaskManager {
-  return new TaskManager({ concurrency: 10, capacity: 1_000_000 });
+export function createTaskManager<H extends AnyHandlers = AnyHandlers>(handlers?: H): TaskManager<H> {
+  return new TaskManager<H>({ concurrency: 10, capacity: 1_000_000, handlers });
 }

@@ -1,10 +1,16 @@
 import type { BenchCase } from "./bench-case.js";
 import { cancel } from "./cases/cancel.js";
+import { handlersByName } from "./cases/handlers.js";
 import { heap } from "./cases/heap.js";
 import { inlineFifo } from "./cases/inline-fifo.js";
 import { inlinePriority } from "./cases/inline-priority.js";
 import { memory } from "./cases/memory.js";
 import { scale } from "./cases/scale.js";
+import { subscribe } from "./cases/subscribe.js";
+import { subscribeMemory } from "./cases/subscribe-memory.js";
 
 /** In the order in which they run when none is named. */
-export const cases: readonly BenchCase[] = [inlineFifo, inlinePriority, heap, cancel, memory, scale];
+export const cases: readonly BenchCase[] = [
+  ...[inlineFifo, inlinePriority, handlersByName, heap, cancel, memory],
+  ...[subscribe, subscribeMemory, scale],
+];

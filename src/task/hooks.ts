@@ -44,30 +44,30 @@ export interface StoppingDetails {
  */
 export interface Hooks {
   /** Accepted, or ready again after a delay or a retry. */
-  onQueued?: ((task: TaskSnapshot) => unknown) | undefined;
+  onQueued?: ((task: TaskSnapshot) => void) | undefined;
   /** Accepted with a delay. */
-  onScheduled?: ((task: TaskSnapshot) => unknown) | undefined;
+  onScheduled?: ((task: TaskSnapshot) => void) | undefined;
   /** An attempt has begun. */
-  onStarted?: ((task: TaskSnapshot) => unknown) | undefined;
+  onStarted?: ((task: TaskSnapshot) => void) | undefined;
   /**
    * Its handler reported progress: `value` is what it gave, not a copy. Reports of one attempt are at least
    * 100 ms apart, but for the last.
    */
-  onProgress?: ((task: TaskSnapshot, value: unknown) => unknown) | undefined;
+  onProgress?: ((task: TaskSnapshot, value: unknown) => void) | undefined;
   /** An attempt failed, and another one will follow. */
-  onRetried?: ((task: TaskSnapshot, details: RetriedDetails) => unknown) | undefined;
+  onRetried?: ((task: TaskSnapshot, details: RetriedDetails) => void) | undefined;
   /** The handler asked to run again, or met a limit elsewhere; no attempt was used. */
-  onRescheduled?: ((task: TaskSnapshot, details: RescheduledDetails) => unknown) | undefined;
+  onRescheduled?: ((task: TaskSnapshot, details: RescheduledDetails) => void) | undefined;
   /** Completed, failed or cancelled: exactly once for each task. */
-  onFinished?: ((task: TaskSnapshot) => unknown) | undefined;
+  onFinished?: ((task: TaskSnapshot) => void) | undefined;
   /** Dropped to make room; its `onFinished` follows. */
-  onTaskDropped?: ((task: TaskSnapshot) => unknown) | undefined;
+  onTaskDropped?: ((task: TaskSnapshot) => void) | undefined;
   /** A subscription did not keep a result. */
-  onResultDropped?: ((result: ResultDroppedDetails) => unknown) | undefined;
+  onResultDropped?: ((result: ResultDroppedDetails) => void) | undefined;
   /** Given up while its handler goes on; `onFinished` or `onRetried` follows. */
-  onAbandoned?: ((task: TaskSnapshot) => unknown) | undefined;
+  onAbandoned?: ((task: TaskSnapshot) => void) | undefined;
   /** A stop has begun. */
-  onStopping?: ((stop: StoppingDetails) => unknown) | undefined;
+  onStopping?: ((stop: StoppingDetails) => void) | undefined;
 }
 
 const CHECKS: Checks<Hooks> = {

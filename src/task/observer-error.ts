@@ -13,4 +13,4 @@ export interface ObserverErrorOrigin {
 }
 
 /** Who is told of what observers throw. */
-export type ObserverErrorReporter = (error: unknown, origin: ObserverErrorOrigin) => unknown;
+export type ObserverErrorReporter = (error: unknown, origin: ObserverErrorOrigin) => void;

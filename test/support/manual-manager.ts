@@ -1,22 +1,24 @@
 import { expect, onTestFinished } from "vitest";
-import { TaskManager, type TaskManagerOptions } from "../../src/index.js";
+import { type AnyHandlers, TaskManager, type TaskManagerOptions } from "../../src/index.js";
 import { ManualClock, seededRandom } from "../../src/testing/index.js";
 
 /** Long enough for a stop: what ignores its signal is given up after `killAfterMs`. */
 const STOP_MS = 5_000;
 
-export interface ManualManager {
+export interface ManualManager<H extends AnyHandlers = AnyHandlers> {
   readonly clock: ManualClock;
-  readonly tasks: TaskManager;
+  readonly tasks: TaskManager<H>;
 }
 
 /**
  * A manager on a manual clock. When the test is over it is stopped, and then every accepted task must have
  * ended once, and no timer be left (I8, I9, I15).
  */
-export function createManager(options: TaskManagerOptions = {}): ManualManager {
+export function createManager<H extends AnyHandlers = AnyHandlers>(
+  options: TaskManagerOptions<H> = {},
+): ManualManager<H> {
   const clock = new ManualClock();
-  const tasks = new TaskManager({ clock, random: seededRandom(1), ...options });
+  const tasks = new TaskManager<H>({ clock, random: seededRandom(1), ...options });
   onTestFinished(async () => {
     const stopped = tasks.stopNow();
     await clock.advance(STOP_MS);
@@ -24,7 +26,7 @@ export function createManager(options: TaskManagerOptions = {}): ManualManager {
     const { enqueued, completed, failed, cancelled } = tasks.stats().total;
     expect(completed + failed + cancelled).toBe(enqueued);
     expect(tasks.stats()).toMatchObject({ queued: 0, scheduled: 0, backingOff: 0, running: 0 });
-    expect(tasks.stats().waitingForRoom).toBe(0);
+    expect(tasks.stats()).toMatchObject({ waitingForRoom: 0, waitingForSchema: 0 });
     expect(clock.timers).toBe(0);
   });
   return { clock, tasks };

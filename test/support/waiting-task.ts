@@ -4,6 +4,7 @@ import { Task } from "../../src/task/task.js";
 
 export interface WaitingTaskOptions {
   readonly queue?: string;
+  readonly handler?: string | undefined;
   readonly priority?: number;
   readonly weight?: number;
   readonly state?: "scheduled" | "queued";
@@ -13,9 +14,9 @@ let created = 0;
 
 /** A task as the intake makes it, for what is tested without a manager. Numbers grow in order of creation. */
 export function createTask(options: WaitingTaskOptions = {}): Task {
-  const { queue = "default", priority = 0, weight = 1, state = "queued" } = options;
+  const { queue = "default", handler, priority = 0, weight = 1, state = "queued" } = options;
   return new Task({
-    profile: { idPrefix: "test-", queue, handler: undefined, settings: BUILT_IN_SETTINGS },
+    profile: { idPrefix: "test-", queue, handler, settings: BUILT_IN_SETTINGS },
     number: ++created,
     work: () => undefined,
     order: toOrder(priority, weight),

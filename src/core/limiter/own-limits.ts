@@ -29,7 +29,7 @@ export class OwnLimits {
     if (this.#buckets.size > 0) this.#buckets.get(name)?.take(cost, now);
   }
 
-  /** Sets a limit; one that is none is forgotten. */
+  /** Sets a limit, and undoes `closeUntil`; one that is none is forgotten. */
   set(name: string, limit: RateLimit, now: number): void {
     if (limit.tasksPerSecond === Number.POSITIVE_INFINITY) {
       this.#limits.delete(name);
@@ -37,7 +37,9 @@ export class OwnLimits {
       return;
     }
     this.#limits.set(name, limit);
-    this.#bucket(name, limit, now).setRate(limit, now);
+    const bucket = this.#bucket(name, limit, now);
+    bucket.setRate(limit, now);
+    bucket.reopen();
   }
 
   /** Gives out nothing under this name before that instant, whether it has a limit or not. */

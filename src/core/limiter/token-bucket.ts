@@ -108,6 +108,11 @@ export class TokenBucket {
     this.#closedUntil = Math.max(this.#closedUntil, at);
   }
 
+  /** Undoes `closeUntil`. */
+  reopen(): void {
+    this.#closedUntil = Number.NEGATIVE_INFINITY;
+  }
+
   /** How long it stays closed, in milliseconds; 0 when it is not. */
   closedForMs(now: number): number {
     return Math.max(0, this.#closedUntil - this.#advance(now));

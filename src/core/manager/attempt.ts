@@ -171,6 +171,7 @@ class AttemptContext implements TaskContext {
     return this.#attempt.stopping;
   }
 
+  /** A function of its own, since handlers take what they need of their context apart. */
   get enqueue(): TaskContext["enqueue"] {
     return (first: unknown, second?: unknown, third?: unknown) => this.#attempt.enqueue(first, second, third);
   }

@@ -9,6 +9,8 @@ export class Checkpoint {
   readonly #capacity: number;
   readonly #signals: SignalListeners;
   readonly #waiting = new Set<(error: unknown) => void>();
+  /** What whoever comes too late is refused with. */
+  #createError: (() => unknown) | undefined = undefined;
 
   constructor(capacity: number, signals: SignalListeners) {
     this.#capacity = capacity;
@@ -45,15 +47,19 @@ export class Checkpoint {
       };
       this.#waiting.add(refuse);
       answer.then(accept, refuse);
-      if (this.#waiting.size > this.#capacity) {
+      // What the schema did before it promised an answer: of an abort or a stop in the past nobody tells.
+      if (this.#createError !== undefined) refuse(this.#createError());
+      else if (signal?.aborted) refuse(gone(signal.reason));
+      else if (this.#waiting.size > this.#capacity) {
         const message = `As many calls wait for a schema as capacity allows: ${this.#capacity}`;
         refuse(new QueueFullError(message, this.#capacity));
       }
     });
   }
 
-  /** Sends everybody away. */
-  refuseAll(createError: () => unknown): void {
+  /** Sends everybody away, those too who come later. */
+  close(createError: () => unknown): void {
+    this.#createError = createError;
     for (const refuse of [...this.#waiting]) refuse(createError());
   }
 }

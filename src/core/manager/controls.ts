@@ -70,9 +70,12 @@ export class Controls {
   async pause(options?: PauseOptions): Promise<void> {
     const { queue, wait = false } = check.readOptions<PauseOptions>("", options, PAUSE);
     const { conditions, dispatcher, queues, runner } = this.#core;
-    if (queue === undefined) dispatcher.pause();
-    else queues.queue(queue).close(PAUSED);
-    dispatcher.wake(); // the best task may have been of that queue, and another may need fewer permits
+    if (queue === undefined) {
+      dispatcher.pause();
+    } else {
+      queues.queue(queue).close(PAUSED);
+      dispatcher.reconsider(); // permits may have been saved up for a task of that queue
+    }
     if (!wait) return;
     await conditions.until(() => {
       if (queue === undefined) return runner.running === 0 || !dispatcher.paused;

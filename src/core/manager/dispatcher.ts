@@ -99,7 +99,7 @@ export class Dispatcher implements Alarm {
     this.dispatch();
   }
 
-  /** A rate has changed: what was closed for want of permits is looked at anew. */
+  /** What was closed for want of permits is looked at anew: there are more of them, or fewer are wanted. */
   reconsider(): void {
     for (const gate of [...this.#gates.keys()]) this.#openGate(gate);
     this.wake();

@@ -17,7 +17,7 @@ import type { Settler } from "./settler.js";
 import type { SignalListeners } from "./signal-listeners.js";
 import type { TaskTally } from "./tally.js";
 import { type HandleHost, LocalTaskHandle, type TaskHandle } from "./task-handle.js";
-import { type TaskPlan, type TaskRequest, toDueAt, toExpiresAt } from "./task-plan.js";
+import { refuseAborted, type TaskPlan, type TaskRequest, toDueAt, toExpiresAt } from "./task-plan.js";
 import { WaitingRoom } from "./waiting-room.js";
 import type { Watches } from "./watches.js";
 
@@ -137,7 +137,7 @@ export class Intake {
   /** Sends those that wait for room away. */
   close(): void {
     this.#room.refuseAll(() => new NotAcceptingError("This task manager stopped before there was room"));
-    this.#checks.refuseAll(() => new NotAcceptingError("This task manager stopped before a schema answered"));
+    this.#checks.close(() => new NotAcceptingError("This task manager stopped before a schema answered"));
   }
 
   /** There is room, or nobody waits for any. */
@@ -165,9 +165,10 @@ export class Intake {
       if (verdict.kind !== "accept") continue;
       if (verdict.replaced === undefined) missing++;
       else replaced.add(verdict.replaced); // its place is the new one's
-      const id = requests[index]?.plan.options?.id;
+      const options = requests[index]?.plan.options;
+      this.#refuse(options);
+      const id = options?.id;
       if (id === undefined) continue;
-      this.#parts.registry.refuseTaken(id);
       if (ids.has(id)) throw new DuplicateTaskError(id);
       ids.add(id);
     }
@@ -199,7 +200,9 @@ export class Intake {
 
   #refuse(options: CheckedTaskOptions | undefined): void {
     this.#parts.lifecycle.refuseUnlessAccepting();
-    if (options?.id !== undefined) this.#parts.registry.refuseTaken(options.id);
+    if (options === undefined) return;
+    if (options.id !== undefined) this.#parts.registry.refuseTaken(options.id);
+    refuseAborted(options); // a schema may have aborted it since the options were read
   }
 
   /** @param spared tasks that go anyway, each for a new one: they can be dropped for nobody else */

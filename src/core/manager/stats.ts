@@ -83,6 +83,8 @@ export interface TaskManagerStats {
   readonly capacity: number;
   /** Calls of `enqueueAsync` and `execute` that wait for room. */
   readonly waitingForRoom: number;
+  /** Calls of these that wait for an asynchronous schema. */
+  readonly waitingForSchema: number;
   /** What has happened since the manager was made. */
   readonly total: Readonly<TaskTally>;
   readonly lanes: { readonly inline: LaneStats };
@@ -138,6 +140,7 @@ export function toStats(core: Core): TaskManagerStats {
     idempotency: Object.freeze({ keys: core.keys.size, ...core.keys.tally }),
     capacity: intake.capacity,
     waitingForRoom: intake.waiting,
+    waitingForSchema: intake.checking,
     total: Object.freeze({ ...core.tally }),
     lanes: Object.freeze({ inline: toLaneStats(lane) }),
     limiter: toLimiterStats(limiter, core.clock.now()),

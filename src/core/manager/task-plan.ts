@@ -105,12 +105,7 @@ export class TaskPlanner {
     }
     const read = readTaskOptions(options);
     const plan = this.#affordable(this.#complete(read, kind));
-    if (read.signal?.aborted) {
-      const taskId = read.id ?? "";
-      throw new TaskCancelledError("The signal had aborted before the task was enqueued", taskId, {
-        cause: read.signal.reason,
-      });
-    }
+    refuseAborted(read);
     return plan;
   }
 
@@ -171,6 +166,13 @@ function withDefaults(
     ...options,
     ...(idempotency === undefined ? {} : { idempotency: { ...idempotency, ...options.idempotency } }),
   };
+}
+
+/** @throws {TaskCancelledError} when the signal of a task has aborted before there was a task */
+export function refuseAborted({ id = "", signal }: CheckedTaskOptions): void {
+  if (!signal?.aborted) return;
+  const message = "The signal had aborted before the task was enqueued";
+  throw new TaskCancelledError(message, id, { cause: signal.reason });
 }
 
 /** When a task is ready, or undefined when that is at once. */

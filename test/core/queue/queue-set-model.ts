@@ -18,6 +18,14 @@ export const SHAPES: ReadonlyMap<string, QueueShape> = new Map([
 ]);
 const NAMES = [...SHAPES.keys(), "a", "b", "c"];
 
+/** The handlers, with how many of each may run; what has none is a plain function. */
+const HANDLERS: ReadonlyMap<string, number> = new Map([
+  ["free", NO_LIMIT],
+  ["single", 1],
+  ["pair", 2],
+]);
+const WORKS = [undefined, ...HANDLERS.keys()];
+
 const shareOf = (name: string) => SHAPES.get(name)?.share ?? 1;
 const maxConcurrencyOf = (name: string) => SHAPES.get(name)?.maxConcurrency ?? NO_LIMIT;
 
@@ -37,7 +45,7 @@ export class Real {
   readonly running: QueueGroup[] = [];
 
   constructor(strict: boolean) {
-    this.set = new QueueSet({ lanes: this.lanes, shapes: SHAPES, strict });
+    this.set = new QueueSet({ lanes: this.lanes, shapes: SHAPES, handlers: HANDLERS, strict });
   }
 }
 
@@ -52,13 +60,15 @@ interface Stretch {
   readonly others: Map<string, number>;
 }
 
-/** One flat list, and what holds queues closed: everything is looked for. */
+/** One flat list, and what holds queues and handlers closed: everything is looked for. */
 export class Model {
   readonly strict: boolean;
   readonly entries: Entry[] = [];
   readonly laneOpen = [true, true];
   readonly closed = new Map<string, Set<Closure>>();
   readonly running = new Map<string, number>();
+  readonly limitedHandlers = new Set<string>();
+  readonly runningHandlers = new Map<string, number>();
   readonly #stretches = new Map<string, Stretch>();
 
   constructor(strict: boolean) {
@@ -73,8 +83,15 @@ export class Model {
     return (this.closed.get(name)?.size ?? 0) > 0 || this.runningOf(name) >= maxConcurrencyOf(name);
   }
 
-  unlimit(name: string): void {
-    this.closed.get(name)?.delete(LIMITED);
+  isHandlerClosed(name: string | undefined): boolean {
+    if (name === undefined) return false;
+    return this.limitedHandlers.has(name) || count(this.runningHandlers, name) >= (HANDLERS.get(name) ?? 0);
+  }
+
+  /** The permit that queue and handler waited for was that of another head. */
+  unlimit({ queue, handler }: Task): void {
+    this.closed.get(queue)?.delete(LIMITED);
+    if (handler !== undefined) this.limitedHandlers.delete(handler);
   }
 
   /** What may start of a queue, the best first. */
@@ -82,15 +99,16 @@ export class Model {
     if (this.isClosed(name)) return [];
     return this.entries
       .filter(({ task, lane }) => task.queue === name && this.laneOpen[lane])
+      .filter(({ task }) => !this.isHandlerClosed(task.handler))
       .sort((one, other) => inOrder(one.task, other.task));
   }
 
-  /** The best of a queue in one lane, whatever is closed. */
-  head(name: string, lane: number): Task | undefined {
+  /** Whether nothing of its queue, lane and handler goes before it, whatever is closed. */
+  isHead({ task, lane }: Entry): boolean {
     return this.entries
-      .filter((entry) => entry.task.queue === name && entry.lane === lane)
-      .map(({ task }) => task)
-      .sort(inOrder)[0];
+      .filter((other) => other.lane === lane && other.task.queue === task.queue)
+      .filter((other) => other.task.handler === task.handler)
+      .every((other) => inOrder(task, other.task) <= 0);
   }
 
   eligible(): string[] {
@@ -103,8 +121,9 @@ export class Model {
   }
 
   /** Counts a start, and says which queues were eligible when it was chosen. */
-  started(name: string, eligible: readonly string[]): void {
+  started({ queue: name, handler }: Task, eligible: readonly string[]): void {
     this.running.set(name, this.runningOf(name) + 1);
+    if (handler !== undefined) this.runningHandlers.set(handler, count(this.runningHandlers, handler) + 1);
     for (const each of NAMES) if (!eligible.includes(each)) this.#stretches.delete(each);
     for (const each of eligible) {
       const stretch = this.#stretches.get(each) ?? { own: 0, others: new Map<string, number>() };
@@ -133,6 +152,10 @@ export class Model {
       }
     }
   }
+}
+
+function count(counts: ReadonlyMap<string, number>, name: string): number {
+  return counts.get(name) ?? 0;
 }
 
 function inOrder(one: Task, other: Task): number {
@@ -164,8 +187,24 @@ function expectAgreement(model: Model, real: Real): void {
   expect(`${real.set.size} ${known.sort().join("; ")}`).toBe(
     `${model.entries.length} ${described.sort().join("; ")}`,
   );
+  expectHandlers(model, real);
   if (model.entries.length === 0) expectForgotten(model, real);
   model.interrupt();
+}
+
+/** Handlers agree too, and hold groups of living queues alone. */
+function expectHandlers(model: Model, { set }: Real): void {
+  const found = [...set.handlers()].map(({ name, waiting, running, open }) => {
+    return `${name}: ${waiting} wait, ${running} run, open: ${open}`;
+  });
+  const expected = [...HANDLERS.keys()].map((name) => {
+    const waiting = model.entries.filter(({ task }) => task.handler === name).length;
+    const running = count(model.runningHandlers, name);
+    return `${name}: ${waiting} wait, ${running} run, open: ${!model.isHandlerClosed(name)}`;
+  });
+  expect(found.join("; ")).toBe(expected.join("; "));
+  for (const { groups } of set.handlers())
+    for (const { queue } of groups) expect(set.known(queue.name)).toBe(queue);
 }
 
 type Command = fc.Command<Model, Real>;
@@ -173,12 +212,14 @@ type Command = fc.Command<Model, Real>;
 class Push implements Command {
   readonly queue: string;
   readonly lane: 0 | 1;
+  readonly handler: string | undefined;
   readonly priority: number;
   readonly weight: number;
 
-  constructor(queue: string, lane: 0 | 1, priority: number, weight: number) {
+  constructor(queue: string, lane: 0 | 1, handler: string | undefined, priority: number, weight: number) {
     this.queue = queue;
     this.lane = lane;
+    this.handler = handler;
     this.priority = priority;
     this.weight = weight;
   }
@@ -190,13 +231,14 @@ class Push implements Command {
   run(model: Model, real: Real): void {
     const task = createTask(this);
     real.set.push(task, real.lanes[this.lane]);
-    model.entries.push({ task, lane: this.lane });
-    if (model.head(this.queue, this.lane) === task) model.unlimit(this.queue);
+    const entry = { task, lane: this.lane };
+    model.entries.push(entry);
+    if (model.isHead(entry)) model.unlimit(task);
     expectAgreement(model, real);
   }
 
   toString(): string {
-    return `push(${this.queue}, lane ${this.lane}, ${this.priority}, ${this.weight})`;
+    return `push(${this.queue}, lane ${this.lane}, ${this.handler}, ${this.priority}, ${this.weight})`;
   }
 }
 
@@ -225,7 +267,7 @@ class Take implements Command {
     expect(task).toBe(best);
     expect(task.place).toBeUndefined();
     model.remove(task);
-    model.started(name, eligible);
+    model.started(task, eligible);
     real.running.push(group);
     model.expectFairness();
     expectAgreement(model, real);
@@ -251,8 +293,10 @@ class Ended implements Command {
     const [group] = real.running.splice(this.pick % Math.max(1, real.running.length), 1);
     if (group === undefined) return;
     real.set.ended(group);
-    const { name } = group.queue;
-    model.running.set(name, model.runningOf(name) - 1);
+    const { queue, handler } = group;
+    model.running.set(queue.name, model.runningOf(queue.name) - 1);
+    if (handler !== undefined)
+      model.runningHandlers.set(handler.name, count(model.runningHandlers, handler.name) - 1);
     expectAgreement(model, real);
   }
 
@@ -278,7 +322,7 @@ class Remove implements Command {
     entry.task.place?.remove(entry.task);
     expect(entry.task.place).toBeUndefined();
     model.remove(entry.task);
-    model.unlimit(entry.task.queue);
+    model.unlimit(entry.task);
     expectAgreement(model, real);
   }
 
@@ -305,7 +349,7 @@ class Reorder implements Command {
     if (task === undefined) return;
     task.order = toOrder(this.priority, task.weight);
     task.place?.reorder(task);
-    model.unlimit(task.queue);
+    model.unlimit(task);
     expectAgreement(model, real);
   }
 
@@ -365,6 +409,52 @@ class Open implements Command {
   }
 }
 
+/** A handler's own limit, which closes it for what a head of its lacks. */
+class LimitHandler implements Command {
+  readonly handler: string;
+
+  constructor(handler: string) {
+    this.handler = handler;
+  }
+
+  check(model: Readonly<Model>): boolean {
+    return model.entries.some(({ task }) => task.handler === this.handler);
+  }
+
+  run(model: Model, real: Real): void {
+    real.set.handler(this.handler)?.close(LIMITED);
+    model.limitedHandlers.add(this.handler);
+    expectAgreement(model, real);
+  }
+
+  toString(): string {
+    return `limitHandler(${this.handler})`;
+  }
+}
+
+class UnlimitHandler implements Command {
+  readonly handler: string;
+
+  constructor(handler: string) {
+    this.handler = handler;
+  }
+
+  check(): boolean {
+    return true;
+  }
+
+  run(model: Model, real: Real): void {
+    const gate = real.set.handler(this.handler);
+    if (gate !== undefined) real.set.open(gate, LIMITED);
+    model.limitedHandlers.delete(this.handler);
+    expectAgreement(model, real);
+  }
+
+  toString(): string {
+    return `unlimitHandler(${this.handler})`;
+  }
+}
+
 class SwitchLane implements Command {
   readonly lane: 0 | 1;
 
@@ -394,7 +484,9 @@ const pick = fc.nat(1_000);
 const priority = fc.integer({ min: -2, max: 2 });
 const weight = fc.integer({ min: 1, max: 3 });
 const closure = fc.constantFrom<Closure>(PAUSED, LIMITED);
-const push = fc.tuple(name, lane, priority, weight).map((input) => new Push(...input));
+const work = fc.constantFrom(...WORKS);
+const handler = fc.constantFrom(...HANDLERS.keys());
+const push = fc.tuple(name, lane, work, priority, weight).map((input) => new Push(...input));
 const take = fc.constant(new Take());
 
 /** Pushes and takes are the most frequent; what closes is opened as often. */
@@ -406,6 +498,8 @@ export const queueSetCommands: fc.Arbitrary<Iterable<Command>> = fc.commands(
     fc.tuple(pick, priority).map((input) => new Reorder(...input)),
     fc.tuple(name, closure).map((input) => new Close(...input)),
     fc.tuple(name, closure).map((input) => new Open(...input)),
+    handler.map((one) => new LimitHandler(one)),
+    handler.map((one) => new UnlimitHandler(one)),
     lane.map((index) => new SwitchLane(index)),
   ],
   { maxCommands: 100, size: "max" },
