@@ -38,7 +38,7 @@ export type EnqueuedTaskOf<H, K extends HandlerNames<H>> = EnqueuedTask<PayloadI
   readonly handler: K;
 };
 
-/** Which of the enqueued tasks: those that have all of this. What is undefined or not said does not matter. */
+/** Which of the enqueued tasks: those that have all of this. What is undefined does not matter. */
 export interface EnqueuedFilter {
   readonly queue?: string | undefined;
   /** Where they are now. */

@@ -43,8 +43,8 @@ function tellExpectation({ name, payload, filter, times }: Expectation): string 
   if (typeof payload === "function") asked.unshift("a payload that the function lets through");
   else if (payload !== undefined) asked.unshift(`the payload ${show(payload)}`);
   const conditions = asked.length === 0 ? "" : ` with ${asked.join(", ")}`;
-  const count =
-    times === undefined ? "a task" : `${times === 0 ? "no" : times} task${times === 1 ? "" : "s"}`;
+  const few: Readonly<Record<number, string>> = { 0: "no task", 1: "one task" };
+  const count = times === undefined ? "a task" : (few[times] ?? `${times} tasks`);
   return `Expected ${count} of handler "${name}" to have been enqueued${conditions}`;
 }
 

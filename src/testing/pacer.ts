@@ -4,12 +4,13 @@ import type { ManualClock } from "./manual-clock.js";
 
 /** So many turns without a change in a row are taken for quiet. */
 const QUIET_TURNS = 3;
-/** So many turns at one instant are not taken for a stir that comes to an end. */
+/** What needs more turns than this at one instant, or more starts, is taken for something without an end. */
 const MAX_TURNS = 10_000;
+const MAX_STARTS = 200_000;
 /** Real time between two looks at handlers that wait for the outside world. */
 const REAL_STEP_MS = 1;
 
-/** Moves a manual clock from one instant to the next, and lets everything at an instant come to rest first. */
+/** Moves a manual clock from one instant to the next, when everything at that instant has come to rest. */
 export class Pacer {
   readonly #clock: ManualClock;
   readonly #tasks: TaskManager;
@@ -23,8 +24,11 @@ export class Pacer {
   async settle(): Promise<void> {
     let before = this.#picture();
     let quiet = 0;
+    const mostStarts = this.#tasks.stats().total.started + MAX_STARTS;
     for (let turn = 0; quiet < QUIET_TURNS; turn++) {
-      if (turn === MAX_TURNS) throw new Error(`No rest at ${this.#clock.now()} ms: ${this.describe()}`);
+      if (turn === MAX_TURNS || this.#tasks.stats().total.started > mostStarts) {
+        throw new Error(`No rest at ${this.#clock.now()} ms: ${this.describe()}`);
+      }
       await this.#clock.advance(0);
       const after = this.#picture();
       quiet = after === before ? quiet + 1 : 0;
@@ -78,8 +82,8 @@ export class Pacer {
       this.#tasks.list({ state, maxEntries: 2 }),
     );
     const told = live.map(({ id, handler, state }) => `${handler ?? "a function"} (${id}) is ${state}`);
-    const counts = `${running} running, ${queued} queued, ${scheduled} scheduled, ${total.started} starts so far`;
-    return [`${counts}${paused ? ", paused" : ""}`, ...told].join("; ");
+    const waiting = `${queued} queued, ${scheduled} scheduled${paused ? ", paused" : ""}`;
+    return [`${running} running, ${waiting}, ${total.started} starts so far`, ...told].join("; ");
   }
 
   /** Whether something changed while a handler that runs was given real time. */

@@ -42,7 +42,7 @@ export class EnqueueRecord {
     this.#missed = 0;
   }
 
-  /** @throws {Error} when some were not kept, since what is not there could not be told from what is not kept */
+  /** @throws {Error} when some were not kept: a test would take them for not enqueued */
   tasks(): EnqueuedTask[] {
     if (this.#missed > 0) {
       throw new Error(

@@ -1,5 +1,6 @@
 import {
   type AnyHandlers,
+  type BackoffInput,
   cancelTask,
   defineHandlers,
   type HandlerEntry,
@@ -12,11 +13,11 @@ import {
   type TaskOptions,
 } from "../index.js";
 
-/** Options of one run of a handler by itself: those of a task, but for those that say when it starts. */
-export interface RunHandlerOptions extends Omit<TaskOptions, "delayMs" | "runAt" | "idempotencyKey"> {
+/** Options of one run of a handler by itself: of a task, but for those of when it starts and is retried. */
+export interface RunHandlerOptions extends Omit<TaskOptions, "delayMs" | "runAt" | "backoff"> {
   /**
-   * Which attempt the handler is told that this is, from 1 up. Default 1. Where it is above `maxAttempts`, that
-   * is told as equal to it.
+   * Which attempt the handler is told that this is, from 1 up. Default 1. Where it is above `maxAttempts`,
+   * that is told as equal to it.
    */
   readonly attempt?: number | undefined;
 }
@@ -46,16 +47,21 @@ export async function runAlone(
       `Expected \`attempt\` to be an integer from 1 up, got ${String(attempt)}`,
     );
   }
-  const { clock, random, queues, defaultQueue, timeoutMs, maxAttempts, backoff, killAfterMs } = options;
-  const settings = { clock, random, queues, defaultQueue, timeoutMs, maxAttempts, backoff, killAfterMs };
+  const { clock, random, queues, defaultQueue, timeoutMs, maxAttempts, killAfterMs } = options;
+  const settings = { clock, random, queues, defaultQueue, timeoutMs, maxAttempts, killAfterMs };
   const entries = handlers === undefined ? {} : handlerEntries(handlers);
   const thrown = rejectable();
   const wrapped: Record<string, HandlerEntry> = Object.hasOwn(entries, name)
     ? { [name]: callOnce(entries[name] as HandlerEntry, attempt, thrown.reject) }
     : entries;
   const alone = new LoneManager({ ...settings, handlers: defineHandlers(wrapped) }, tasks);
+  // It is asked when another attempt would follow, also after what the handler itself did not throw.
+  const backoff = ({ error }: BackoffInput) => {
+    thrown.reject(error);
+    return 0;
+  };
   try {
-    const handle = await alone.enqueueAsync(name as never, payload as never, taskOptions);
+    const handle = await alone.enqueueAsync(name as never, payload as never, { ...taskOptions, backoff });
     return await Promise.race([thrown.promise, handle.result()]);
   } finally {
     await alone.stopNow();

@@ -150,7 +150,9 @@ describe("requireEnqueued", () => {
     kit.tasks.enqueue("sendEmail", { to: "a", copies: 2 });
     kit.tasks.enqueue("sendEmail", { to: "b" });
     expect(kit.requireEnqueued("sendEmail")).toHaveLength(2);
-    expect(kit.requireEnqueued("sendEmail", { copies: 2, to: "a" })).toMatchObject([{ payload: { to: "a" } }]);
+    expect(kit.requireEnqueued("sendEmail", { copies: 2, to: "a" })).toMatchObject([
+      { payload: { to: "a" } },
+    ]);
     const [found] = kit.requireEnqueued("sendEmail", ({ to }) => to > "a", { times: 1, queue: "email" });
     expect(found?.payload.to).toBe("b");
   });
@@ -214,7 +216,8 @@ describe("requireEnqueued", () => {
 
   it("leaves out what would be too long to read", () => {
     const { kit } = createKit();
-    for (let copies = 0; copies < 8; copies++) kit.tasks.enqueue("sendEmail", { to: "a".repeat(2_000), copies });
+    for (let copies = 0; copies < 8; copies++)
+      kit.tasks.enqueue("sendEmail", { to: "a".repeat(2_000), copies });
     const { message } = thrownBy(() => kit.requireEnqueued("sendEmail", { to: "b" })) as Error;
     expect(message).toContain("  and 3 more");
     expect(message).toContain("more characters");
