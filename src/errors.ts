@@ -20,7 +20,8 @@ export type MillraceErrorCode =
   | "MILLRACE_PAYLOAD"
   | "MILLRACE_ASYNC_SCHEMA"
   | "MILLRACE_RESULT"
-  | "MILLRACE_SUBSCRIPTION_LIMIT";
+  | "MILLRACE_SUBSCRIPTION_LIMIT"
+  | "MILLRACE_MIDDLEWARE";
 
 /** What all errors of Millrace have in common. */
 export abstract class MillraceError extends Error {
@@ -225,6 +226,21 @@ export class SubscriptionLimitError extends MillraceError {
   constructor(message: string, limit: number) {
     super(message);
     this.limit = limit;
+  }
+}
+
+/**
+ * A middleware broke a rule of its place: it called `next` a second time, or too late, or not at all where it
+ * must, or passed on a request of another shape. What it was refused has not been done.
+ */
+export class MiddlewareError extends MillraceError {
+  readonly code = "MILLRACE_MIDDLEWARE";
+  /** The name of the middleware; where it has none, its place: `middleware.0`. */
+  readonly middleware: string;
+
+  constructor(middleware: string, rule: string) {
+    super(`The middleware ${JSON.stringify(middleware)} ${rule}`);
+    this.middleware = middleware;
   }
 }
 

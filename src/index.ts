@@ -1,5 +1,11 @@
 /// <reference types="node" preserve="true" />
 /// <reference lib="esnext.disposable" preserve="true" />
+export {
+  type CircuitBreakerOptions,
+  type CircuitScope,
+  circuitBreaker,
+} from "./adapters/circuit-breaker/circuit-breaker.js";
+export { type LoggingOptions, logging } from "./adapters/logging/logging.js";
 export { type StopOnSignalsOptions, stopOnSignals } from "./adapters/system/stop-on-signals.js";
 export type {
   ConcurrencyOptions,
@@ -37,6 +43,7 @@ export {
   InvariantError,
   type IssueList,
   ManagerStoppedError,
+  MiddlewareError,
   MillraceError,
   type MillraceErrorCode,
   NotAcceptingError,
@@ -55,6 +62,7 @@ export {
   type ValueIssue,
 } from "./errors.js";
 export type { Clock, Timer } from "./ports/clock.js";
+export type { LogFields, Logger, LogLevel } from "./ports/logger.js";
 export type { Random } from "./ports/random.js";
 export {
   type Backoff,
@@ -81,6 +89,15 @@ export type {
 } from "./task/hooks.js";
 export { type JsonShape, type JsonValue, json } from "./task/json.js";
 export type { TaskMetadata } from "./task/metadata.js";
+export type {
+  AttemptMiddleware,
+  CallMiddleware,
+  CallRequest,
+  Middleware,
+  MiddlewareEntry,
+  RequestedTask,
+  WrappedCall,
+} from "./task/middleware.js";
 export type { ObserverErrorOrigin, ObserverErrorReporter, ObserverSource } from "./task/observer-error.js";
 export type { RateLimitOptions } from "./task/rate-limit.js";
 export type { InputOf, OutputOf, Schema, SchemaIssue, SchemaResult } from "./task/schema.js";

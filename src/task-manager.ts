@@ -92,6 +92,7 @@ export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
    * @throws {TaskCancelledError} when `signal` has aborted already
    * @throws {UnknownHandlerError} @throws {PayloadError}
    * @throws {AsyncSchemaError} when the schema answers with a promise
+   * @throws what call middleware refuses it with, or {MiddlewareError} when that did not call `next`
    */
   enqueue<R>(work: TaskFunction<R>, options?: TaskOptions): TaskHandle<R>;
   enqueue<K extends HandlerNames<H>>(

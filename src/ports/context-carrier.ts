@@ -11,8 +11,8 @@ export interface CapturedContext {
 }
 
 /**
- * Carries context (async context, trace headers, spans) from the enqueue call to the attempts. It is the one
- * way to wrap an attempt; who only wants to observe listens to events.
+ * Carries context (async context, trace headers, spans) from the enqueue call to the attempts, round their
+ * middleware. What may change an outcome is middleware; who only wants to observe listens to events.
  */
 export interface ContextCarrier {
   /** Called inside the enqueue call, once the task is sure to be accepted. */

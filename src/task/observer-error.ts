@@ -1,13 +1,14 @@
 /**
  * What kind of observer an error came from: a `hook`, a `listener` to events or a `carrier` of context (which
- * instrumentation attaches), or the `filter` of a subscription.
+ * instrumentation attaches), the `filter` of a subscription, or `middleware` round a call that was made
+ * already.
  */
-export type ObserverSource = "hook" | "listener" | "carrier" | "filter";
+export type ObserverSource = "hook" | "listener" | "carrier" | "filter" | "middleware";
 
 /** Where an error of an observer came from. */
 export interface ObserverErrorOrigin {
   readonly source: ObserverSource;
-  /** Of the hook, such as `onFinished`, or of the subscription; undefined where there is none. */
+  /** Of the hook, such as `onFinished`, the subscription or the middleware; undefined where it has none. */
   readonly name?: string | undefined;
 }
 

@@ -7,6 +7,8 @@ export interface TaskContext {
   readonly id: string;
   /** The name of its handler; undefined for a plain function. */
   readonly handler: string | undefined;
+  /** The label that the task was given for people. */
+  readonly name: string | undefined;
   readonly queue: string;
   readonly priority: number;
   /** The attempt that is running, the first being 1. */

@@ -155,6 +155,12 @@ export class Task {
     return this.finishedAt - this.startedAt;
   }
 
+  /** Keeps what the instants say of the attempt that has ended, before they change. */
+  rememberAttempt(now: number): void {
+    if (this.pastAttempt !== undefined || this.startedAt === undefined) return;
+    this.pastAttempt = { waitMs: this.waitMs ?? 0, runMs: now - this.startedAt };
+  }
+
   get priority(): number {
     return toPriority(this.order);
   }

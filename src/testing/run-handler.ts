@@ -1,11 +1,14 @@
 import {
   type AnyHandlers,
+  type AttemptMiddleware,
   type BackoffInput,
   cancelTask,
   defineHandlers,
   type HandlerEntry,
   handlerEntries,
+  type MiddlewareEntry,
   OptionError,
+  type Schema,
   type TaskContext,
   type TaskHandle,
   TaskManager,
@@ -49,12 +52,15 @@ export async function runAlone(
   }
   const { clock, random, queues, defaultQueue, timeoutMs, maxAttempts, killAfterMs } = options;
   const settings = { clock, random, queues, defaultQueue, timeoutMs, maxAttempts, killAfterMs };
-  const entries = handlers === undefined ? {} : handlerEntries(handlers);
   const thrown = rejectable();
-  const wrapped: Record<string, HandlerEntry> = Object.hasOwn(entries, name)
-    ? { [name]: callOnce(entries[name] as HandlerEntry, attempt, thrown.reject) }
-    : entries;
-  const alone = new LoneManager({ ...settings, handlers: defineHandlers(wrapped) }, tasks);
+  const alone = new LoneManager(
+    {
+      ...settings,
+      handlers: attempt === 1 ? handlers : retellTo(handlers, name, attempt),
+      middleware: [runOnce(thrown.reject), ...attemptMiddleware(options.middleware)],
+    },
+    tasks,
+  );
   // It is asked when another attempt would follow, also after what the handler itself did not throw.
   const backoff = ({ error }: BackoffInput) => {
     thrown.reject(error);
@@ -82,27 +88,40 @@ class LoneManager extends TaskManager {
   }
 }
 
-/** What a handler throws decides this run; were it a retry or a steering, the task would go on. */
-function callOnce(
-  { run, ...entry }: HandlerEntry,
-  attempt: number,
-  decide: (thrown: unknown) => void,
-): HandlerEntry {
-  if (run === undefined) return entry;
+/** What is thrown decides the run: were it followed by a retry or a steering, the task would go on. */
+function runOnce(decide: (thrown: unknown) => void): AttemptMiddleware {
   let called = false;
-  return {
-    ...entry,
-    run: async (payload, context) => {
-      if (called) throw cancelTask("a handler is run once");
-      called = true;
-      try {
-        return await run(payload, attempt === 1 ? context : retell(context, attempt));
-      } catch (thrown) {
-        decide(thrown);
-        throw thrown;
-      }
-    },
+  return async (_context, next) => {
+    if (called) throw cancelTask("a handler is run once");
+    called = true;
+    try {
+      return await next();
+    } catch (thrown) {
+      decide(thrown);
+      throw thrown;
+    }
   };
+}
+
+/** What wraps attempts, without what wraps calls: nobody called. */
+function attemptMiddleware(given: readonly MiddlewareEntry[] = []): MiddlewareEntry[] {
+  return given.flatMap((one): MiddlewareEntry[] => {
+    if (typeof one === "function") return [one];
+    return one.attempt === undefined ? [] : [{ name: one.name, attempt: one.attempt.bind(one) }];
+  });
+}
+
+/** The handlers, of which one is told another attempt than the first. */
+function retellTo(handlers: AnyHandlers | undefined, name: string, attempt: number): AnyHandlers | undefined {
+  const entries = handlers === undefined ? {} : handlerEntries(handlers);
+  const entry = Object.hasOwn(entries, name) ? entries[name] : undefined;
+  const run = entry?.run;
+  if (entry === undefined || run === undefined) return handlers;
+  const retold: HandlerEntry = {
+    ...entry,
+    run: (payload, context) => run(payload, retell(context, attempt)),
+  };
+  return defineHandlers<Record<string, Schema>, Record<string, HandlerEntry>>({ [name]: retold });
 }
 
 /** The context as it is, but for the attempt that it tells. */

@@ -142,11 +142,11 @@ export class TestManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
   }
 
   /**
-   * Runs a handler once and by itself, as a real attempt with its schemas and its timeout, in no queue of
-   * `tasks` and under none of its limits. What it enqueues through its context goes to `tasks`, and is
-   * recorded. Time stands still: `advance` it where the handler waits for the clock or its timeout. A
-   * rejection that comes before anybody awaits it is not reported as unhandled.
-   * @throws what the handler threw, steering included, as it threw it
+   * Runs a handler once and by itself, as a real attempt with its schemas, its timeout and the middleware
+   * that wraps attempts, in no queue of `tasks` and under none of its limits. What it enqueues through its
+   * context goes to `tasks`, and is recorded. Time stands still: `advance` it where the handler waits for the
+   * clock or its timeout. A rejection that comes before anybody awaits it is not reported as unhandled.
+   * @throws what the handler (or middleware) threw, steering included, as it threw it
    * @throws {TaskTimeoutError} @throws {UnknownHandlerError} @throws {PayloadError} @throws {ResultError}
    * @throws {OptionError}
    */
@@ -244,7 +244,7 @@ export class TestManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
 /**
  * A real task manager for tests of code that enqueues: its time and its chance are under control, it records
  * what is enqueued, and by itself it runs nothing. It needs no test framework, and works in each. `close` it
- * when the test is over.
+ * when the test is over. Middleware sees a call of `execute` as one of `enqueueAsync`.
  * @throws {OptionError} for a wrong or unknown option
  */
 export function createTestManager<H extends AnyHandlers = AnyHandlers>(

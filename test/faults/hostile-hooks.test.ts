@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Hooks } from "../../src/index.js";
-import type { TaskEvent, TaskEventType } from "../../src/task/task-event.js";
+import type { TaskEventType } from "../../src/task/task-event.js";
 import {
   EVENTS,
   expectSound,
@@ -21,6 +21,7 @@ const HOOKS = {
   finished: "onFinished",
   dropped: "onTaskDropped",
   abandoned: "onAbandoned",
+  resultDropped: "onResultDropped",
   stopping: "onStopping",
 } as const satisfies Record<(typeof EVENTS)[number], keyof Hooks>;
 
@@ -44,7 +45,7 @@ describe.each(["reject", "drop-oldest"] as const)("with whenFull: %s", (whenFull
     const scene = setScene(whenFull, { hooks });
     const events: string[] = [];
     scene.tasks.core.journal.events.subscribe((event) => {
-      if (event.type !== "resultDropped") events.push(`${HOOKS[event.type]} ${idOf(taskOf(event))}`);
+      events.push(`${HOOKS[event.type]} ${idOf("task" in event ? event.task : event)}`);
     });
     await play(scene);
     expect(told).toEqual(events);
@@ -102,7 +103,3 @@ describe.each(["reject", "drop-oldest"] as const)("with whenFull: %s", (whenFull
     },
   );
 });
-
-function taskOf(event: TaskEvent): unknown {
-  return "task" in event ? event.task : undefined;
-}

@@ -9,6 +9,7 @@ import {
 } from "../../src/errors.js";
 import type { Backoff } from "../../src/task/backoff.js";
 import { exponential, fixed } from "../../src/task/backoff.js";
+import type { MiddlewareEntry } from "../../src/task/middleware.js";
 import { cancelTask, rateLimited, reschedule, skipRetry } from "../../src/task/steering.js";
 import type { TaskContext, TaskFunction } from "../../src/task/task-context.js";
 import type { TaskEvent } from "../../src/task/task-event.js";
@@ -41,6 +42,9 @@ const BACKOFFS: Record<TaskShape["backoff"], Backoff> = {
   },
 };
 
+/** Passes everything on as it is. */
+const PASSING: readonly MiddlewareEntry[] = [(_, next) => next(), { call: (_, next) => next() }];
+
 /** One run of the interpreter: the manager under test, the model, and what the test holds in its hands. */
 export class Run {
   readonly clock = new ManualClock();
@@ -62,6 +66,7 @@ export class Run {
     this.tasks = new OpenManager({
       ...{ clock: this.clock, random: seededRandom(settings.seed), ...rate },
       ...{ concurrency, capacity, whenFull, strictQueues, retention, autoStart },
+      middleware: settings.wrapped ? PASSING : [],
       ...{ maxAbandoned: settings.maxAbandoned, killAfterMs: settings.killAfterMs },
       queues: { wide: { ...WIDE }, narrow: queueRate === undefined ? {} : { rateLimit: queueRate } },
     });

@@ -79,6 +79,8 @@ export interface Settings {
   readonly killAfterMs: number;
   readonly retention: { readonly maxEntries: number; readonly ttlMs: number };
   readonly autoStart: boolean;
+  /** Whether attempts and calls pass through middleware, which must not show. */
+  readonly wrapped: boolean;
   /**
    * Steps that this run leaves out, and options that its tasks do not have: what is rare among everything is
    * common among a few (swarm testing, Groce and others, 2012).
@@ -184,6 +186,7 @@ export const settings: fc.Arbitrary<Settings> = fc.record({
     ttlMs: fc.constantFrom(0, 20, 100, 3_600_000),
   }),
   autoStart: fc.constantFrom(true, true, true, true, false),
+  wrapped: fc.boolean(),
   without: fc.subarray<keyof TaskShape | Step["do"]>([
     ...(["enqueueMany", "enqueueAsync", "block", "cancelByHandle", "cancelById", "abortSignal"] as const),
     ...(["cancelAll", "reprioritize", "pause", "setConcurrency", "setRate", "setRetention"] as const),

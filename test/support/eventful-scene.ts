@@ -2,9 +2,11 @@ import { expect } from "vitest";
 import {
   fixed,
   reschedule,
+  type TaskFunction,
   type TaskHandle,
   type TaskManagerOptions,
   type TaskManagerStats,
+  type TaskOptions,
 } from "../../src/index.js";
 import { isTerminal } from "../../src/task/states.js";
 import type { TaskEventType } from "../../src/task/task-event.js";
@@ -17,7 +19,7 @@ export const MOST_REACTIONS = 40;
 
 export const EVENTS = [
   ...(["queued", "scheduled", "started", "retried", "rescheduled", "finished"] as const),
-  ...(["progress", "dropped", "abandoned", "stopping"] as const),
+  ...(["progress", "dropped", "abandoned", "resultDropped", "stopping"] as const),
 ] satisfies readonly TaskEventType[];
 
 /** What the test holds of one run. */
@@ -50,9 +52,9 @@ export function setScene(whenFull: "reject" | "drop-oldest", options?: TaskManag
     mostWaiting: 0,
     ids: 0,
   };
+  tasks.subscribe({ capacity: 1 }); // nobody reads it
   tasks.core.journal.events.subscribe((event) => {
     scene.seen.add(event.type);
-    if (event.type === "stopping" || event.type === "resultDropped") return;
     if (event.type === "queued") scene.mostWaiting = Math.max(scene.mostWaiting, newlyWaiting(tasks));
     if (event.type !== "finished") return;
     const { id, state, reason } = event.task;
@@ -74,9 +76,9 @@ function newlyWaiting({ core }: OpenManager): number {
 export async function play(scene: Scene): Promise<void> {
   const { clock, tasks, handles } = scene;
   const refused = () => undefined;
-  const enqueue = (...input: Parameters<OpenManager["enqueue"]>) => {
+  const enqueue = (work: TaskFunction, options?: TaskOptions) => {
     try {
-      handles.push(tasks.enqueue(...input));
+      handles.push(tasks.enqueue(work, options));
     } catch (error) {
       if (!isRefusal(error)) throw error;
     }

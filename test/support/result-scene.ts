@@ -1,5 +1,6 @@
 import { Broadcaster } from "../../src/core/events/broadcaster.js";
 import { EventStream } from "../../src/core/events/event-stream.js";
+import { ObserverErrors } from "../../src/core/events/observer-errors.js";
 import { readSubscribeOptions } from "../../src/core/events/subscribe-options.js";
 import { Alarms } from "../../src/core/manager/alarms.js";
 import { FinishedEvent } from "../../src/task/finished-event.js";
@@ -11,7 +12,8 @@ import { newTask } from "./new-task.js";
 /** A broadcaster by itself, and who makes tasks end for it. */
 export class ResultScene {
   readonly clock = new ManualClock();
-  readonly events = new EventStream();
+  readonly errors = new ObserverErrors();
+  readonly events = new EventStream(this.errors);
   readonly alarms = new Alarms(this.clock);
   readonly results: Broadcaster;
   /** Attempts that run. */
@@ -22,7 +24,7 @@ export class ResultScene {
 
   constructor() {
     this.results = new Broadcaster({
-      ...{ clock: this.clock, events: this.events, alarms: this.alarms },
+      ...{ clock: this.clock, events: this.events, errors: this.errors, alarms: this.alarms },
       running: () => this.running,
       onUnblocked: () => this.unblocked++,
     });

@@ -160,4 +160,31 @@ describe("runHandler", () => {
     expect(await kit.runHandler("tell", null)).toEqual([7, "slow"]);
     expect(await kit.runHandler("plain", null)).toEqual([2, "main"]);
   });
+
+  it("runs within the middleware that wraps attempts, and not within what wraps calls", async () => {
+    const { kit: plain } = createKit();
+    await plain.runHandler("sendEmail", { to: "ada" });
+    const calls: string[] = [];
+    const named = {
+      attempt: async (_: TaskContext, next: () => Promise<unknown>) => `<${await next()}>`,
+      call: (_: unknown, next: () => unknown) => {
+        calls.push("a call");
+        return next();
+      },
+    };
+    const { kit } = createKit({ middleware: [async (_, next) => `[${await next()}]`, named] });
+    expect(await kit.runHandler("sendEmail", { to: "ada" })).toBe("[<sent to ada>]");
+    expect(calls).toEqual([]);
+    const closed = createKit({
+      middleware: [
+        () => {
+          throw reschedule({ delayMs: 5 });
+        },
+      ],
+    });
+    expect(await rejectionOf(closed.kit.runHandler("sendEmail", { to: "ada" }))).toMatchObject({
+      delayMs: 5,
+    });
+    expect(closed.sent).toEqual([]);
+  });
 });

@@ -27,6 +27,8 @@ function rowsOf(readme: string, marker: string): readonly string[] {
 
 const tables = [
   { marker: "manager-options", path: "src/core/manager/options.ts", name: "TaskManagerOptions" },
+  { marker: "retention-options", path: "src/core/manager/options.ts", name: "RetentionOptions" },
+  { marker: "subscribe-options", path: "src/task/subscription.ts", name: "SubscribeOptions" },
   { marker: "task-options", path: "src/task/task-options.ts", name: "TaskOptions" },
   { marker: "handler-options", path: "src/task/handler-definition.ts", name: "HandlerEntry" },
   { marker: "task-context", path: "src/task/task-context.ts", name: "TaskContext" },

@@ -70,14 +70,16 @@ export class Broadcaster {
    * @throws {SubscriptionLimitError}
    */
   subscribe(options: ResolvedSubscribeOptions, retained: readonly TaskResult[]): Subscription {
-    const { name = `subscriber-${++this.#made}`, filter, maxBytes, replay } = options;
+    const { name = `subscriber-${this.#made + 1}`, filter, maxBytes, replay } = options;
     const admits = filter && ((result: TaskResult) => this.#asks(filter, result, name));
     const meant = admits === undefined ? retained : retained.filter(admits);
     const results = replay === 0 ? [] : meant.slice(-replay);
     const isBounded = maxBytes !== Number.POSITIVE_INFINITY;
     const sizes = isBounded ? results.map(({ value }) => countJsonBytes(value, maxBytes)) : [];
     // All that runs code of users is done, but for those who hear of drops: they wait until it is open.
-    return this.#parts.events.hold(() => this.#openOne({ ...options, name }, admits, results, sizes));
+    const opened = this.#parts.events.hold(() => this.#openOne({ ...options, name }, admits, results, sizes));
+    if (options.name === undefined) this.#made++;
+    return opened;
   }
 
   /**

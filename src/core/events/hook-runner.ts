@@ -5,6 +5,9 @@ import type { EventStream } from "./event-stream.js";
 import type { ObserverErrors } from "./observer-errors.js";
 import { Outbox, type OutboxParts } from "./outbox.js";
 
+/** While so many calls wait, hooks are too slow for the tasks, which then wait for them. */
+const MAX_WAITING = 10_000;
+
 /** Which hook is told of which event. */
 const HOOKS = {
   queued: "onQueued",
@@ -46,6 +49,8 @@ export interface HookRunnerParts extends OutboxParts {
 export class HookRunner {
   readonly #parts: HookRunnerParts;
   readonly #calls: Outbox<HookCall>;
+  /** Told when they are no longer behind; set by who waits for that. */
+  onCaughtUp: (() => void) | undefined = undefined;
 
   constructor(parts: HookRunnerParts) {
     this.#parts = parts;
@@ -55,6 +60,11 @@ export class HookRunner {
   /** Hook calls that are still to be made. */
   get waiting(): number {
     return this.#calls.size;
+  }
+
+  /** Whether no attempt should start, lest the calls that wait grow without a bound. */
+  get behind(): boolean {
+    return this.#calls.size >= MAX_WAITING;
   }
 
   /** Calls these hooks from now on; once disposed, not even for what has happened before. */
@@ -71,12 +81,16 @@ export class HookRunner {
     };
   }
 
-  /** Resolves when hooks have been called for all that happened before; it does not wait for what they do. */
-  async settled(): Promise<void> {
-    await this.#calls.settled();
+  /**
+   * Resolves when hooks have been called for all that happened before, or when the time has come; it does not
+   * wait for what they do.
+   */
+  async settled(until?: number): Promise<void> {
+    await this.#calls.settled(until);
   }
 
   #call({ observer, event }: HookCall): void {
+    if (this.#calls.size === MAX_WAITING - 1) this.onCaughtUp?.();
     if (observer.ended) return;
     const name = HOOKS[event.type];
     callObserver(

@@ -50,8 +50,8 @@ export class ObserverErrors {
     this.#reports.push({ error, origin: Object.freeze({ source, name }) });
   }
 
-  /** Resolves when all that was recorded before this call is reported. */
-  async reported(): Promise<void> {
-    await this.#reports?.settled();
+  /** Resolves when all that was recorded before this call is reported, or when the time has come. */
+  async reported(until?: number): Promise<void> {
+    await this.#reports?.settled(until);
   }
 }

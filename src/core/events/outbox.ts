@@ -56,11 +56,11 @@ export class Outbox<T> {
     queueMicrotask(this.#deliverSoon);
   }
 
-  /** Resolves when all that has been pushed before this call is delivered. */
-  async settled(): Promise<void> {
+  /** Resolves when all that has been pushed before this call is delivered, or when the time has come. */
+  async settled(until = Number.POSITIVE_INFINITY): Promise<void> {
     const { clock } = this.#parts;
     const upTo = this.#pushed;
-    while (this.#pushed - this.#line.size < upTo)
+    while (this.#pushed - this.#line.size < upTo && clock.now() < until)
       await new Promise<void>((resolve) => clock.setImmediate(resolve));
   }
 

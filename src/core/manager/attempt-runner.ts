@@ -11,13 +11,15 @@ import { Attempt, type AttemptKeeper, type EnqueueArguments } from "./attempt.js
 import type { Backlog } from "./backlog.js";
 import type { Carriers } from "./carriers.js";
 import { type AbortCause, stoppedError } from "./conclude.js";
-import { Concluder, type Rescheduling, type TimedConclusion, type TimedRetry } from "./concluder.js";
+import { Concluder, type TimedConclusion } from "./concluder.js";
 import type { Journal } from "./journal.js";
 import type { Lane } from "./lane.js";
 import type { Lifecycle } from "./lifecycle.js";
 import { Progress } from "./progress.js";
+import { Readmission } from "./readmission.js";
 import type { Settler } from "./settler.js";
 import type { TaskTally } from "./tally.js";
+import type { WrappedAttempts } from "./wrapped-attempts.js";
 
 export interface AttemptRunnerParts {
   readonly clock: Clock;
@@ -31,6 +33,8 @@ export interface AttemptRunnerParts {
   readonly journal: Journal;
   readonly tally: TaskTally;
   readonly enqueue: (...given: EnqueueArguments) => string;
+  /** Middleware round attempts; undefined where there is none. */
+  readonly wrapped: WrappedAttempts | undefined;
   /** A slot may have become free, or a task ready. */
   readonly onProgress: () => void;
 }
@@ -43,12 +47,17 @@ export interface AttemptRunnerParts {
 export class AttemptRunner implements AttemptKeeper {
   readonly #parts: AttemptRunnerParts;
   readonly #concluder: Concluder;
+  readonly #readmission: Readmission;
+  readonly #begin: (attempt: Attempt) => void;
   /** In no particular order; a running task's ticket is its attempt's place here. */
   readonly #running: Attempt[] = [];
 
   constructor(parts: AttemptRunnerParts) {
     this.#parts = parts;
     this.#concluder = new Concluder(parts);
+    this.#readmission = new Readmission(parts);
+    const { wrapped } = parts;
+    this.#begin = wrapped === undefined ? begin : (attempt) => wrapped.begin(attempt);
   }
 
   /** Attempts that hold a slot. */
@@ -146,12 +155,12 @@ export class AttemptRunner implements AttemptKeeper {
     const { task } = attempt;
     const captured = task.captured as CapturedContext | undefined;
     if (!carriers.attached) {
-      carriers.enter(captured, begin, attempt);
+      carriers.enter(captured, this.#begin, attempt);
       return;
     }
     void carriers.run(captured, task, () => {
       const outcome = attempt.outcome();
-      begin(attempt);
+      this.#begin(attempt);
       return outcome;
     });
   }
@@ -166,7 +175,8 @@ export class AttemptRunner implements AttemptKeeper {
   /** The handler went on after its abort: by force where there is one, else without its slot. */
   #giveUp(attempt: Attempt, now: number): void {
     const { lane } = attempt;
-    if (lane.executor.kill(attempt)) return;
+    const { wrapped } = this.#parts;
+    if (wrapped === undefined ? lane.executor.kill(attempt) : wrapped.kill(attempt)) return;
     attempt.progress?.end(now);
     lane.abandoned++;
     this.#parts.tally.abandoned++;
@@ -178,7 +188,7 @@ export class AttemptRunner implements AttemptKeeper {
     const conclusion = this.#concluder.conclude(attempt, outcome);
     this.#recordEnd(attempt);
     if (abandoned) {
-      rememberAttempt(attempt.task, now);
+      attempt.task.rememberAttempt(now);
       this.#parts.journal.record("abandoned", attempt.task);
     }
     this.#act(attempt, conclusion, now, abandoned);
@@ -203,7 +213,7 @@ export class AttemptRunner implements AttemptKeeper {
 
   #act(attempt: Attempt, conclusion: TimedConclusion, now: number, abandoned: boolean): void {
     const { task } = attempt;
-    const { settler, limiter } = this.#parts;
+    const { settler } = this.#parts;
     switch (conclusion.next) {
       case "complete":
         settler.complete(task, conclusion.value, now);
@@ -213,78 +223,16 @@ export class AttemptRunner implements AttemptKeeper {
         settler.defeat(task, { ...conclusion, transition: conclusion.next }, now, abandoned);
         break;
       case "retry":
-        this.#retry(attempt, conclusion, now, abandoned);
+        this.#readmission.retry(attempt, conclusion, now, abandoned);
         break;
       case "reschedule":
-        closeLimit(limiter, task, conclusion, now);
-        this.#reschedule(task, conclusion.reason, conclusion.delayMs, now);
-    }
-  }
-
-  #retry({ task, group }: Attempt, { delayMs, error }: TimedRetry, now: number, abandoned: boolean): void {
-    const { tally, journal } = this.#parts;
-    if (this.#tooLate(task, now + delayMs, now, abandoned)) return;
-    tally.retried++;
-    group.queue.tally.retried++;
-    if (group.handler !== undefined) group.handler.tally.retried++;
-    this.#again(task, "backoff", delayMs, now, () => journal.recordRetried(task, delayMs, error));
-  }
-
-  #reschedule(task: Task, reason: "rescheduled" | "rate-limited", delayMs: number, now: number): void {
-    const { tally, journal } = this.#parts;
-    if (this.#tooLate(task, now + delayMs, now, false)) return;
-    task.attempt--;
-    task.sequence = 0; // it takes its place anew when it falls due
-    tally.rescheduled++;
-    this.#again(task, reason, delayMs, now, () => journal.recordRescheduled(task, delayMs));
-  }
-
-  /** Whether a stop leaves no time for one more attempt; the task is then ended. */
-  #tooLate(task: Task, dueAt: number, now: number, abandoned: boolean): boolean {
-    const { lifecycle, settler } = this.#parts;
-    if (dueAt <= lifecycle.lastStartAt) return false;
-    const error = stoppedError(task);
-    settler.defeat(task, { transition: "cancel", reason: "stopped", error }, now, abandoned);
-    return true;
-  }
-
-  #again(
-    task: Task,
-    reason: "backoff" | "rescheduled" | "rate-limited",
-    delayMs: number,
-    now: number,
-    record: () => void,
-  ): void {
-    const { backlog } = this.#parts;
-    rememberAttempt(task, now);
-    task.readyAt = now + delayMs;
-    if (delayMs > 0) {
-      task.move("running", "schedule", reason);
-      backlog.addDelayed(task, now + delayMs);
-      record();
-    } else {
-      task.move("running", "queue");
-      record();
-      if (task.state === "queued") backlog.addReady(task); // unless who heard of it has ended the task
+        this.#readmission.reschedule(task, conclusion, now);
     }
   }
 }
 
 function begin(attempt: Attempt): void {
   attempt.lane.executor.run(attempt);
-}
-
-/** What the other side said to one attempt holds for all tasks of its handler, or for all there are. */
-function closeLimit(limiter: Limiter, task: Task, { reason, scope, delayMs }: Rescheduling, now: number) {
-  if (scope === "all") limiter.closeUntil(now + delayMs);
-  else if (reason === "rate-limited" && task.handler !== undefined)
-    limiter.handlers.closeUntil(task.handler, now + delayMs, now);
-}
-
-/** Keeps what the instants of a task say of the attempt that has ended, before they change. */
-function rememberAttempt(task: Task, now: number): void {
-  if (task.pastAttempt !== undefined || task.startedAt === undefined) return;
-  task.pastAttempt = { waitMs: task.waitMs ?? 0, runMs: now - task.startedAt };
 }
 
 /** Whether the cause of its abort says what becomes of the task, and not only of this attempt. */

@@ -139,6 +139,10 @@ class AttemptContext implements TaskContext {
     return this.#attempt.task.handler;
   }
 
+  get name(): string | undefined {
+    return this.#attempt.task.details?.name;
+  }
+
   get queue(): string {
     return this.#attempt.task.queue;
   }

@@ -1,51 +1,98 @@
 import { expected } from "../../task/checks.js";
+import type { CallRequest, RequestedTask, WrappedCall } from "../../task/middleware.js";
 import type { TaskFunction } from "../../task/task-context.js";
+import type { CallChain } from "../events/call-chain.js";
+import type { EnqueueArguments } from "./attempt.js";
+import { toArguments, toCallRequest } from "./call-requests.js";
 import type { Intake } from "./intake.js";
 import type { LocalTaskHandle } from "./task-handle.js";
 import type { TaskPlanner, TaskRequest } from "./task-plan.js";
 
+type Handle = LocalTaskHandle<unknown>;
+
+export interface CallsParts {
+  readonly intake: Intake;
+  readonly planner: TaskPlanner;
+  /** Middleware round calls; undefined where there is none. */
+  readonly callChain: CallChain | undefined;
+}
+
 /**
  * The calls that bring tasks in, untyped: each is given a function and its options, or the name of a handler,
- * a payload and options.
+ * a payload and options. Middleware wraps them, and what it passes on is checked as anything else.
  */
 export class Calls {
-  readonly #intake: Intake;
-  readonly #planner: TaskPlanner;
+  readonly #parts: CallsParts;
 
-  constructor(intake: Intake, planner: TaskPlanner) {
-    this.#intake = intake;
-    this.#planner = planner;
+  constructor(parts: CallsParts) {
+    this.#parts = parts;
   }
 
-  enqueue(first: unknown, second: unknown, third: unknown): LocalTaskHandle<unknown> {
-    if (isFunction(first)) return this.#intake.accept(first, this.#planner.plan(second));
-    const { work, plan } = this.#planner.request(first, second, third);
-    return this.#intake.accept(work, plan);
+  enqueue(...given: EnqueueArguments): Handle {
+    const { callChain } = this.#parts;
+    if (callChain === undefined) return this.#enqueue(...given);
+    return callChain.sync(toCallRequest("enqueue", [given]), ({ tasks }) => this.#enqueue(...only(tasks)));
   }
 
-  async enqueueAsync(first: unknown, second: unknown, third: unknown): Promise<LocalTaskHandle<unknown>> {
-    if (isFunction(first)) return await this.#intake.acceptWhenRoom(first, this.#planner.plan(second));
-    this.#intake.refuseUnlessAccepting(); // before a schema is set to work
-    const [plan, call] = this.#planner.startRequest(first, second, third);
-    const work = call instanceof Promise ? await this.#intake.whenChecked(call, plan) : call;
-    return await this.#intake.acceptWhenRoom(work, plan);
+  enqueueAsync(...given: EnqueueArguments): Promise<Handle> {
+    return this.#promised("enqueueAsync", given, (passed) => this.#enqueueAsync(...passed));
   }
 
-  enqueueMany(entries: unknown): LocalTaskHandle<unknown>[] {
+  enqueueMany(entries: unknown): Handle[] {
+    const { callChain } = this.#parts;
     if (!Array.isArray(entries)) throw expected("entries", "an array", entries);
-    return this.#intake.acceptAll(entries.map((entry: unknown) => this.#read(entry)));
+    const given = entries.map((entry: unknown): readonly unknown[] =>
+      Array.isArray(entry) ? entry : [entry],
+    );
+    if (callChain === undefined) return this.#enqueueMany(given);
+    const request = toCallRequest("enqueueMany", given);
+    return callChain.sync(request, ({ tasks }) => this.#enqueueMany(tasks.map(toArguments)));
   }
 
-  async execute(first: unknown, second: unknown, third: unknown): Promise<unknown> {
-    const handle = await this.enqueueAsync(first, second, third);
-    return await handle.result();
+  execute(...given: EnqueueArguments): Promise<unknown> {
+    return this.#promised("execute", given, async (passed) => (await this.#enqueueAsync(...passed)).result());
   }
 
-  #read(entry: unknown): TaskRequest {
-    const [first, second, third]: readonly unknown[] = Array.isArray(entry) ? entry : [entry];
-    if (isFunction(first)) return { work: first, plan: this.#planner.plan(second) };
-    return this.#planner.request(first, second, third);
+  #promised<T>(
+    call: WrappedCall,
+    given: EnqueueArguments,
+    perform: (passed: EnqueueArguments) => Promise<T>,
+  ): Promise<T> {
+    const { callChain } = this.#parts;
+    if (callChain === undefined) return perform(given);
+    return callChain.promised(toCallRequest(call, [given]), ({ tasks }) => perform(only(tasks)));
   }
+
+  #enqueue(...[first, second, third]: EnqueueArguments): Handle {
+    const { intake, planner } = this.#parts;
+    if (isFunction(first)) return intake.accept(first, planner.plan(second));
+    const { work, plan } = planner.request(first, second, third);
+    return intake.accept(work, plan);
+  }
+
+  async #enqueueAsync(...[first, second, third]: EnqueueArguments): Promise<Handle> {
+    const { intake, planner } = this.#parts;
+    if (isFunction(first)) return await intake.acceptWhenRoom(first, planner.plan(second));
+    intake.refuseUnlessAccepting(); // before a schema is set to work
+    const [plan, call] = planner.startRequest(first, second, third);
+    const work = call instanceof Promise ? await intake.whenChecked(call, plan) : call;
+    return await intake.acceptWhenRoom(work, plan);
+  }
+
+  #enqueueMany(entries: readonly (readonly unknown[])[]): Handle[] {
+    return this.#parts.intake.acceptAll(entries.map((entry) => this.#read(entry)));
+  }
+
+  #read([first, second, third]: readonly unknown[]): TaskRequest {
+    const { planner } = this.#parts;
+    if (isFunction(first)) return { work: first, plan: planner.plan(second) };
+    return planner.request(first, second, third);
+  }
+}
+
+function only(tasks: CallRequest["tasks"]): EnqueueArguments {
+  const [task] = tasks;
+  return toArguments(task as RequestedTask);
 }
 
 function isFunction(value: unknown): value is TaskFunction {

@@ -3,7 +3,9 @@ import type { AsyncContextCarrier } from "../../ports/context-carrier.js";
 import type { Executor } from "../../ports/executor.js";
 import type { Random } from "../../ports/random.js";
 import type { Task } from "../../task/task.js";
+import { AttemptChain } from "../events/attempt-chain.js";
 import { Broadcaster } from "../events/broadcaster.js";
+import { CallChain } from "../events/call-chain.js";
 import { HookRunner } from "../events/hook-runner.js";
 import { ObserverErrors } from "../events/observer-errors.js";
 import { Limiter, type LimiterOptions } from "../limiter/limiter.js";
@@ -34,6 +36,7 @@ import { SignalListeners } from "./signal-listeners.js";
 import { createTally } from "./tally.js";
 import { TaskPlanner } from "./task-plan.js";
 import { Watches } from "./watches.js";
+import { WrappedAttempts } from "./wrapped-attempts.js";
 
 /** What the core is given of the world. */
 export interface World {
@@ -69,6 +72,7 @@ function layGround(options: ResolvedOptions, { random, carrier, inline, ...world
     ...{ clock, random, alarms, registry, limiter, lane, signals, observerErrors, journal, hooks },
     calendar: new Calendar(clock),
     carriers: new Carriers(carrier, observerErrors),
+    callChain: wrapCalls(options, observerErrors),
     conditions: new Conditions(signals),
     keepAlive: new KeepAlive(clock),
     lifecycle: new Lifecycle(),
@@ -81,12 +85,14 @@ function layGround(options: ResolvedOptions, { random, carrier, inline, ...world
     }),
     retention: new Retention(registry, alarms, options.retention),
     tally: createTally(),
+    wrapped: wrapAttempts(options),
   };
 }
 
 export function assembleCore(options: ResolvedOptions, world: World) {
   const ground = layGround(options, world);
-  const { alarms, clock, conditions, journal, keepAlive, lane, lifecycle, queues, signals } = ground;
+  const { alarms, callChain, clock, conditions, journal, keepAlive, lane, lifecycle, queues, signals } =
+    ground;
   const { killAfterMs } = options.settings;
   const backlog = new Backlog(queues, lane, alarms, {
     ready: (task) => {
@@ -125,13 +131,17 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     ...{ ...ground, capacity, whenFull, backlog, canceller, settler, watches },
     handleHost: { clock, alarms, signals, cancelTask },
   });
-  const calls = new Calls(intake, ground.planner);
+  const calls = new Calls({ ...ground, intake });
   const isPaused = (task: Task) =>
     !lifecycle.started || dispatcher.paused || queues.known(task.queue)?.isClosedBy(PAUSED) === true;
   const release = async () => {
     alarms.close();
     keepAlive.close();
     await lane.executor.close();
+    if (callChain === undefined) return;
+    // Middleware that is about to give what a task ended with shall come to it.
+    if (callChain.waiting > 0) await new Promise<void>((resolve) => clock.setImmediate(resolve));
+    callChain.close();
   };
   const shutdown = new Shutdown({
     ...{ ...ground, intake, canceller, results, runner, settler, killAfterMs, isPaused, release },
@@ -141,6 +151,20 @@ export function assembleCore(options: ResolvedOptions, world: World) {
 
 function toLimits({ rateLimit, queueRates, handlerRates }: ResolvedOptions): LimiterOptions {
   return { shared: rateLimit, queues: queueRates, handlers: handlerRates };
+}
+
+/** What wraps attempts; undefined when nothing does. */
+function wrapAttempts({ middleware }: ResolvedOptions): WrappedAttempts | undefined {
+  const layers = middleware.flatMap(({ name, attempt }) =>
+    attempt === undefined ? [] : [{ name, attempt }],
+  );
+  return layers.length === 0 ? undefined : new WrappedAttempts(new AttemptChain(layers));
+}
+
+/** What wraps the calls that hand tasks in; undefined when nothing does. */
+function wrapCalls({ middleware }: ResolvedOptions, errors: ObserverErrors): CallChain | undefined {
+  const layers = middleware.flatMap(({ name, call }) => (call === undefined ? [] : [{ name, call }]));
+  return layers.length === 0 ? undefined : new CallChain(layers, errors);
 }
 
 /** Eight characters that tell the ids of one manager from those of another, and a dash. */

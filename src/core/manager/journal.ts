@@ -12,6 +12,8 @@ import type { ObserverErrors } from "../events/observer-errors.js";
 export class Journal {
   readonly events: EventStream;
   readonly #clock: Clock;
+  #wallOffset = 0;
+  #lookedAt = Number.NEGATIVE_INFINITY;
 
   constructor(clock: Clock, errors: ObserverErrors) {
     this.#clock = clock;
@@ -19,16 +21,16 @@ export class Journal {
   }
 
   snapshot(task: Task): TaskSnapshot {
-    return toSnapshot(task, this.#wallOffset());
+    return toSnapshot(task, this.#lookAtCalendar());
   }
 
   /** Of a task that has ended. */
   result(task: Task, value: unknown): TaskResult {
-    return toTaskResult(task, value, this.#wallOffset());
+    return toTaskResult(task, value, this.#lookAtCalendar());
   }
 
   record(type: "queued" | "scheduled" | "started" | "dropped" | "abandoned", task: Task): void {
-    if (this.events.hears(type)) this.events.publish({ type, task: this.snapshot(task) });
+    if (this.events.hears(type)) this.#publish({ type, task: this.snapshot(task) });
   }
 
   recordProgress(task: Task, value: unknown): void {
@@ -36,17 +38,18 @@ export class Journal {
   }
 
   recordRetried(task: Task, delayMs: number, error: Error): void {
-    if (this.events.hears("retried"))
-      this.#publish({ type: "retried", task: this.snapshot(task), delayMs, error });
+    if (!this.events.hears("retried")) return;
+    this.#publish({ type: "retried", task: this.snapshot(task), delayMs, error });
   }
 
   recordRescheduled(task: Task, delayMs: number): void {
-    if (this.events.hears("rescheduled"))
-      this.#publish({ type: "rescheduled", task: this.snapshot(task), delayMs });
+    if (!this.events.hears("rescheduled")) return;
+    this.#publish({ type: "rescheduled", task: this.snapshot(task), delayMs });
   }
 
   recordFinished(task: Task, value: unknown): void {
-    if (this.events.hears("finished")) this.#publish(new FinishedEvent(task, value, this.#wallOffset()));
+    if (!this.events.hears("finished")) return;
+    this.#publish(new FinishedEvent(task, value, this.#wallOffsetOf(task)));
   }
 
   recordStopping(graceful: boolean): void {
@@ -58,7 +61,16 @@ export class Journal {
   }
 
   /** What turns a monotonic instant into one since the epoch. */
-  #wallOffset(): number {
+  #lookAtCalendar(): number {
     return this.#clock.wallNow() - this.#clock.now();
+  }
+
+  /** Tasks that end within one millisecond share a look at the calendar: it takes as long as their events. */
+  #wallOffsetOf({ finishedAt = 0 }: Task): number {
+    if (Math.abs(finishedAt - this.#lookedAt) >= 1) {
+      this.#lookedAt = finishedAt;
+      this.#wallOffset = this.#lookAtCalendar();
+    }
+    return this.#wallOffset;
   }
 }

@@ -6,6 +6,7 @@ import * as check from "../../task/checks.js";
 import type { HandlerDefinition } from "../../task/handler-definition.js";
 import { type AnyHandlers, definitionsOf } from "../../task/handler-registry.js";
 import { type Hooks, readHooks } from "../../task/hooks.js";
+import { type MiddlewareEntry, middlewareCheck, type NamedMiddleware } from "../../task/middleware.js";
 import type { ObserverErrorReporter } from "../../task/observer-error.js";
 import { type RateLimitOptions, rateLimitCheck } from "../../task/rate-limit.js";
 import { BUILT_IN_SETTINGS, resolveSettings, type TaskSettings } from "../../task/settings.js";
@@ -98,6 +99,10 @@ export interface TaskManagerOptions<H extends AnyHandlers = AnyHandlers> {
    * be told, further ones are only counted, and so is what this function throws. Default: none.
    */
   onObserverError?: ObserverErrorReporter | undefined;
+  /**
+   * Wraps attempts and calls, the first given outermost; a bare function wraps attempts. Default: none.
+   */
+  middleware?: readonly MiddlewareEntry[] | undefined;
   /** False: tasks are accepted, but none starts before `start()`. Default true. */
   autoStart?: boolean | undefined;
   /** When it aborts, the manager stops as by `stopNow`. */
@@ -126,6 +131,7 @@ export interface ResolvedOptions {
   readonly retention: RetentionLimits;
   readonly hooks: Hooks | undefined;
   readonly onObserverError: ObserverErrorReporter | undefined;
+  readonly middleware: readonly NamedMiddleware[];
   readonly autoStart: boolean;
   readonly signal: AbortSignal | undefined;
 }
@@ -177,6 +183,7 @@ const CHECKS: check.Checks<TaskManagerOptions> = {
   retention: (value, path) => check.readOptions(path, value, RETENTION_CHECKS),
   hooks: readHooks,
   onObserverError: check.callback(),
+  middleware: middlewareCheck,
   autoStart: check.flag,
   signal: check.abortSignal,
   clock: check.having<Clock>("a clock", "now", "wallNow", "setTimeout", "setImmediate"),
@@ -220,6 +227,7 @@ export function resolveOptions(read: TaskManagerOptions): ResolvedOptions {
     retention: readRetention(read.retention, DEFAULT_RETENTION),
     hooks: read.hooks,
     onObserverError: read.onObserverError,
+    middleware: middlewareCheck(read.middleware ?? [], "middleware"),
     autoStart: read.autoStart ?? true,
     signal: read.signal,
   });

@@ -55,6 +55,9 @@ export function readStopOptions(options: unknown): number {
   return readOptions<StopOptions>("", options, { deadlineMs: duration(0) }).deadlineMs ?? 10_000;
 }
 
+/** So long a stop waits for hook calls when all tasks are settled; they are made in any case. */
+const MAX_HOOKS_MS = 100;
+
 export interface ShutdownParts {
   readonly clock: Clock;
   readonly alarms: Alarms;
@@ -85,7 +88,7 @@ export interface ShutdownParts {
  *    aborted;
  * 3. what still runs `killAfterMs` later, or at the deadline where that is sooner, is given up by its own
  *    alarm;
- * 4. stopped, when no task is left: everything is let go, hooks have been told of all that happened, and the
+ * 4. stopped, when no task is left: everything is let go, hooks are told of all that happened, and the
  *    one report is given to all who called.
  *
  * A stop that comes while another is under way can only bring step 2 forward.
@@ -160,8 +163,9 @@ export class Shutdown implements Alarm {
     results.close();
     this.#unlisten?.();
     await release();
-    await hooks.settled();
-    await observerErrors.reported();
+    const until = clock.now() + MAX_HOOKS_MS;
+    await hooks.settled(until);
+    await observerErrors.reported(until);
     const durationMs = clock.now() - startedAt;
     return Object.freeze({ alive, ...this.#counts, interrupted: 0, durationMs });
   }

@@ -85,7 +85,7 @@ export interface TaskManagerStats {
   /** What became of the results of all subscriptions, those that have ended included. */
   readonly results: Readonly<ResultTally>;
   readonly subscriptions: readonly SubscriptionStats[];
-  /** Hook calls that are still to be made; many where hooks are slower than tasks. */
+  /** Hook calls that are still to be made. While there are 10,000 of them, no attempt starts. */
   readonly waitingHookCalls: number;
   /** How often an observer has thrown or rejected; see `onObserverError`. */
   readonly observerErrors: number;
@@ -96,6 +96,7 @@ export type HealthConcern =
   | "abandoned-holding-slots"
   | "rate-limited"
   | "blocked-by-subscriber"
+  | "blocked-by-hooks"
   | "stopping"
   | "stopped"
   | "paused"
@@ -149,6 +150,7 @@ export function toHealth(core: Core): TaskManagerHealth {
   if (lane.held > 0) concerns.push("abandoned-holding-slots");
   if (limiter.closedForMs(now) > 0) concerns.push("rate-limited");
   if (results.blocking) concerns.push("blocked-by-subscriber");
+  if (core.hooks.behind) concerns.push("blocked-by-hooks");
   if (lifecycle.phase === "ready") concerns.push("not-started");
   else if (lifecycle.phase === "stopped") concerns.push("stopped");
   else if (lifecycle.phase !== "running") concerns.push("stopping");

@@ -117,7 +117,7 @@ describe("a filter", () => {
     });
     const other = scene.subscribe();
     scene.finishMany(3);
-    expect([careless.published, other.buffered, scene.results.filterErrors]).toEqual([0, 3, 3]);
+    expect([careless.published, other.buffered, scene.errors.count]).toEqual([0, 3, 3]);
   });
 
   test("that gives a promise is counted likewise, and its rejection is nobody's", async () => {
@@ -128,7 +128,7 @@ describe("a filter", () => {
     const subscription = scene.subscribe({ filter: filter as (result: TaskResult) => boolean });
     scene.finishMany(2);
     await scene.clock.settle();
-    expect([subscription.published, scene.results.filterErrors]).toEqual([0, 2]);
+    expect([subscription.published, scene.errors.count]).toEqual([0, 2]);
   });
 
   test("may close its subscription, others, or open new ones", () => {
@@ -255,7 +255,7 @@ describe("results that are still to come, for who subscribes from within an even
       scene.subscribe();
     });
     scene.finish();
-    expect(scene.events.observerErrors).toBe(0);
+    expect(scene.errors.count).toBe(0);
     expect(scene.results.tally.published).toBe(0);
   });
 });

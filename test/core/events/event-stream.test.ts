@@ -59,7 +59,8 @@ describe("an event stream", () => {
   });
 
   test("hears a type while somebody listens to it, or to everything", () => {
-    const stream = new EventStream();
+    const errors = new ObserverErrors();
+    const stream = new EventStream(errors);
     const first = stream.subscribe(() => undefined, ["finished", "stopping", "finished"]);
     const second = stream.subscribe(() => undefined, ["finished"]);
     expect([stream.hears("finished"), stream.hears("started"), stream.active]).toEqual([true, false, true]);
@@ -75,7 +76,8 @@ describe("an event stream", () => {
   });
 
   test("calls a listener for the types that it named, and for no other", () => {
-    const stream = new EventStream();
+    const errors = new ObserverErrors();
+    const stream = new EventStream(errors);
     const heard: string[] = [];
     stream.subscribe(({ type }) => heard.push(type), ["resultDropped"]);
     stream.subscribe(({ type }) => heard.push(`any ${type}`));
@@ -84,11 +86,12 @@ describe("an event stream", () => {
     stream.publish(createEvent());
     stream.publish({ type: "resultDropped", ...drop });
     expect(heard).toEqual(["any stopping", "resultDropped", "any resultDropped"]);
-    expect(stream.observerErrors).toBe(0);
+    expect(errors.count).toBe(0);
   });
 
   test("tells which event is being delivered, how many were, and which are still to come", () => {
-    const stream = new EventStream();
+    const errors = new ObserverErrors();
+    const stream = new EventStream(errors);
     const [first, second] = [createEvent(), createEvent()];
     const seen: unknown[] = [];
     stream.subscribe((event) => {

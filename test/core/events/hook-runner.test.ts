@@ -3,6 +3,7 @@ import { AsyncContext } from "../../../src/adapters/system/async-context.js";
 import { EventStream } from "../../../src/core/events/event-stream.js";
 import { HookRunner } from "../../../src/core/events/hook-runner.js";
 import { ObserverErrors } from "../../../src/core/events/observer-errors.js";
+import { FinishedEvent } from "../../../src/task/finished-event.js";
 import { type Hooks, readHooks } from "../../../src/task/hooks.js";
 import type { TaskEvent, TaskEventType } from "../../../src/task/task-event.js";
 import { toSnapshot } from "../../../src/task/to-snapshot.js";
@@ -10,6 +11,7 @@ import { ManualClock } from "../../../src/testing/index.js";
 import { newTask } from "../../support/new-task.js";
 
 const task = toSnapshot(newTask(), 0);
+const finished = new FinishedEvent(newTask(), "secret", 0);
 const error = new Error("the attempt failed");
 const dropped = { id: "a", handler: undefined, queue: "default", subscription: "s" };
 
@@ -21,7 +23,7 @@ const CASES: readonly [TaskEvent, keyof Hooks, readonly unknown[]][] = [
   [{ type: "progress", task, value: 0.5 }, "onProgress", [task, 0.5]],
   [{ type: "retried", task, delayMs: 5, error }, "onRetried", [task, { delayMs: 5, error }]],
   [{ type: "rescheduled", task, delayMs: 7 }, "onRescheduled", [task, { delayMs: 7 }]],
-  [{ type: "finished", task, value: "secret" }, "onFinished", [task]],
+  [finished, "onFinished", [finished.task]],
   [{ type: "dropped", task }, "onTaskDropped", [task]],
   [{ type: "resultDropped", ...dropped }, "onResultDropped", [dropped]],
   [{ type: "abandoned", task }, "onAbandoned", [task]],
@@ -112,7 +114,7 @@ describe("hooks", () => {
     });
     hooks.observe({ onQueued: () => calls.push("queued"), onFinished: () => calls.push("finished") });
     for (const type of ["queued", "started"] as const) events.publish({ type, task });
-    events.publish({ type: "finished", task, value: 1 });
+    events.publish(finished);
     await hooks.settled();
     await new Promise((resolve) => setImmediate(resolve));
     expect(calls).toEqual(["queued", "finished"]);

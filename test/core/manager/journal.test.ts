@@ -1,9 +1,22 @@
 import { describe, expect, test } from "vitest";
 import { ObserverErrors } from "../../../src/core/events/observer-errors.js";
 import { Journal } from "../../../src/core/manager/journal.js";
-import type { TaskEventType } from "../../../src/task/task-event.js";
+import type { Task } from "../../../src/task/task.js";
+import type { TaskEvent, TaskEventType } from "../../../src/task/task-event.js";
 import { ManualClock } from "../../../src/testing/index.js";
 import { newTask } from "../../support/new-task.js";
+
+function setUp() {
+  const clock = new ManualClock({ wallNow: 1_000_000 });
+  const journal = new Journal(clock, new ObserverErrors());
+  const ended = (): Task => {
+    const task = newTask({ state: "running" });
+    task.move("running", "complete");
+    task.finishedAt = clock.now();
+    return task;
+  };
+  return { clock, journal, ended };
+}
 
 /** A clock that counts how often it was looked at, as is done for every picture. */
 class CountingClock extends ManualClock {
@@ -43,5 +56,45 @@ describe("a journal", () => {
     expect(clock.looks).toBe(11);
     listening[Symbol.dispose]();
     expect(heard).toHaveLength(4);
+  });
+
+  test("makes no event of a type that nobody hears", () => {
+    const { journal } = setUp();
+    const task = newTask({ state: "running" });
+    const heard: TaskEvent[] = [];
+    journal.events.subscribe((event) => heard.push(event), ["retried"]);
+    let pictures = 0;
+    const details = {
+      get name(): string | undefined {
+        pictures++;
+        return "a";
+      },
+    };
+    const watched = newTask({ state: "running", details });
+    journal.record("started", watched);
+    journal.recordRescheduled(watched, 10);
+    journal.recordFinished(watched, 1);
+    journal.recordStopping(true);
+    expect([heard.length, pictures]).toEqual([0, 0]);
+    journal.recordRetried(task, 10, new Error("once more"));
+    expect(heard).toMatchObject([{ type: "retried", delayMs: 10 }]);
+  });
+
+  test("follows the calendar where it is set anew, a millisecond later at the latest", async () => {
+    const { clock, journal, ended } = setUp();
+    const ends: (number | undefined)[] = [];
+    journal.events.subscribe((event) => {
+      if (event.type === "finished") ends.push(event.result.finishedAt);
+    });
+    journal.recordFinished(ended(), 1);
+    clock.shiftWall(60_000);
+    await clock.advance(0.5);
+    journal.recordFinished(ended(), 1);
+    await clock.advance(0.5);
+    journal.recordFinished(ended(), 1);
+    clock.shiftWall(-120_000);
+    await clock.advance(10);
+    journal.recordFinished(ended(), 1);
+    expect(ends).toEqual([1_000_000, 1_000_000.5, 1_060_001, 940_011]);
   });
 });

@@ -1,0 +1,16 @@
+/** What a line says beside its text. An error is in `err`. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** From the least to the most urgent. */
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+/**
+ * Where lines are logged: pino, the console, or whatever takes fields and then a text. What it returns is not
+ * looked at, and what it throws changes nothing.
+ */
+export interface Logger {
+  debug(fields: LogFields, text: string): unknown;
+  info(fields: LogFields, text: string): unknown;
+  warn(fields: LogFields, text: string): unknown;
+  error(fields: LogFields, text: string): unknown;
+}
