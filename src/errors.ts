@@ -16,6 +16,7 @@ export type MillraceErrorCode =
   | "MILLRACE_DEADLINE"
   | "MILLRACE_MANAGER_STOPPED"
   | "MILLRACE_RESULT_TIMEOUT"
+  | "MILLRACE_RESULT_EXPIRED"
   | "MILLRACE_UNKNOWN_HANDLER"
   | "MILLRACE_PAYLOAD"
   | "MILLRACE_ASYNC_SCHEMA"
@@ -81,15 +82,25 @@ export class QueueFullError extends MillraceError {
   }
 }
 
-/** A live or retained task already has this id. */
+/** A live or retained task already has this id, or a task holds this idempotency key. */
 export class DuplicateTaskError extends MillraceError {
   readonly code = "MILLRACE_DUPLICATE_TASK";
+  /** The task that is there; empty where two tasks of one call have a key and the first has no id yet. */
   readonly taskId: string;
+  /** The key that is held; undefined where the id is taken. */
+  readonly idempotencyKey: string | undefined;
 
-  constructor(taskId: string) {
-    super(`A task with the id ${JSON.stringify(taskId)} is already known to this manager`);
+  constructor(taskId: string, idempotencyKey?: string, message = describeDuplicate(taskId, idempotencyKey)) {
+    super(message);
     this.taskId = taskId;
+    this.idempotencyKey = idempotencyKey;
   }
+}
+
+function describeDuplicate(taskId: string, idempotencyKey: string | undefined): string {
+  if (idempotencyKey !== undefined)
+    return `The idempotency key ${JSON.stringify(idempotencyKey)} is held by task ${taskId}`;
+  return `A task with the id ${JSON.stringify(taskId)} is already known to this manager`;
 }
 
 /** An error that is about one task. */
@@ -145,6 +156,14 @@ export class ResultTimeoutError extends TaskError {
     super(`Task ${taskId} had no result after ${timeoutMs} ms; it goes on`, taskId);
     this.timeoutMs = timeoutMs;
   }
+}
+
+/**
+ * The task ended long ago and its result is no longer kept: it was pruned, while its idempotency key was
+ * still held.
+ */
+export class ResultExpiredError extends TaskError {
+  readonly code = "MILLRACE_RESULT_EXPIRED";
 }
 
 /** No handler of this name is registered. The message names the nearest one that is. */

@@ -24,6 +24,7 @@ export type { StopOptions, StopReport } from "./core/manager/shutdown.js";
 export type {
   GateStats,
   HealthConcern,
+  IdempotencyStats,
   LaneStats,
   LimiterStats,
   QueueStats,
@@ -51,6 +52,7 @@ export {
   PayloadError,
   QueueFullError,
   ResultError,
+  ResultExpiredError,
   ResultTimeoutError,
   SubscriptionLimitError,
   TaskCancelledError,
@@ -87,6 +89,7 @@ export type {
   RetriedDetails,
   StoppingDetails,
 } from "./task/hooks.js";
+export type { IdempotencyOptions, ManagerIdempotencyOptions, OnDuplicate } from "./task/idempotency.js";
 export { type JsonShape, type JsonValue, json } from "./task/json.js";
 export type { TaskMetadata } from "./task/metadata.js";
 export type {

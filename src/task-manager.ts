@@ -14,9 +14,9 @@ import { assembleCore, type Core } from "./core/manager/core.js";
 import {
   type RetentionOptions,
   readManagerOptions,
-  resolveOptions,
   type TaskManagerOptions,
 } from "./core/manager/options.js";
+import { resolveOptions } from "./core/manager/resolved-options.js";
 import { readStopOptions, type StopOptions, type StopReport } from "./core/manager/shutdown.js";
 import { type TaskManagerHealth, type TaskManagerStats, toHealth, toStats } from "./core/manager/stats.js";
 import type { HandlesOf, TaskEntry } from "./core/manager/task-entries.js";
@@ -88,6 +88,8 @@ export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
    *
    * A payload is checked by its handler's schema, and its handler gets what comes out of that; it is not
    * copied. A function's `this` is undefined.
+   *
+   * Where another task holds its `idempotencyKey`, the handle may be one to that task.
    * @throws {OptionError} @throws {QueueFullError} @throws {NotAcceptingError} @throws {DuplicateTaskError}
    * @throws {TaskCancelledError} when `signal` has aborted already
    * @throws {UnknownHandlerError} @throws {PayloadError}

@@ -1,6 +1,7 @@
 import { OptionError } from "../errors.js";
 import type { Backoff } from "./backoff.js";
 import * as check from "./checks.js";
+import { type IdempotencyOptions, idempotencyCheck } from "./idempotency.js";
 import { MAX_PRIORITY, MAX_WEIGHT } from "./order.js";
 import { type RateLimitOptions, rateLimitCheck } from "./rate-limit.js";
 import { type OutputOf, type Schema, schemaCheck } from "./schema.js";
@@ -34,6 +35,8 @@ export interface HandlerDefaults {
   killAfterMs?: number | undefined;
   /** The whole life of a task, from its acceptance. Default: no end. */
   ttlMs?: number | undefined;
+  /** How the idempotency keys of its tasks are held. Default: the manager's. */
+  idempotency?: IdempotencyOptions | undefined;
   /** At most so many of its tasks run at once, over all lanes and queues. Default: no limit. */
   maxConcurrency?: number | undefined;
   /** A limit of its own, beside the shared one and that of its queue. Default: none. */
@@ -77,6 +80,7 @@ export interface HandlerDefinition {
   readonly weight: number | undefined;
   readonly cost: number | undefined;
   readonly ttlMs: number | undefined;
+  readonly idempotency: IdempotencyOptions | undefined;
   readonly maxConcurrency: number | undefined;
   readonly rateLimit: RateLimitOptions | undefined;
   readonly maxPayloadBytes: number;
@@ -99,6 +103,7 @@ const CHECKS: check.Checks<ReadEntry> = {
   cost: check.integer(1),
   ...SETTINGS_CHECKS,
   ttlMs: check.duration(1),
+  idempotency: idempotencyCheck,
   maxConcurrency: check.integer(1, MAX_CONCURRENCY),
   rateLimit: rateLimitCheck,
   maxPayloadBytes: check.integer(1),
@@ -132,6 +137,7 @@ export function readDefinition(name: string, entry: unknown): HandlerDefinition 
     weight: read.weight,
     cost,
     ttlMs: read.ttlMs,
+    idempotency: read.idempotency,
     maxConcurrency: read.maxConcurrency,
     rateLimit,
     maxPayloadBytes: read.maxPayloadBytes ?? DEFAULT_MAX_PAYLOAD_BYTES,

@@ -1,5 +1,6 @@
 import type { HandlerEntry } from "./handler-definition.js";
 import type { Handlers } from "./handler-registry.js";
+import type { IdempotencyOptions } from "./idempotency.js";
 import type { RateLimitOptions } from "./rate-limit.js";
 import type { InputOf, Schema } from "./schema.js";
 import type { ThreadModule } from "./thread-module.js";
@@ -46,12 +47,17 @@ type WrongRateLimitIn<E> = E extends { readonly rateLimit: infer Limit extends o
   ? { readonly rateLimit: UnknownIn<Limit, RateLimitOptions, "unknown option of a rate limit"> }
   : unknown;
 
+type WrongIdempotencyIn<E> = E extends { readonly idempotency: infer Own extends object }
+  ? { readonly idempotency: UnknownIn<Own, IdempotencyOptions, "unknown option of idempotency"> }
+  : unknown;
+
 /** What entries may not have, though each of them is an entry: it compiles only where this adds nothing. */
 export type RefusedEntries<D> = {
   [K in keyof D]: UnknownIn<D[K], HandlerEntry, "unknown handler option"> &
     BothIn<D[K]> &
     WrongResultIn<D[K]> &
-    WrongRateLimitIn<D[K]>;
+    WrongRateLimitIn<D[K]> &
+    WrongIdempotencyIn<D[K]>;
 };
 
 type PayloadsOf<H> = H extends Handlers<infer S, unknown> ? S : Record<never, never>;

@@ -1,6 +1,7 @@
 import { OptionError } from "../errors.js";
 import { type Backoff, backoffCheck } from "./backoff.js";
 import * as check from "./checks.js";
+import { type IdempotencyOptions, idempotencyCheck, idempotencyKeyCheck } from "./idempotency.js";
 import { metadataCheck } from "./metadata.js";
 import { MAX_PRIORITY, MAX_WEIGHT } from "./order.js";
 
@@ -30,6 +31,18 @@ export interface TaskOptions {
   signal?: AbortSignal | undefined;
   /** Permits that each start takes from the rate limits: an integer from 1 up. Default 1. */
   cost?: number | undefined;
+  /**
+   * The same work once: while a task of the same queue and handler holds this key, `enqueue` gives a handle
+   * to that task. The payload and the other options of this call, its `id` included, are checked and then
+   * count for nothing. 1 to 512 characters, no control characters. All plain functions of a queue count as
+   * one handler.
+   *
+   * A key is held while its task is live, and after it completed or failed until `idempotency.ttlMs` from its
+   * acceptance. A task that was cancelled, dropped or stopped frees its key with its end.
+   */
+  idempotencyKey?: string | undefined;
+  /** How the key is held, and what a duplicate gets. Default: the handler's, then the manager's. */
+  idempotency?: IdempotencyOptions | undefined;
   /**
    * `false`: the function does not run in the async context (AsyncLocalStorage) of this call. Default true.
    */
@@ -96,6 +109,8 @@ const CHECKS = {
   correlationId: check.text(128),
   signal: check.abortSignal,
   cost: check.integer(1),
+  idempotencyKey: idempotencyKeyCheck,
+  idempotency: idempotencyCheck,
   context: check.flag,
   delayMs: check.duration(0),
   runAt: check.instant,
@@ -131,6 +146,9 @@ export function readTaskOptions(options: unknown): CheckedTaskOptions {
   const read = check.readOptions<CheckedTaskOptions>("", options, CHECKS);
   if (read.delayMs !== undefined && read.runAt !== undefined) {
     throw new OptionError("runAt", "Expected `delayMs` or `runAt`, found both");
+  }
+  if (read.idempotency !== undefined && read.idempotencyKey === undefined) {
+    throw new OptionError("idempotency", "Expected `idempotencyKey` beside `idempotency`, found none");
   }
   return read;
 }

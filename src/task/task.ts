@@ -14,6 +14,7 @@ export interface TaskDetails {
   readonly correlationId?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly cost?: number | undefined;
+  readonly idempotencyKey?: string | undefined;
   /** Monotonic end of the task's whole life. */
   readonly expiresAt?: number | undefined;
 }

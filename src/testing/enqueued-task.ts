@@ -31,6 +31,7 @@ export interface EnqueuedTask<P = unknown> {
   readonly description: string | undefined;
   readonly metadata: TaskMetadata;
   readonly correlationId: string | undefined;
+  readonly idempotencyKey: string | undefined;
 }
 
 /** The tasks of one handler, with the type of their payload. */
@@ -50,6 +51,7 @@ export interface EnqueuedFilter {
   /** In milliseconds; 0 for those that may start at once. */
   readonly delayMs?: number | undefined;
   readonly correlationId?: string | undefined;
+  readonly idempotencyKey?: string | undefined;
   /** All of the metadata, compared deeply. */
   readonly metadata?: TaskMetadata | undefined;
 }
@@ -66,6 +68,7 @@ const FILTER_KEYS: Readonly<Record<keyof EnqueuedFilter, true>> = {
   maxAttempts: true,
   delayMs: true,
   correlationId: true,
+  idempotencyKey: true,
   metadata: true,
 };
 

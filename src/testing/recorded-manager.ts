@@ -105,6 +105,7 @@ export class RecordedManager<H extends AnyHandlers> extends TaskManager<H> {
   }
 
   #add(handle: TaskHandle, first: unknown, second: unknown, third: unknown): TaskHandle {
+    if (handle.duplicate) return handle; // to a task that was there before
     const isNamed = typeof first === "string";
     const options = ((isNamed ? third : second) ?? {}) as TaskOptions;
     const asked = {
@@ -113,6 +114,7 @@ export class RecordedManager<H extends AnyHandlers> extends TaskManager<H> {
       payload: isNamed ? second : undefined,
       work: isNamed ? undefined : (first as TaskFunction),
       options,
+      idempotencyKey: options.idempotencyKey,
     };
     this.#record.add({ handle, accepted: { ...asked, ...this.#resolve(this.get(handle.id), options) } });
     return handle;

@@ -17,7 +17,8 @@ import {
 } from "../index.js";
 
 /** Options of one run of a handler by itself: of a task, but for those of when it starts and is retried. */
-export interface RunHandlerOptions extends Omit<TaskOptions, "delayMs" | "runAt" | "backoff"> {
+export interface RunHandlerOptions
+  extends Omit<TaskOptions, "delayMs" | "runAt" | "backoff" | "idempotencyKey" | "idempotency"> {
   /**
    * Which attempt the handler is told that this is, from 1 up. Default 1. Where it is above `maxAttempts`,
    * that is told as equal to it.

@@ -6,10 +6,17 @@ export interface NewTask {
   state?: "queued" | "scheduled" | "running";
   details?: TaskDetails | undefined;
   settings?: Partial<TaskSettings>;
+  enqueuedAt?: number;
 }
 
 /** A task by itself, for tests of the parts that are given one. */
-export function newTask({ number = 1, state = "queued", details, settings }: NewTask = {}): Task {
+export function newTask({
+  number = 1,
+  state = "queued",
+  details,
+  settings,
+  enqueuedAt = 0,
+}: NewTask = {}): Task {
   const task = new Task({
     profile: {
       idPrefix: "p-",
@@ -17,7 +24,7 @@ export function newTask({ number = 1, state = "queued", details, settings }: New
       handler: undefined,
       settings: { ...BUILT_IN_SETTINGS, ...settings },
     },
-    ...{ number, work: () => undefined, order: 0, details, enqueuedAt: 0 },
+    ...{ number, work: () => undefined, order: 0, details, enqueuedAt },
     state: state === "running" ? "queued" : state,
   });
   if (state === "running") {

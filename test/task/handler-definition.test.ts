@@ -22,6 +22,7 @@ describe("readDefinition", () => {
       ...{ description: "sends", payload, result: json<null>(), run, queue: "mail", priority: -5, weight: 7 },
       ...{ cost: 2, ttlMs: 60_000, maxConcurrency: 3, maxPayloadBytes: 100 },
       rateLimit: { tasksPerSecond: 5, burst: 2 },
+      idempotency: { onDuplicate: "reject", ttlMs: 5 },
     };
     const settings = { timeoutMs: false, maxAttempts: 4, backoff: fixed(), killAfterMs: 0 };
     const definition = readDefinition("sendEmail", { ...said, ...settings });
@@ -67,6 +68,7 @@ describe("readDefinition", () => {
     ["cost", [0, 1.5, none]],
     ["maxConcurrency", [0, 1_000_001, infinite, 1.5]],
     ["rateLimit", [5, null, "5/s"]],
+    ["idempotency", [5, null, "keep"]],
     ["maxPayloadBytes", [0, -1, 1.5, infinite, none, "1 MiB"]],
     ["description", [5, "x".repeat(1_025)]],
     ["run", [null, 5, "text", {}]],

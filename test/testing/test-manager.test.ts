@@ -67,7 +67,7 @@ describe("enqueued", () => {
       ...{ id, handler: "sendEmail", payload, work: undefined, options, state: "scheduled" },
       ...{ queue: "email", priority: 5, weight: 1, cost: 1, maxAttempts: 3, delayMs: 500 },
       ...{ enqueuedAt: Date.UTC(2026, 0, 1), name: "welcome", description: undefined },
-      ...{ metadata: { tenant: "a" }, correlationId: "c-1" },
+      ...{ metadata: { tenant: "a" }, correlationId: "c-1", idempotencyKey: undefined },
     });
     expect(task?.payload).toBe(payload);
     expect(Object.isFrozen(task)).toBe(true);
@@ -115,6 +115,14 @@ describe("enqueued", () => {
     expect(payloads({ metadata: { n: 2 } })).toEqual([]);
     expect(kit.enqueued("sendEmail", { priority: 5 })).toHaveLength(1);
     expect(thrownBy(() => payloads({ prioritty: 5 }))).toBeInstanceOf(OptionError);
+  });
+
+  it("records a task with an idempotency key once, and not its duplicates", () => {
+    const { kit } = createKit();
+    const send = (to: string) => kit.tasks.enqueue("sendEmail", { to }, { idempotencyKey: "welcome:1" });
+    expect([send("a").duplicate, send("b").duplicate]).toEqual([false, true]);
+    kit.requireEnqueued("sendEmail", { to: "a" }, { idempotencyKey: "welcome:1", times: 1 });
+    kit.requireNotEnqueued("sendEmail", { to: "b" });
   });
 
   it("begins anew after clear", async () => {

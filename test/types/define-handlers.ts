@@ -153,6 +153,14 @@ defineHandlers({
   },
 });
 defineHandlers({
+  onceOnly: { payload, idempotency: { onDuplicate: "reject", ttlMs: 5 } },
+  wrongRule: {
+    payload,
+    // @ts-expect-error: unknown option of idempotency
+    idempotency: { ttlMs: 5, maxKeys: 2 },
+  },
+});
+defineHandlers({
   wrongValue: {
     payload,
     // @ts-expect-error: a number is asked for

@@ -5,10 +5,8 @@ import type { CallChain } from "../events/call-chain.js";
 import type { EnqueueArguments } from "./attempt.js";
 import { toArguments, toCallRequest } from "./call-requests.js";
 import type { Intake } from "./intake.js";
-import type { LocalTaskHandle } from "./task-handle.js";
+import type { TaskHandle } from "./task-handle.js";
 import type { TaskPlanner, TaskRequest } from "./task-plan.js";
-
-type Handle = LocalTaskHandle<unknown>;
 
 export interface CallsParts {
   readonly intake: Intake;
@@ -28,17 +26,17 @@ export class Calls {
     this.#parts = parts;
   }
 
-  enqueue(...given: EnqueueArguments): Handle {
+  enqueue(...given: EnqueueArguments): TaskHandle {
     const { callChain } = this.#parts;
     if (callChain === undefined) return this.#enqueue(...given);
     return callChain.sync(toCallRequest("enqueue", [given]), ({ tasks }) => this.#enqueue(...only(tasks)));
   }
 
-  enqueueAsync(...given: EnqueueArguments): Promise<Handle> {
+  enqueueAsync(...given: EnqueueArguments): Promise<TaskHandle> {
     return this.#promised("enqueueAsync", given, (passed) => this.#enqueueAsync(...passed));
   }
 
-  enqueueMany(entries: unknown): Handle[] {
+  enqueueMany(entries: unknown): TaskHandle[] {
     const { callChain } = this.#parts;
     if (!Array.isArray(entries)) throw expected("entries", "an array", entries);
     const given = entries.map((entry: unknown): readonly unknown[] =>
@@ -63,14 +61,14 @@ export class Calls {
     return callChain.promised(toCallRequest(call, [given]), ({ tasks }) => perform(only(tasks)));
   }
 
-  #enqueue(...[first, second, third]: EnqueueArguments): Handle {
+  #enqueue(...[first, second, third]: EnqueueArguments): TaskHandle {
     const { intake, planner } = this.#parts;
     if (isFunction(first)) return intake.accept(first, planner.plan(second));
     const { work, plan } = planner.request(first, second, third);
     return intake.accept(work, plan);
   }
 
-  async #enqueueAsync(...[first, second, third]: EnqueueArguments): Promise<Handle> {
+  async #enqueueAsync(...[first, second, third]: EnqueueArguments): Promise<TaskHandle> {
     const { intake, planner } = this.#parts;
     if (isFunction(first)) return await intake.acceptWhenRoom(first, planner.plan(second));
     intake.refuseUnlessAccepting(); // before a schema is set to work
@@ -79,7 +77,7 @@ export class Calls {
     return await intake.acceptWhenRoom(work, plan);
   }
 
-  #enqueueMany(entries: readonly (readonly unknown[])[]): Handle[] {
+  #enqueueMany(entries: readonly (readonly unknown[])[]): TaskHandle[] {
     return this.#parts.intake.acceptAll(entries.map((entry) => this.#read(entry)));
   }
 

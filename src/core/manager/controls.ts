@@ -7,13 +7,8 @@ import type { TaskResult } from "../../task/task-result.js";
 import { readSubscribeOptions } from "../events/subscribe-options.js";
 import { PAUSED } from "../queue/gate.js";
 import type { Core } from "./core.js";
-import {
-  concurrencyCheck,
-  RATE_CHECKS,
-  type RetentionOptions,
-  readRetention,
-  toRateLimit,
-} from "./options.js";
+import { concurrencyCheck, RATE_CHECKS, type RetentionOptions, readRetention } from "./options.js";
+import { toRateLimit } from "./resolved-options.js";
 import { visitInPortions } from "./sweep.js";
 
 export interface PauseOptions {

@@ -21,13 +21,14 @@ import { Canceller } from "./canceller.js";
 import { Carriers } from "./carriers.js";
 import { Conditions } from "./conditions.js";
 import { Dispatcher } from "./dispatcher.js";
+import { IdempotencyKeys } from "./idempotency-keys.js";
 import { Intake } from "./intake.js";
 import { Journal } from "./journal.js";
 import { KeepAlive } from "./keep-alive.js";
 import { Lane } from "./lane.js";
 import { Lifecycle } from "./lifecycle.js";
-import { mapValues, type ResolvedOptions } from "./options.js";
 import { Registry } from "./registry.js";
+import { mapValues, type ResolvedOptions } from "./resolved-options.js";
 import { Retention } from "./retention.js";
 import { RootedClock } from "./rooted-clock.js";
 import { Settler } from "./settler.js";
@@ -62,6 +63,7 @@ function layGround(options: ResolvedOptions, { random, carrier, inline, ...world
   const idPrefix = createIdPrefix(random);
   const registry = new Registry(idPrefix);
   const limiter = new Limiter(toLimits(options), clock.now());
+  const keys = new IdempotencyKeys(options.idempotency, alarms);
   const lane = new Lane(0, inline, options.concurrency, options.maxAbandoned);
   const report = options.onObserverError;
   const observerErrors = new ObserverErrors(report && { clock, carrier, report });
@@ -69,7 +71,7 @@ function layGround(options: ResolvedOptions, { random, carrier, inline, ...world
   const hooks = new HookRunner({ clock, carrier, events: journal.events, errors: observerErrors });
   if (options.hooks !== undefined) hooks.observe(options.hooks);
   return {
-    ...{ clock, random, alarms, registry, limiter, lane, signals, observerErrors, journal, hooks },
+    ...{ clock, random, alarms, keys, registry, limiter, lane, signals, observerErrors, journal, hooks },
     calendar: new Calendar(clock),
     carriers: new Carriers(carrier, observerErrors),
     callChain: wrapCalls(options, observerErrors),
@@ -83,7 +85,7 @@ function layGround(options: ResolvedOptions, { random, carrier, inline, ...world
       handlers: mapValues(options.handlers, ({ maxConcurrency = Infinity }) => maxConcurrency),
       strict: options.strictQueues,
     }),
-    retention: new Retention(registry, alarms, options.retention),
+    retention: new Retention(registry, alarms, options.retention, (number) => keys.pruned(number)),
     tally: createTally(),
     wrapped: wrapAttempts(options),
   };

@@ -8,13 +8,15 @@ import type { Calendar } from "./calendar.js";
 import type { Canceller } from "./canceller.js";
 import type { Carriers } from "./carriers.js";
 import { Checkpoint } from "./checkpoint.js";
+import { DuplicateHandle } from "./duplicate-handle.js";
+import type { Acceptance, IdempotencyKeys, Verdict } from "./idempotency-keys.js";
 import type { Journal } from "./journal.js";
 import type { Lifecycle } from "./lifecycle.js";
 import type { Registry } from "./registry.js";
 import type { Settler } from "./settler.js";
 import type { SignalListeners } from "./signal-listeners.js";
 import type { TaskTally } from "./tally.js";
-import { type HandleHost, LocalTaskHandle } from "./task-handle.js";
+import { type HandleHost, LocalTaskHandle, type TaskHandle } from "./task-handle.js";
 import { type TaskPlan, type TaskRequest, toDueAt, toExpiresAt } from "./task-plan.js";
 import { WaitingRoom } from "./waiting-room.js";
 import type { Watches } from "./watches.js";
@@ -26,6 +28,7 @@ export interface IntakeParts {
   readonly whenFull: "reject" | "drop-oldest";
   readonly lifecycle: Lifecycle;
   readonly registry: Registry;
+  readonly keys: IdempotencyKeys;
   readonly backlog: Backlog;
   readonly canceller: Canceller;
   readonly settler: Settler;
@@ -78,49 +81,33 @@ export class Intake {
   }
 
   /** @throws {NotAcceptingError} @throws {DuplicateTaskError} @throws {QueueFullError} */
-  accept<R>(work: Work, plan: TaskPlan): LocalTaskHandle<R> {
+  accept<R>(work: Work, plan: TaskPlan): TaskHandle<R> {
     this.admitWaiting(); // a handler that starts may enqueue before its own place was given to them
-    this.#refuse(plan.options);
-    if (this.#free() > 0) return this.#admit(work, plan);
-    return this.#parts.journal.events.hold(() => {
-      this.#makeRoom(1);
-      return this.#admit(work, plan);
-    });
+    return this.#accept(work, plan);
   }
 
   /** Accepts all or none. */
-  acceptAll(requests: readonly TaskRequest[]): LocalTaskHandle<unknown>[] {
+  acceptAll(requests: readonly TaskRequest[]): TaskHandle<unknown>[] {
     this.admitWaiting();
-    const ids = new Set<string>();
-    for (const { plan } of requests) {
-      this.#refuse(plan.options);
-      const id = plan.options?.id;
-      if (id === undefined) continue;
-      if (ids.has(id)) throw new DuplicateTaskError(id);
-      ids.add(id);
-    }
-    return this.#parts.journal.events.hold(() => {
-      this.#makeRoom(requests.length);
-      return requests.map(({ work, plan }) => this.#admit(work, plan));
-    });
+    return this.#acceptAll(requests);
   }
 
   /**
    * Accepts at once where there is room, else when the calls before it have been accepted and there is room.
    */
-  async acceptWhenRoom<R>(work: Work, plan: TaskPlan): Promise<LocalTaskHandle<R>> {
-    const { whenFull, carriers } = this.#parts;
+  async acceptWhenRoom<R>(work: Work, plan: TaskPlan): Promise<TaskHandle<R>> {
+    const { whenFull, carriers, keys, clock } = this.#parts;
     const gone = whenGone(plan, "room");
     const signal = plan.options?.signal;
     if (signal?.aborted) throw gone(signal.reason); // while its payload was checked
     if (whenFull === "drop-oldest" || (this.#room.waiting === 0 && this.#free() > 0))
       return this.accept(work, plan);
+    if (keys.isHeld(plan, clock.now())) return this.accept(work, plan); // it needs no room
     this.#refuse(plan.options);
     const accept = carriers.bind(() => {
       // The same abort may have made the room, and have come to a task before it comes to this call.
       if (signal?.aborted) throw gone(signal.reason);
-      this.#refuse(plan.options);
-      return this.#admit<R>(work, plan);
+      return this.#accept<R>(work, plan);
     });
     return await this.#countRefusal(this.#room.wait(accept, signal, gone));
   }
@@ -153,6 +140,59 @@ export class Intake {
     this.#checks.refuseAll(() => new NotAcceptingError("This task manager stopped before a schema answered"));
   }
 
+  /** There is room, or nobody waits for any. */
+  #accept<R>(work: Work, plan: TaskPlan): TaskHandle<R> {
+    if (plan.options?.idempotencyKey !== undefined) {
+      const [handle] = this.#acceptAll([{ work, plan }]);
+      return handle as TaskHandle<R>;
+    }
+    this.#refuse(plan.options);
+    if (this.#free() > 0) return this.#admit(work, plan);
+    return this.#parts.journal.events.hold(() => {
+      this.#makeRoom(1);
+      return this.#admit(work, plan);
+    });
+  }
+
+  #acceptAll(requests: readonly TaskRequest[]): TaskHandle<unknown>[] {
+    const { clock, journal, keys, lifecycle } = this.#parts;
+    if (requests.length > 0) lifecycle.refuseUnlessAccepting();
+    const verdicts = keys.judge(requests, clock.now());
+    const ids = new Set<string>();
+    const replaced = new Set<Task>();
+    let missing = 0;
+    for (const [index, verdict] of verdicts.entries()) {
+      if (verdict.kind !== "accept") continue;
+      if (verdict.replaced === undefined) missing++;
+      else replaced.add(verdict.replaced); // its place is the new one's
+      const id = requests[index]?.plan.options?.id;
+      if (id === undefined) continue;
+      this.#parts.registry.refuseTaken(id);
+      if (ids.has(id)) throw new DuplicateTaskError(id);
+      ids.add(id);
+    }
+    return journal.events.hold(() => {
+      this.#makeRoom(missing, replaced);
+      const handles: TaskHandle<unknown>[] = [];
+      for (const [index, request] of requests.entries())
+        handles.push(this.#follow(verdicts[index] as Verdict, request, handles));
+      return handles;
+    });
+  }
+
+  #follow(verdict: Verdict, { work, plan }: TaskRequest, handles: readonly TaskHandle<unknown>[]) {
+    const { canceller, clock, keys } = this.#parts;
+    if (verdict.kind === "accept") {
+      const { replaced } = verdict;
+      const handle = this.#admit(work, plan, verdict);
+      if (replaced !== undefined && canceller.cancel(replaced, REPLACED, clock.now())) keys.tally.replaced++;
+      return handle;
+    }
+    keys.tally.kept++;
+    if (verdict.kind === "keep") return verdict.handle;
+    return new DuplicateHandle(handles[verdict.first] as TaskHandle<unknown>);
+  }
+
   #free(): number {
     return this.#parts.capacity - this.#parts.backlog.size;
   }
@@ -162,14 +202,17 @@ export class Intake {
     if (options?.id !== undefined) this.#parts.registry.refuseTaken(options.id);
   }
 
-  #makeRoom(count: number): void {
+  /** @param spared tasks that go anyway, each for a new one: they can be dropped for nobody else */
+  #makeRoom(count: number, spared: ReadonlySet<Task> = NONE): void {
     const { capacity, whenFull, backlog, canceller, clock, tally } = this.#parts;
     const missing = count - this.#free();
     // Retries may have taken more room than there is: that is no reason to refuse nothing.
     if (missing <= 0 || count === 0) return;
-    const victims = whenFull === "drop-oldest" && count <= capacity ? backlog.oldestFew(missing) : [];
+    const oldest =
+      whenFull === "drop-oldest" && count <= capacity ? backlog.oldestFew(missing + spared.size) : [];
+    const victims = spared.size === 0 ? oldest : oldest.filter((task) => !spared.has(task)).slice(0, missing);
     if (victims.length < missing) {
-      tally.refused += count;
+      tally.refused += count + spared.size;
       const found = `${backlog.size} of ${capacity} places are taken`;
       throw new QueueFullError(
         `No room for ${count === 1 ? "a task" : `${count} tasks`}: ${found}`,
@@ -180,7 +223,7 @@ export class Intake {
     for (const victim of victims) canceller.drop(victim, capacity, now);
   }
 
-  #admit<R>(work: Work, plan: TaskPlan): LocalTaskHandle<R> {
+  #admit<R>(work: Work, plan: TaskPlan, acceptance?: Acceptance): LocalTaskHandle<R> {
     const { calendar, clock, registry, settler, watches, carriers, handleHost } = this.#parts;
     const { options } = plan;
     const now = clock.now();
@@ -198,10 +241,21 @@ export class Intake {
     const handle = new LocalTaskHandle<R>(task, handleHost);
     task.sink = handle;
     if (task.details !== undefined) watches.watch(task); // before it counts, since a strange signal may throw
+    if (acceptance?.claim !== undefined) this.#takeKey(acceptance, task, handle);
     registry.add(task);
     settler.begin();
     this.#enter(task, dueAt);
     return handle;
+  }
+
+  #takeKey(acceptance: Acceptance, task: Task, handle: TaskHandle<unknown>): void {
+    const { keys, watches } = this.#parts;
+    try {
+      keys.take(acceptance, task, handle);
+    } catch (error) {
+      watches.unwatch(task);
+      throw error;
+    }
   }
 
   #enter(task: Task, dueAt: number | undefined): void {
@@ -215,6 +269,11 @@ export class Intake {
   }
 }
 
+/** The reason of the cancellation of a task that was replaced. */
+const REPLACED = "replaced by a task with the same idempotency key";
+
+const NONE: ReadonlySet<Task> = new Set();
+
 /** What a call rejects with whose signal aborts while it waits. */
 function whenGone(plan: TaskPlan, awaited: string): (reason: unknown) => TaskCancelledError {
   const message = `The signal aborted while the task waited for ${awaited}`;
@@ -223,8 +282,8 @@ function whenGone(plan: TaskPlan, awaited: string): (reason: unknown) => TaskCan
 
 /** What few tasks have; undefined when this one has none of it. */
 function toDetails(options: CheckedTaskOptions, expiresAt: number | undefined): TaskDetails | undefined {
-  const { id, name, description, metadata, correlationId, signal, cost } = options;
+  const { id, name, description, metadata, correlationId, signal, cost, idempotencyKey } = options;
   const isLabelled = id ?? name ?? description ?? metadata ?? correlationId;
-  if ((isLabelled ?? signal ?? cost ?? expiresAt) === undefined) return undefined;
-  return { id, name, description, metadata, correlationId, signal, cost, expiresAt };
+  if ((isLabelled ?? signal ?? cost ?? expiresAt ?? idempotencyKey) === undefined) return undefined;
+  return { id, name, description, metadata, correlationId, signal, cost, expiresAt, idempotencyKey };
 }

@@ -1,18 +1,14 @@
-import { OptionError } from "../../errors.js";
 import type { Clock } from "../../ports/clock.js";
 import type { Random } from "../../ports/random.js";
 import type { Backoff } from "../../task/backoff.js";
 import * as check from "../../task/checks.js";
-import type { HandlerDefinition } from "../../task/handler-definition.js";
 import { type AnyHandlers, definitionsOf } from "../../task/handler-registry.js";
 import { type Hooks, readHooks } from "../../task/hooks.js";
-import { type MiddlewareEntry, middlewareCheck, type NamedMiddleware } from "../../task/middleware.js";
+import { type ManagerIdempotencyOptions, managerIdempotencyCheck } from "../../task/idempotency.js";
+import { type MiddlewareEntry, middlewareCheck } from "../../task/middleware.js";
 import type { ObserverErrorReporter } from "../../task/observer-error.js";
 import { type RateLimitOptions, rateLimitCheck } from "../../task/rate-limit.js";
-import { BUILT_IN_SETTINGS, resolveSettings, type TaskSettings } from "../../task/settings.js";
 import { SETTINGS_CHECKS } from "../../task/task-options.js";
-import { type RateLimit, UNLIMITED } from "../limiter/rate-limit.js";
-import type { QueueShape } from "../queue/task-queue.js";
 import type { RetentionLimits } from "./retention.js";
 
 /**
@@ -103,6 +99,8 @@ export interface TaskManagerOptions<H extends AnyHandlers = AnyHandlers> {
    * Wraps attempts and calls, the first given outermost; a bare function wraps attempts. Default: none.
    */
   middleware?: readonly MiddlewareEntry[] | undefined;
+  /** How idempotency keys are held, unless a handler or task says otherwise, and how many. */
+  idempotency?: ManagerIdempotencyOptions | undefined;
   /** False: tasks are accepted, but none starts before `start()`. Default true. */
   autoStart?: boolean | undefined;
   /** When it aborts, the manager stops as by `stopNow`. */
@@ -113,38 +111,8 @@ export interface TaskManagerOptions<H extends AnyHandlers = AnyHandlers> {
   random?: Random | undefined;
 }
 
-/** Manager options after the door: complete, checked against each other, frozen. */
-export interface ResolvedOptions {
-  readonly concurrency: number;
-  readonly capacity: number;
-  readonly whenFull: "reject" | "drop-oldest";
-  readonly rateLimit: RateLimit;
-  readonly queueShapes: ReadonlyMap<string, QueueShape>;
-  readonly queueRates: ReadonlyMap<string, RateLimit>;
-  readonly queueSettings: ReadonlyMap<string, TaskSettings>;
-  readonly handlers: ReadonlyMap<string, HandlerDefinition>;
-  readonly handlerRates: ReadonlyMap<string, RateLimit>;
-  readonly defaultQueue: string;
-  readonly strictQueues: boolean;
-  readonly settings: TaskSettings;
-  readonly maxAbandoned: number | undefined;
-  readonly retention: RetentionLimits;
-  readonly hooks: Hooks | undefined;
-  readonly onObserverError: ObserverErrorReporter | undefined;
-  readonly middleware: readonly NamedMiddleware[];
-  readonly autoStart: boolean;
-  readonly signal: AbortSignal | undefined;
-}
-
 const MAX_CONCURRENCY = 1_000_000;
 const MAX_SHARE = 1_000;
-const DEFAULT_RETENTION: RetentionLimits = {
-  maxEntries: 1_000,
-  ttlMs: 3_600_000,
-  values: false,
-  maxBytes: 16 * 1024 * 1024,
-};
-
 export const concurrencyCheck = check.integer(1, MAX_CONCURRENCY);
 
 export const RATE_CHECKS: check.Checks<RateLimitOptions> = {
@@ -184,6 +152,7 @@ const CHECKS: check.Checks<TaskManagerOptions> = {
   hooks: readHooks,
   onObserverError: check.callback(),
   middleware: middlewareCheck,
+  idempotency: managerIdempotencyCheck,
   autoStart: check.flag,
   signal: check.abortSignal,
   clock: check.having<Clock>("a clock", "now", "wallNow", "setTimeout", "setImmediate"),
@@ -193,44 +162,6 @@ const CHECKS: check.Checks<TaskManagerOptions> = {
 /** @throws {OptionError} for a wrong value or an unknown name */
 export function readManagerOptions(options: unknown): TaskManagerOptions {
   return check.readOptions<TaskManagerOptions>("", options, CHECKS);
-}
-
-/**
- * Completes checked options and holds them against each other.
- * @throws {OptionError}
- */
-export function resolveOptions(read: TaskManagerOptions): ResolvedOptions {
-  const concurrency = read.concurrency ?? 16;
-  if (read.burst !== undefined && read.tasksPerSecond === undefined) {
-    throw new OptionError("burst", "Expected `tasksPerSecond` beside `burst`, found none");
-  }
-  const settings = resolveSettings(BUILT_IN_SETTINGS, read);
-  const queues = new Map(Object.entries(read.queues ?? {}));
-  const defaultQueue = read.defaultQueue ?? "default";
-  if (!queues.has(defaultQueue)) queues.set(defaultQueue, {});
-  const handlers = read.handlers === undefined ? new Map() : definitionsOf(read.handlers);
-  for (const definition of handlers.values()) refuseThread(definition);
-  return Object.freeze({
-    concurrency,
-    capacity: read.capacity ?? 10_000,
-    whenFull: read.whenFull ?? "reject",
-    rateLimit: toRateLimit(read, concurrency),
-    queueShapes: mapValues(queues, toShape),
-    queueRates: toRates(queues),
-    handlers,
-    handlerRates: toRates(handlers),
-    queueSettings: mapValues(queues, (queue) => resolveSettings(settings, queue)),
-    defaultQueue,
-    strictQueues: read.strictQueues ?? false,
-    settings,
-    maxAbandoned: read.maxAbandoned,
-    retention: readRetention(read.retention, DEFAULT_RETENTION),
-    hooks: read.hooks,
-    onObserverError: read.onObserverError,
-    middleware: middlewareCheck(read.middleware ?? [], "middleware"),
-    autoStart: read.autoStart ?? true,
-    signal: read.signal,
-  });
 }
 
 /** Retention limits, with what is not said taken from `present`. */
@@ -244,35 +175,6 @@ export function readRetention(options: unknown, present: RetentionLimits): Reten
   });
 }
 
-/** A rate limit with its burst; without one, `defaultBurst`. */
-export function toRateLimit(
-  options: { tasksPerSecond?: number | undefined; burst?: number | undefined },
-  defaultBurst: number,
-): RateLimit {
-  const { tasksPerSecond = Number.POSITIVE_INFINITY, burst = Math.max(1, defaultBurst) } = options;
-  return tasksPerSecond === Number.POSITIVE_INFINITY ? UNLIMITED : Object.freeze({ tasksPerSecond, burst });
-}
-
-/** The limits of those that have one. */
-function toRates(
-  limited: ReadonlyMap<string, { readonly rateLimit?: RateLimitOptions | undefined }>,
-): ReadonlyMap<string, RateLimit> {
-  const rates = new Map<string, RateLimit>();
-  for (const [name, { rateLimit }] of limited) {
-    if (rateLimit !== undefined) rates.set(name, toRateLimit(rateLimit, 1));
-  }
-  return rates;
-}
-
-/** What cannot run is refused where it is registered, not when its first task is due. */
-function refuseThread({ name, module }: HandlerDefinition): void {
-  if (module === undefined) return;
-  throw new OptionError(
-    `handlers.${name}.module`,
-    `Expected handler \`${name}\` to have \`run\`: this version runs nothing in worker threads yet`,
-  );
-}
-
 function readQueues(value: unknown, path: string): Record<string, QueueOptions> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw check.expected(path, "an object of queue options by queue name", value);
@@ -284,13 +186,4 @@ function readQueues(value: unknown, path: string): Record<string, QueueOptions> 
     queues[name] = check.readOptions<QueueOptions>(`${path}.${name}`, options, QUEUE_CHECKS);
   }
   return queues;
-}
-
-function toShape({ share = 1, maxConcurrency = Number.POSITIVE_INFINITY }: QueueOptions): QueueShape {
-  return Object.freeze({ share, maxConcurrency });
-}
-
-/** A map of the same keys. */
-export function mapValues<V, W>(map: ReadonlyMap<string, V>, change: (value: V) => W): Map<string, W> {
-  return new Map([...map].map(([key, value]) => [key, change(value)]));
 }

@@ -27,14 +27,22 @@ export class Retention implements Alarm {
   alarmTicket = -1;
   readonly #registry: Registry;
   readonly #alarms: Alarms;
+  readonly #onPrune: (number: number) => void;
   /** Their numbers. */
   readonly #finished = new RingBuffer<number>();
   readonly values = new KeptValues();
   #limits: RetentionLimits;
 
-  constructor(registry: Registry, alarms: Alarms, limits: RetentionLimits) {
+  /** @param onPrune told the number of each task that is pruned */
+  constructor(
+    registry: Registry,
+    alarms: Alarms,
+    limits: RetentionLimits,
+    onPrune: (number: number) => void,
+  ) {
     this.#registry = registry;
     this.#alarms = alarms;
+    this.#onPrune = onPrune;
     this.#limits = limits;
   }
 
@@ -91,5 +99,6 @@ export class Retention implements Alarm {
     if (number === undefined) return;
     this.#registry.delete(number);
     this.values.forget(number);
+    this.#onPrune(number);
   }
 }

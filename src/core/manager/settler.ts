@@ -1,6 +1,7 @@
 import type { TaskReason } from "../../task/states.js";
 import { deliver, type Task } from "../../task/task.js";
 import type { QueueSet } from "../queue/queue-set.js";
+import type { IdempotencyKeys } from "./idempotency-keys.js";
 import type { Journal } from "./journal.js";
 import type { Retention } from "./retention.js";
 import type { TaskTally } from "./tally.js";
@@ -15,6 +16,7 @@ export interface Defeat {
 }
 
 export interface SettlerParts {
+  readonly keys: IdempotencyKeys;
   readonly journal: Journal;
   readonly queues: QueueSet;
   readonly retention: Retention;
@@ -69,7 +71,7 @@ export class Settler {
   }
 
   #finish(task: Task, value: unknown, now: number, abandoned: boolean): void {
-    const { journal, queues, retention, watches } = this.#parts;
+    const { journal, keys, queues, retention, watches } = this.#parts;
     task.finishedAt = now;
     task.work = undefined;
     task.captured = undefined;
@@ -80,7 +82,10 @@ export class Settler {
       const handler = task.handler === undefined ? undefined : queues.handler(task.handler);
       if (handler !== undefined) handler.tally[state]++;
     }
-    if (task.details !== undefined) watches.unwatch(task);
+    if (task.details !== undefined) {
+      watches.unwatch(task);
+      if (task.details.idempotencyKey !== undefined) keys.ended(task, now);
+    }
     const place = retention.keep(task, now);
     this.#unsettled--;
     const { sink } = task;

@@ -4,6 +4,7 @@ import type { Limiter } from "../limiter/limiter.js";
 import { type EndTally, type Gate, PAUSED } from "../queue/gate.js";
 import type { TaskQueue } from "../queue/task-queue.js";
 import type { Core } from "./core.js";
+import type { KeyTally } from "./idempotency-keys.js";
 import type { Lane } from "./lane.js";
 import type { Phase } from "./lifecycle.js";
 import type { TaskTally } from "./tally.js";
@@ -59,6 +60,12 @@ export interface RetainedValueStats {
   readonly letGo: number;
 }
 
+/** Idempotency keys, and what calls that gave one came to. */
+export interface IdempotencyStats extends Readonly<KeyTally> {
+  /** Held now. */
+  readonly keys: number;
+}
+
 /** The manager at one moment: a frozen picture. */
 export interface TaskManagerStats {
   readonly phase: Phase;
@@ -72,6 +79,7 @@ export interface TaskManagerStats {
   /** Finished tasks that are kept for `get` and `list`. */
   readonly retained: number;
   readonly retainedValues: RetainedValueStats;
+  readonly idempotency: IdempotencyStats;
   readonly capacity: number;
   /** Calls of `enqueueAsync` and `execute` that wait for room. */
   readonly waitingForRoom: number;
@@ -127,6 +135,7 @@ export function toStats(core: Core): TaskManagerStats {
     running: runner.running,
     retained: retention.size,
     retainedValues: Object.freeze({ bytes: retention.values.bytes, letGo: retention.values.letGo }),
+    idempotency: Object.freeze({ keys: core.keys.size, ...core.keys.tally }),
     capacity: intake.capacity,
     waitingForRoom: intake.waiting,
     total: Object.freeze({ ...core.tally }),

@@ -20,8 +20,14 @@ export interface TaskHandle<R = unknown> {
   readonly id: string;
   readonly state: TaskState;
   /**
+   * True when the task is that of an earlier call with the same idempotency key, whose handle shares all with
+   * this one.
+   */
+  readonly duplicate: boolean;
+  /**
    * The task's outcome: what its handler returned, or a rejection that says why there is none. A promise is
    * made only here, so a task whose result nobody asks for cannot cause an unhandled rejection.
+   * Rejects with a ResultExpiredError where this is a duplicate of a task that was pruned before.
    * @throws {OptionError} at once, for wrong options
    */
   result(options?: ResultOptions): Promise<R>;
@@ -42,6 +48,11 @@ export interface HandleHost {
 }
 
 const CHECKS = { timeoutMs: duration(0), signal: abortSignal };
+
+/** @throws {OptionError} */
+export function readResultOptions(options: unknown): ResultOptions {
+  return readOptions<ResultOptions>("", options, CHECKS);
+}
 
 export class LocalTaskHandle<R> implements TaskHandle<R>, ResultSink {
   readonly #task: Task;
@@ -64,13 +75,17 @@ export class LocalTaskHandle<R> implements TaskHandle<R>, ResultSink {
     return this.#task.state;
   }
 
+  get duplicate(): boolean {
+    return false;
+  }
+
   cancel(reason?: unknown): boolean {
     return this.#host.cancelTask(this.#task, reason);
   }
 
   result(options?: ResultOptions): Promise<R> {
     if (options === undefined) return this.#outcome();
-    const { timeoutMs, signal } = readOptions<ResultOptions>("", options, CHECKS);
+    const { timeoutMs, signal } = readResultOptions(options);
     if (isTerminal(this.#task.state)) return this.#outcome();
     if (signal?.aborted) return Promise.reject(signal.reason);
     if (timeoutMs === undefined && signal === undefined) return this.#outcome();

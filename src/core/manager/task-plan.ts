@@ -11,7 +11,7 @@ import { type CheckedTaskOptions, readPriorityAlone, readTaskOptions } from "../
 import { HandlerCall, type Work } from "../../task/work.js";
 import type { Limiter } from "../limiter/limiter.js";
 import type { Calendar } from "./calendar.js";
-import type { ResolvedOptions } from "./options.js";
+import type { ResolvedOptions } from "./resolved-options.js";
 
 /** A task as it was asked for, checked and complete, before there is room for it. */
 export interface TaskPlan {
@@ -163,11 +163,13 @@ function withDefaults(
   definition: HandlerDefinition | undefined,
 ): CheckedTaskOptions {
   const { cost, ttlMs } = definition ?? {};
-  if ((cost ?? ttlMs) === undefined) return options;
+  const idempotency = options.idempotencyKey === undefined ? undefined : definition?.idempotency;
+  if ((cost ?? ttlMs ?? idempotency) === undefined) return options;
   return {
     ...(cost === undefined ? {} : { cost }),
     ...(ttlMs === undefined ? {} : { ttlMs }),
     ...options,
+    ...(idempotency === undefined ? {} : { idempotency: { ...idempotency, ...options.idempotency } }),
   };
 }
 
