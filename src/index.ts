@@ -81,7 +81,7 @@ export {
 export type { HandlerDefaults, HandlerEntry } from "./task/handler-definition.js";
 export type { AnyHandlers, Handlers } from "./task/handler-registry.js";
 export type { HandlerNames, PayloadInputOf, ResultOfHandler } from "./task/handler-types.js";
-export { combineHandlers, defineHandlers } from "./task/handlers.js";
+export { combineHandlers, defineHandlers, handlerEntries } from "./task/handlers.js";
 export type {
   Hooks,
   RescheduledDetails,

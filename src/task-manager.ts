@@ -70,6 +70,7 @@ export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
       random: read.random ?? new SystemRandom(),
       inline: new InlineExecutor(),
       carrier: new AsyncContext(),
+      enqueue: (first, second, third) => this.enqueue(first as never, second as never, third as never),
     });
     this.#controls = new Controls(this.#core);
     if (resolved.autoStart) this.start();

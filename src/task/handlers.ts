@@ -1,7 +1,7 @@
 import { OptionError } from "../errors.js";
 import { expected, name as nameCheck } from "./checks.js";
 import { type HandlerDefinition, type HandlerEntry, readDefinition } from "./handler-definition.js";
-import { definitionsOf, Handlers } from "./handler-registry.js";
+import { type AnyHandlers, definitionsOf, Handlers } from "./handler-registry.js";
 import type { CombinedHandlers, Distinct, RefusedEntries, ResultsOf, SchemasOf } from "./handler-types.js";
 import type { Schema } from "./schema.js";
 
@@ -44,6 +44,19 @@ export function combineHandlers<const H extends readonly Handlers<unknown, unkno
     }
   }
   return new Handlers(joined) as CombinedHandlers<H>;
+}
+
+/**
+ * The entries behind handlers, as `defineHandlers` takes them: to tell what there is, or to define the same
+ * handlers with something changed. An object without a prototype; what was not said is undefined.
+ * @throws {OptionError} when they were not made by `defineHandlers` or `combineHandlers`
+ */
+export function handlerEntries(handlers: AnyHandlers): Readonly<Record<string, HandlerEntry>> {
+  const entries: Record<string, HandlerEntry> = Object.create(null);
+  for (const [name, { name: _, settings, ...said }] of definitionsOf(handlers)) {
+    entries[name] = Object.freeze({ ...said, ...settings } as HandlerEntry);
+  }
+  return Object.freeze(entries);
 }
 
 /** An object literal of any realm, or the namespace of a module; what inherits could hide handlers. */

@@ -1,5 +1,19 @@
 /// <reference types="node" preserve="true" />
-/** What users test with: `import { ManualClock, seededRandom } from "millrace/testing"`. */
+/** What users test with: `import { createTestManager, ManualClock } from "millrace/testing"`. */
 
+export type {
+  EnqueuedFilter,
+  EnqueuedTask,
+  EnqueuedTaskOf,
+  PayloadMatch,
+} from "./enqueued-task.js";
 export { ManualClock, type ManualClockOptions } from "./manual-clock.js";
+export type { RunHandlerOptions } from "./run-handler.js";
 export { seededRandom } from "./seeded-random.js";
+export {
+  createTestManager,
+  type RequireEnqueuedOptions,
+  type RunAllOptions,
+  type TestManager,
+  type TestManagerOptions,
+} from "./test-manager.js";

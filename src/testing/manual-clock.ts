@@ -8,8 +8,11 @@ const ROUNDING_ERROR_MS = 1e-9;
 const DEFAULT_WALL_NOW = Date.UTC(2026, 0, 1);
 /** Between two timers: the first lets promises settle, the second what they put off with setImmediate. */
 const TURNS_BETWEEN_TIMERS = 2;
+/** So many timers of no delay may fire at one instant: more than any chain of them that comes to an end. */
+const MAX_CHAIN = 10_000;
 
 interface ManualTimer extends Timer {
+  readonly startedAt: number;
   readonly dueAt: number;
   readonly callback: () => void;
 }
@@ -57,6 +60,11 @@ export class ManualClock implements Clock {
     return this.#timers.length;
   }
 
+  /** When the next timer falls due, by `now`; undefined when there is none. It may have passed already. */
+  get nextTimerAt(): number | undefined {
+    return this.#timers[0]?.dueAt;
+  }
+
   /**
    * Calls back from `advance`, as soon as that much time has passed.
    * @throws {RangeError} when the delay is NaN, negative or above 2^30 ms
@@ -67,6 +75,7 @@ export class ManualClock implements Clock {
     }
     const dueAt = toInstant(this.#now + delayMs);
     const timer: ManualTimer = {
+      startedAt: this.#now,
       // Rounding must not turn a delay into none: who waits for a rest of 1e-11 ms would do so for ever.
       dueAt: dueAt > this.#now ? dueAt : this.#now + delayMs,
       callback,
@@ -93,7 +102,8 @@ export class ManualClock implements Clock {
    * A callback that throws rejects the call with its error at once. The clock then stands where that timer
    * fell due, and later timers are still to come: another `advance` goes on from there.
    * @throws {RangeError} when `ms` is negative or not finite
-   * @throws {Error} when another `advance` of this clock has not ended yet
+   * @throws {Error} when another `advance` of this clock has not ended yet, or when 10,000 timers of no delay
+   *   have fired at one instant, as where each of them starts the next
    */
   async advance(ms: number): Promise<void> {
     if (toFinite("ms", ms) < 0) throw new RangeError(`Expected \`ms\` to be a number from 0 up, got ${ms}`);
@@ -102,10 +112,13 @@ export class ManualClock implements Clock {
     try {
       const target = toInstant(this.#now + ms);
       await this.settle(TURNS_BETWEEN_TIMERS);
+      let chain = 0;
       for (let timer = this.#takeDue(target); timer !== undefined; timer = this.#takeDue(target)) {
+        if (timer.dueAt > this.#now) chain = 0;
         this.#now = Math.max(this.#now, timer.dueAt);
         timer.callback();
         await this.settle(TURNS_BETWEEN_TIMERS);
+        if (timer.dueAt === timer.startedAt && ++chain >= MAX_CHAIN) throw endlessChain(this.#now);
       }
       this.#now = Math.max(this.#now, target);
     } finally {
@@ -146,6 +159,11 @@ export class ManualClock implements Clock {
     const index = this.#timers.indexOf(timer);
     if (index !== -1) this.#timers.splice(index, 1);
   }
+}
+
+function endlessChain(now: number): Error {
+  const fired = `${MAX_CHAIN} timers of no delay have fired at ${now} ms`;
+  return new Error(`${fired}, one after the other: time cannot move on while each starts the next`);
 }
 
 function toInstant(time: number): number {

@@ -2,7 +2,7 @@ import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { OptionError } from "../../src/errors.js";
 import { definitionsOf, type Handlers } from "../../src/task/handler-registry.js";
-import { combineHandlers, defineHandlers } from "../../src/task/handlers.js";
+import { combineHandlers, defineHandlers, handlerEntries } from "../../src/task/handlers.js";
 import { json } from "../../src/task/json.js";
 import { rejectionOf, thrownBy } from "../support/manual-manager.js";
 
@@ -143,5 +143,27 @@ describe("combineHandlers", () => {
   it("refuses what is no registry", () => {
     for (const value of [undefined, {}, { sendEmail: { payload } }, [mail]])
       expect(() => combine(mail, value)).toThrow("Expected `handlers` to be what defineHandlers() made");
+  });
+});
+
+describe("handlerEntries", () => {
+  it("gives what defineHandlers was given, so that it can be given again", () => {
+    const entry = { payload, run: () => 1, maxAttempts: 3, queue: "email", rateLimit: { tasksPerSecond: 5 } };
+    const handlers = defineHandlers({ sendEmail: entry, contract: { payload } });
+    const entries = handlerEntries(handlers);
+    expect(Object.keys(entries)).toEqual(["sendEmail", "contract"]);
+    expect(entries["sendEmail"]).toMatchObject(entry);
+    const again = defineHandlers({ ...entries, contract: { ...entries["contract"], payload, timeoutMs: 5 } });
+    expect(definitionsOf(again).get("sendEmail")).toEqual(definitionsOf(handlers).get("sendEmail"));
+    expect(definitionsOf(again).get("contract")?.settings.timeoutMs).toBe(5);
+  });
+
+  it("lets nobody change the handlers, and takes nothing else", () => {
+    const handlers = defineHandlers({ constructor: { payload } });
+    const entries = handlerEntries(handlers) as Record<string, { queue: string }>;
+    expect(() => Object.assign(entries["constructor"] ?? {}, { queue: "x" })).toThrow(TypeError);
+    expect(() => Object.assign(entries, { more: {} })).toThrow(TypeError);
+    expect(entries["toString"]).toBeUndefined();
+    expect(thrownBy(() => handlerEntries({} as never))).toBeInstanceOf(OptionError);
   });
 });

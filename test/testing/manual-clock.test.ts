@@ -250,4 +250,34 @@ describe("ManualClock", () => {
     expect(() => new ManualClock({ wallNow: new Date("never") })).toThrow(RangeError);
     expect(() => new ManualClock().shiftWall(Number.NaN)).toThrow(RangeError);
   });
+
+  it("tells when its next timer falls due", async () => {
+    const { clock } = withLog();
+    expect(clock.nextTimerAt).toBeUndefined();
+    clock.setTimeout(() => {}, 20);
+    const first = clock.setTimeout(() => {}, 10);
+    expect(clock.nextTimerAt).toBe(10);
+    first.cancel();
+    expect(clock.nextTimerAt).toBe(20);
+    clock.block(30);
+    expect(clock.nextTimerAt).toBe(20);
+    await clock.advance(0);
+    expect(clock.nextTimerAt).toBeUndefined();
+  });
+
+  it("gives up on a chain of timers of no delay that has no end, and not on many at one instant", async () => {
+    const { clock } = withLog();
+    let fired = 0;
+    for (let count = 0; count < 12_000; count++) clock.setTimeout(() => fired++, 5);
+    await clock.advance(5);
+    expect(fired).toBe(12_000);
+    const again = () => {
+      fired++;
+      clock.setTimeout(again, 0);
+    };
+    again();
+    await expect(clock.advance(1)).rejects.toThrow("10000 timers of no delay have fired at 5 ms");
+    expect(fired).toBe(12_000 + 10_001);
+    expect(clock.timers).toBe(1);
+  });
 });

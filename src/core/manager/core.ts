@@ -45,6 +45,11 @@ export interface World {
   readonly random: Random;
   readonly inline: Executor;
   readonly carrier: AsyncContextCarrier;
+  /**
+   * What `context.enqueue` of a handler calls: the manager's own `enqueue`, so that whoever overrides that is
+   * told of these tasks too.
+   */
+  readonly enqueue: (...given: EnqueueArguments) => { readonly id: string };
 }
 
 /** The parts of a manager, put together. Each owns its state; they meet only here. */
@@ -113,7 +118,7 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     conditions.check();
     dispatcher.dispatch();
   };
-  const enqueue = (...given: EnqueueArguments): string => calls.enqueue(...given).id;
+  const enqueue = (...given: EnqueueArguments): string => world.enqueue(...given).id;
   const runner = new AttemptRunner({ ...ground, backlog, settler, enqueue, onProgress });
   const canceller = new Canceller({ ...ground, backlog, runner, settler });
   const results = new Broadcaster({
@@ -128,7 +133,7 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     ...{ ...ground, capacity, whenFull, backlog, canceller, settler, watches },
     handleHost: { clock, alarms, signals, cancelTask },
   });
-  const calls: Calls = new Calls({ ...ground, intake });
+  const calls = new Calls({ ...ground, intake });
   const isPaused = (task: Task) =>
     !lifecycle.started || dispatcher.paused || queues.known(task.queue)?.isClosedBy(PAUSED) === true;
   const release = async () => {

@@ -1,0 +1,61 @@
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { importsOf, isRelative } from "../tidy/imports.js";
+import { parseSource, programFiles, readProjectFile } from "../tidy/sources.js";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const MAX_LINES = 60;
+
+/** All but the demo, which is a program of its own, with tests of its own. */
+const files = programFiles("examples").filter((path) => !path.startsWith("examples/demo/"));
+/** What can be run: a file by itself, or the main one of a folder. */
+const examples = files.filter((path) => path.split("/").length === 2 || path.endsWith("/main.ts"));
+
+/** What an example says that it prints: its last comment. */
+function promised(text: string): string | undefined {
+  const comment = text.match(/\n\/\/ Prints:\n((?:\/\/.*\n)+)$/)?.[1];
+  return comment?.replaceAll(/^\/\/ ?/gm, "");
+}
+
+describe("the examples", () => {
+  test.each(examples)("%s prints what it says", (path) => {
+    const run = spawnSync(process.execPath, ["--import", "tsx", path], {
+      ...{ cwd: root, encoding: "utf8", timeout: 15_000 },
+    });
+    expect(run.stderr).toBe("");
+    expect(run.stdout).toBe(promised(readProjectFile(path)));
+    expect(run.status).toBe(0);
+  });
+
+  test.each(files)("%s is short", (path) => {
+    const lines = readProjectFile(path).trimEnd().split("\n");
+    expect(lines.length).toBeLessThanOrEqual(MAX_LINES);
+    expect(lines.filter((line) => line.length > 110)).toEqual([]);
+  });
+
+  test("import Millrace as its users do", () => {
+    for (const path of files) {
+      const source = parseSource(path, readProjectFile(path));
+      for (const { specifier } of importsOf(source)) {
+        const isKnown = ["millrace", "millrace/testing", "zod"].includes(specifier);
+        const isNear = isRelative(specifier) && specifier.startsWith("./");
+        expect(isKnown || isNear || specifier.startsWith("node:"), `${path}: ${specifier}`).toBe(true);
+      }
+    }
+  });
+
+  test("are those that the README lists", () => {
+    const listed = [...readProjectFile("README.md").matchAll(/\]\((examples\/[^)]+)\)/g)].map(
+      ([, path = ""]) => path,
+    );
+    expect(listed.filter((path) => !existsSync(`${root}${path}`))).toEqual([]);
+    expect(listed.filter((path) => !path.startsWith("examples/demo")).sort()).toEqual([...examples].sort());
+  });
+});
+
+test("the reader of promises finds the last comment, and nothing where there is none", () => {
+  expect(promised("call();\n\n// Prints:\n// one\n//\n//  two\n")).toBe("one\n\n two\n");
+  expect(promised("// Prints:\n// one\ncall();\n")).toBeUndefined();
+});
