@@ -39,8 +39,10 @@ export class Journal {
       this.#publish({ type: "rescheduled", task: this.snapshot(task), delayMs });
   }
 
-  recordFinished(task: Task, value: unknown): void {
-    if (this.events.hears("finished")) this.#publish(new FinishedEvent(task, value, this.#wallOffset()));
+  /** Of a task that ends at this instant: the clock need not be asked for it again. */
+  recordFinished(task: Task, value: unknown, now: number): void {
+    if (this.events.hears("finished"))
+      this.#publish(new FinishedEvent(task, value, this.#clock.wallNow() - now));
   }
 
   recordStopping(graceful: boolean): void {

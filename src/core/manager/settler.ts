@@ -88,7 +88,7 @@ export class Settler {
     sink?.[deliver](task, value);
     this.onEnd?.(task, abandoned);
     if (place !== undefined) retention.keepValue(place, value);
-    journal.recordFinished(task, value);
+    journal.recordFinished(task, value, now);
     this.onChange?.(this.#unsettled);
   }
 }
