@@ -10,10 +10,11 @@ function membersOf(path: string, text: string, name: string): readonly string[] 
     const inherited = declaration.extends.flatMap(({ expression }) =>
       expression.type === "Identifier" ? membersOf(path, text, expression.name) : [],
     );
-    const own = declaration.body.body.flatMap((member) =>
-      member.type === "TSPropertySignature" && member.key.type === "Identifier" ? [member.key.name] : [],
-    );
-    return [...inherited, ...own];
+    const own = declaration.body.body.flatMap((member) => {
+      const isNamed = member.type === "TSPropertySignature" || member.type === "TSMethodSignature";
+      return isNamed && member.key.type === "Identifier" ? [member.key.name] : [];
+    });
+    return [...inherited, ...new Set(own)]; // a method that is overloaded counts once
   }
   throw new Error(`${path} exports no interface ${name}`);
 }
@@ -29,9 +30,10 @@ const tables = [
   { marker: "manager-options", path: "src/core/manager/options.ts", name: "TaskManagerOptions" },
   { marker: "task-options", path: "src/task/task-options.ts", name: "TaskOptions" },
   { marker: "handler-options", path: "src/task/handler-definition.ts", name: "HandlerEntry" },
+  { marker: "task-context", path: "src/task/task-context.ts", name: "TaskContext" },
 ];
 
-describe("the README's tables of options", () => {
+describe("the README's tables of options and members", () => {
   test.each(tables)("$marker has a row for each member of $name, and no other", ({ marker, path, name }) => {
     const members = membersOf(path, readProjectFile(path), name);
     expect([...rowsOf(readProjectFile("README.md"), marker)].sort()).toEqual([...members].sort());
