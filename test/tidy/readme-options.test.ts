@@ -10,10 +10,11 @@ function membersOf(path: string, text: string, name: string): readonly string[] 
     const inherited = declaration.extends.flatMap(({ expression }) =>
       expression.type === "Identifier" ? membersOf(path, text, expression.name) : [],
     );
-    const own = declaration.body.body.flatMap((member) =>
-      member.type === "TSPropertySignature" && member.key.type === "Identifier" ? [member.key.name] : [],
-    );
-    return [...inherited, ...own];
+    const own = declaration.body.body.flatMap((member) => {
+      const isNamed = member.type === "TSPropertySignature" || member.type === "TSMethodSignature";
+      return isNamed && member.key.type === "Identifier" ? [member.key.name] : [];
+    });
+    return [...inherited, ...new Set(own)]; // a method that is overloaded counts once
   }
   throw new Error(`${path} exports no interface ${name}`);
 }

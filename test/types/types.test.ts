@@ -35,6 +35,14 @@ const wrong: Readonly<Record<string, readonly [says: string, code: string]>> = {
      const handlers = defineHandlers({ send: { payload: json<string>() } });
      combineHandlers(handlers, handlers);`,
   ],
+  "circular-result": [
+    "implicitly has type 'any' because it does not have a type annotation and is referenced",
+    `import { defineHandlers, json, TaskManager } from "millrace";
+     const handlers = defineHandlers({
+       parent: { payload: json<number>(), run: async (depth) => (await tasks.execute("parent", depth)) + 1 },
+     });
+     const tasks = new TaskManager({ handlers });`,
+  ],
   "types-differ": [
     "Expected 1 arguments, but got 0",
     `import { same } from "../../test/types/same.js";
