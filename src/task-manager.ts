@@ -205,10 +205,12 @@ export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
     return this.#core.hooks.observe(readHooks(hooks, "hooks"));
   }
 
+  /** Counts of everything, at this moment: a frozen picture. Cheap enough to be taken every second. */
   stats(): TaskManagerStats {
     return toStats(this.#core);
   }
 
+  /** Whether it does its work, and if not, why. */
   health(): TaskManagerHealth {
     return toHealth(this.#core);
   }

@@ -28,6 +28,7 @@ export interface BackoffRule {
   readonly jitter: Jitter;
 }
 
+/** The same delay before every retry. */
 export interface FixedBackoffOptions {
   /** The delay before each retry, in milliseconds. Default 1,000. */
   delayMs?: number;
@@ -35,11 +36,13 @@ export interface FixedBackoffOptions {
   jitter?: Jitter;
 }
 
+/** A delay that grows by the same amount from retry to retry. */
 export interface LinearBackoffOptions extends FixedBackoffOptions {
   /** No delay is longer than this, in milliseconds. Default 60,000. */
   maxDelayMs?: number;
 }
 
+/** A delay that grows by the same factor from retry to retry, with a random part. */
 export interface ExponentialBackoffOptions {
   /** The delay before the first retry, in milliseconds. Default 1,000. */
   delayMs?: number;

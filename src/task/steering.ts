@@ -74,11 +74,13 @@ export class RateLimited extends SteeringSignal {
 /** Whom a met rate limit holds back: this handler alone, or every start of the manager. */
 export type RateLimitScope = "handler" | "all";
 
+/** When a task is to run again that asks for it. */
 export interface RescheduleOptions {
   /** How long to wait before the task runs again, in milliseconds. Default 0. */
   delayMs?: number;
 }
 
+/** How long the other side wants to be left alone, and who is to leave it alone. */
 export interface RateLimitedOptions {
   /** How long the other side wants to be left alone, in milliseconds. */
   retryAfterMs: number;
@@ -124,9 +126,13 @@ export function rateLimited(options: RateLimitedOptions): RateLimited {
   return new RateLimited(retryAfterMs, scope);
 }
 
+/** Whether a value, or a cause in its chain, is what `reschedule` returns; also from another thread. */
 export const isReschedule = (thrown: unknown): boolean => findSteering(thrown)?.steering === "reschedule";
+/** The same for `skipRetry`. */
 export const isSkipRetry = (thrown: unknown): boolean => findSteering(thrown)?.steering === "skip-retry";
+/** The same for `cancelTask`. */
 export const isCancelTask = (thrown: unknown): boolean => findSteering(thrown)?.steering === "cancel-task";
+/** The same for `rateLimited`. */
 export const isRateLimited = (thrown: unknown): boolean => findSteering(thrown)?.steering === "rate-limited";
 
 /** The steering in what was thrown or in its chain of causes. Whatever was thrown, this does not throw. */

@@ -1,6 +1,7 @@
 import { constants } from "node:os";
 import { type Checks, callback, duration, expected, readOptions } from "../../task/checks.js";
 
+/** Which signals stop a manager, and how long that may take. */
 export interface StopOnSignalsOptions<Report = unknown> {
   /** What the graceful stop is given, in milliseconds. Default 10,000. */
   deadlineMs?: number | undefined;

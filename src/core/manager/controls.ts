@@ -11,6 +11,7 @@ import { concurrencyCheck, RATE_CHECKS, type RetentionOptions, readRetention } f
 import { toRateLimit } from "./resolved-options.js";
 import { visitInPortions } from "./sweep.js";
 
+/** What `pause` pauses, and whether to wait for what runs. */
 export interface PauseOptions {
   /** Pause only this queue. Default: all of them. */
   queue?: string | undefined;
@@ -18,16 +19,19 @@ export interface PauseOptions {
   wait?: boolean | undefined;
 }
 
+/** What `resume` resumes. */
 export interface ResumeOptions {
   /** Resume only this queue. Default: undo a pause of all; queues that were paused by name stay paused. */
   queue?: string | undefined;
 }
 
+/** How many tasks may run at once, from now on. */
 export interface ConcurrencyOptions {
   /** Tasks on the event loop at once; what runs beyond a lower number runs to its end. */
   inline?: number | undefined;
 }
 
+/** A rate limit, and whose it is. */
 export interface RateOptions extends RateLimitOptions {
   /** Set the limit of this queue. Default: the shared one. Not together with `handler`. */
   queue?: string | undefined;
@@ -35,6 +39,7 @@ export interface RateOptions extends RateLimitOptions {
   handler?: string | undefined;
 }
 
+/** What `drain` waits for, and until when. */
 export interface DrainOptions {
   /** False: do not wait for tasks that wait for their time, other than for a retry. Default true. */
   scheduled?: boolean | undefined;

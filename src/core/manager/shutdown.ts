@@ -39,6 +39,7 @@ export interface StopReport {
   readonly durationMs: number;
 }
 
+/** How long a graceful stop may take. */
 export interface StopOptions {
   /**
    * The end of everything, in milliseconds from the call: tasks go on until `killAfterMs` before it, are

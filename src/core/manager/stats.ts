@@ -20,6 +20,7 @@ export interface LaneStats {
   readonly held: number;
 }
 
+/** The rate limit that all tasks share. */
 export interface LimiterStats {
   readonly tasksPerSecond: number;
   readonly burst: number;
