@@ -546,5 +546,5 @@ test("Q8: ten thousand queue names used once leave nothing behind at the gates o
   await clock.advance(100);
   expect(of("one").length + of("other").length + of("free").length).toBe(10_000);
   expect([...queues.queues()].map(({ name }) => name)).toEqual(["default"]);
-  expect([...queues.handlers()].map(({ groups }) => groups.size)).toEqual([0, 0, 0]);
+  expect([...queues.handlers()].map(({ parked }) => parked.length)).toEqual([0, 0, 0]);
 });

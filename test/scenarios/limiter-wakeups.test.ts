@@ -43,7 +43,8 @@ function isHeldBack({ core, clock }: ManualCore, { queue, handler }: QueueGroup)
   if (isShut(queue) || headsOf(queue.groups).some(({ cost }) => queues.waitMs(queue.name, cost, now) > 0))
     return true;
   if (handler === undefined) return false;
-  const groups = [...handler.groups].filter((group) => !group.queue.isClosedBy(1));
+  const all = [...core.queues.queues()].flatMap((one) => one.groups);
+  const groups = all.filter((group) => group.handler === handler && !group.queue.isClosedBy(1));
   const saves = headsOf(groups).some(({ cost }) => handlers.waitMs(handler.name, cost, now) > 0);
   return saves || isShut(handler);
 }

@@ -5,6 +5,7 @@ import { type Closure, FULL, LIMITED } from "./gate.js";
 import { Group, type GroupOwner, type LaneGate } from "./group.js";
 import { HandlerGate } from "./handler-gate.js";
 import { type QueueGroup, type QueueShape, TaskQueue } from "./task-queue.js";
+import { Turns } from "./turns.js";
 
 export interface QueueSetOptions {
   readonly lanes: readonly LaneGate[];
@@ -28,8 +29,7 @@ export interface QueueSetOptions {
  */
 export class QueueSet implements GroupOwner<TaskQueue> {
   readonly #lanes: readonly LaneGate[];
-  readonly #turns: readonly IndexedHeap<TaskQueue>[];
-  readonly #strict: boolean;
+  readonly #turns: Turns;
   readonly #shapes: ReadonlyMap<string, QueueShape>;
   readonly #queues = new Map<string, TaskQueue>();
   readonly #handlers = new Map<string, HandlerGate<QueueGroup>>();
@@ -42,8 +42,7 @@ export class QueueSet implements GroupOwner<TaskQueue> {
 
   constructor(options: QueueSetOptions) {
     this.#lanes = options.lanes;
-    this.#turns = options.lanes.map(() => new IndexedHeap<TaskQueue>());
-    this.#strict = options.strict;
+    this.#turns = new Turns(options.lanes, options.strict);
     this.#shapes = options.shapes;
     for (const name of options.shapes.keys()) this.queue(name);
     for (const [name, maxConcurrency] of options.handlers ?? []) {
@@ -102,7 +101,8 @@ export class QueueSet implements GroupOwner<TaskQueue> {
     let chosen: TaskQueue | undefined;
     for (const lane of this.#lanes) {
       const queue = lane.open ? this.#nextQueue(lane) : undefined;
-      if (queue !== undefined && (chosen === undefined || this.#goesBefore(queue, chosen))) chosen = queue;
+      if (queue !== undefined && (chosen === undefined || this.#turns.goesBefore(queue, chosen)))
+        chosen = queue;
     }
     if (chosen !== undefined) return bestGroup(chosen);
     this.#forgetCaughtUp();
@@ -120,7 +120,9 @@ export class QueueSet implements GroupOwner<TaskQueue> {
     queue.joinAt(this.#virtualTime);
     this.#virtualTime = queue.pass;
     queue.countTurn();
-    for (const lane of this.#lanes) this.#place(queue, lane);
+    for (const lane of this.#lanes) this.#turns.place(queue, lane);
+    this.#placeParked(queue);
+    if (handler?.open) this.#bringIn(handler, group.lane);
     this.#forgetCaughtUp();
     return task;
   }
@@ -136,8 +138,12 @@ export class QueueSet implements GroupOwner<TaskQueue> {
   open(gate: TaskQueue | HandlerGate<QueueGroup>, closure: Closure): void {
     gate.reopen(closure);
     if (!gate.open) return;
-    for (const group of gate.groups) this.#welcome(group);
-    if (gate instanceof TaskQueue) this.#retireIfForgettable(gate);
+    if (gate instanceof TaskQueue) {
+      for (const group of gate.groups) this.#welcome(group);
+      this.#retireIfForgettable(gate);
+    } else {
+      for (const lane of this.#lanes) this.#bringIn(gate, lane);
+    }
   }
 
   headMayHaveChanged(group: QueueGroup): void {
@@ -164,53 +170,64 @@ export class QueueSet implements GroupOwner<TaskQueue> {
   #newGroup(queue: TaskQueue, lane: LaneGate, handler: HandlerGate<QueueGroup> | undefined): QueueGroup {
     const group = new Group(queue, lane, handler, this);
     queue.groups.push(group);
-    handler?.groups.add(group);
     return group;
   }
 
-  /** Sees to it that an eligible group's queue is among the turns of its lane. */
+  /**
+   * Sees to it that an eligible group's queue is among the turns of its lane, or that the group is parked
+   * where only its handler holds it back.
+   */
   #welcome(group: QueueGroup): void {
     const { queue, lane } = group;
-    if (!group.eligible || queue.tickets[lane.index] !== -1) return;
+    this.#parkIfHeld(group);
+    if (!group.eligible || this.#turns.has(queue, lane)) return;
     queue.joinAt(this.#virtualTime);
-    for (const other of this.#lanes) this.#place(queue, other);
-    const turns = this.#turnsOf(lane);
-    queue.tickets[lane.index] = turns.push(queue, this.#primary(queue), this.#secondary(queue));
+    for (const other of this.#lanes) this.#turns.place(queue, other);
+    this.#turns.add(queue, lane);
   }
 
   #nextQueue(lane: LaneGate): TaskQueue | undefined {
-    const turns = this.#turnsOf(lane);
-    for (let queue = turns.peek(); queue !== undefined; queue = turns.peek()) {
+    for (let queue = this.#turns.first(lane); queue !== undefined; queue = this.#turns.first(lane)) {
       if (hasEligible(queue, lane)) return queue;
-      turns.pop();
-      queue.tickets[lane.index] = -1;
+      this.#turns.remove(queue, lane);
+      for (const group of queue.groups) if (group.lane === lane) this.#leave(group);
     }
     return undefined;
   }
 
-  /** Puts a queue whose pass has moved where it belongs among the turns of a lane. */
-  #place(queue: TaskQueue, lane: LaneGate): void {
-    const ticket = queue.tickets[lane.index] ?? -1;
-    if (ticket !== -1) this.#turnsOf(lane).update(ticket, this.#primary(queue), this.#secondary(queue));
+  /** A group's queue has left the turns: it waits for its handler, or another of that handler can come. */
+  #leave(group: QueueGroup): void {
+    this.#parkIfHeld(group);
+    if (group.handler?.open) this.#bringIn(group.handler, group.lane);
   }
 
-  #turnsOf(lane: LaneGate): IndexedHeap<TaskQueue> {
-    const turns = this.#turns[lane.index];
-    assert(turns !== undefined, "each lane has its heap of turns");
-    return turns;
+  #parkIfHeld(group: QueueGroup): void {
+    const { queue, handler } = group;
+    if (handler === undefined || handler.open || group.size === 0 || !queue.open) return;
+    this.#park(group, handler);
   }
 
-  #primary(queue: TaskQueue): number {
-    return this.#strict ? -queue.shape.share : queue.pass;
+  #park(group: QueueGroup, handler: HandlerGate<QueueGroup>): void {
+    handler.park(group, this.#turns.primary(group.queue), this.#turns.secondary(group.queue));
   }
 
-  #secondary(queue: TaskQueue): number {
-    return this.#strict ? queue.pass : queue.index;
+  /**
+   * Brings in the parked group whose turn comes first. The next one follows when that one has started a task,
+   * or has left the turns: so they come in the order of their turns, and no sooner than they may start.
+   */
+  #bringIn(handler: HandlerGate<QueueGroup>, lane: LaneGate): void {
+    for (let group = handler.unpark(lane); group !== undefined; group = handler.unpark(lane)) {
+      if (!group.eligible) continue; // it is empty, or its queue is closed and will welcome it
+      this.#welcome(group);
+      return;
+    }
   }
 
-  #goesBefore(one: TaskQueue, other: TaskQueue): boolean {
-    const first = this.#primary(one) - this.#primary(other);
-    return first !== 0 ? first < 0 : this.#secondary(one) < this.#secondary(other);
+  /** The pass of a queue has moved, and with it the turns of its groups that are parked. */
+  #placeParked(queue: TaskQueue): void {
+    for (const group of queue.groups) {
+      if (group.handler?.isParked(group)) this.#park(group, group.handler);
+    }
   }
 
   /**
@@ -226,7 +243,10 @@ export class QueueSet implements GroupOwner<TaskQueue> {
 
   /** Where nobody competes for turns, none is owed; else virtual time would stand still for those paused. */
   #forgetCaughtUp(): void {
-    while (this.#idle.size > 0 && (this.#unrivalled || this.#idle.topPrimary <= this.#virtualTime)) {
+    while (
+      this.#idle.size > 0 &&
+      (this.#size === 0 || this.#turns.empty || this.#idle.topPrimary <= this.#virtualTime)
+    ) {
       const queue = this.#idle.pop();
       assert(queue !== undefined, "a heap with a size has a head");
       queue.idleTicket = -1;
@@ -234,19 +254,13 @@ export class QueueSet implements GroupOwner<TaskQueue> {
     }
   }
 
-  get #unrivalled(): boolean {
-    if (this.#size === 0) return true;
-    for (const turns of this.#turns) if (turns.size > 0) return false;
-    return true;
-  }
-
   #forget(queue: TaskQueue): void {
-    for (const lane of this.#lanes) {
-      const ticket = queue.tickets[lane.index] ?? -1;
-      if (ticket !== -1) this.#turnsOf(lane).remove(ticket);
-    }
-    for (const group of queue.groups) group.handler?.groups.delete(group);
     this.#queues.delete(queue.name);
+    for (const lane of this.#lanes) this.#turns.remove(queue, lane);
+    for (const group of queue.groups) {
+      group.handler?.forget(group);
+      this.#leave(group);
+    }
   }
 }
 

@@ -203,8 +203,8 @@ function expectHandlers(model: Model, { set }: Real): void {
     return `${name}: ${waiting} wait, ${running} run, open: ${!model.isHandlerClosed(name)}`;
   });
   expect(found.join("; ")).toBe(expected.join("; "));
-  for (const { groups } of set.handlers())
-    for (const { queue } of groups) expect(set.known(queue.name)).toBe(queue);
+  for (const { parked } of set.handlers())
+    for (const { queue } of parked) expect(set.known(queue.name)).toBe(queue);
 }
 
 type Command = fc.Command<Model, Real>;
