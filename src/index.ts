@@ -23,6 +23,7 @@ export type {
 export type { StopOptions, StopReport } from "./core/manager/shutdown.js";
 export type {
   GateStats,
+  HandlerStats,
   HealthConcern,
   IdempotencyStats,
   LaneStats,

@@ -433,9 +433,10 @@ describe("rateLimited", () => {
     tasks.enqueue("one", 0, { id: "waits" });
     await clock.advance(899);
     expect(starts).toEqual(["300", "900", "100"]);
-    expect(tasks.stats().handlers["one"]).toMatchObject({ queued: 3, completed: 0 });
+    expect(tasks.stats().handlers["one"]).toMatchObject({ queued: 3, completed: 0, closedForMs: 1 });
     await clock.advance(1);
     expect(starts.slice(3)).toEqual(["waits", "100", "300", "900"]);
+    expect(tasks.stats().handlers["one"]?.closedForMs).toBe(0);
   });
 
   test("with scope all closes everything until then", async () => {

@@ -42,6 +42,11 @@ export class OwnLimits {
     bucket.reopen();
   }
 
+  /** How long `closeUntil` holds this name back, in milliseconds. */
+  closedForMs(name: string, now: number): number {
+    return this.#buckets.get(name)?.closedForMs(now) ?? 0;
+  }
+
   /** Gives out nothing under this name before that instant, whether it has a limit or not. */
   closeUntil(name: string, at: number, now: number): void {
     this.#bucket(name, UNLIMITED, now).closeUntil(at);

@@ -67,6 +67,12 @@ export interface IdempotencyStats extends Readonly<KeyTally> {
   readonly keys: number;
 }
 
+/** One handler. */
+export interface HandlerStats extends GateStats {
+  /** How long its `rateLimited` holds all of its tasks back, in milliseconds; mostly 0. */
+  readonly closedForMs: number;
+}
+
 /** The manager at one moment: a frozen picture. */
 export interface TaskManagerStats {
   readonly phase: Phase;
@@ -92,7 +98,7 @@ export interface TaskManagerStats {
   readonly limiter: LimiterStats;
   readonly queues: Readonly<Record<string, QueueStats>>;
   /** Each handler that is registered. */
-  readonly handlers: Readonly<Record<string, GateStats>>;
+  readonly handlers: Readonly<Record<string, HandlerStats>>;
   /** What became of the results of all subscriptions, those that have ended included. */
   readonly results: Readonly<ResultTally>;
   readonly subscriptions: readonly SubscriptionStats[];
@@ -146,7 +152,10 @@ export function toStats(core: Core): TaskManagerStats {
     lanes: Object.freeze({ inline: toLaneStats(lane) }),
     limiter: toLimiterStats(limiter, core.clock.now()),
     queues: toRecord(core.queues.queues(), toQueueStats),
-    handlers: toRecord(core.queues.handlers(), toGateStats),
+    handlers: toRecord(core.queues.handlers(), (handler) => ({
+      ...toGateStats(handler),
+      closedForMs: limiter.handlers.closedForMs(handler.name, core.clock.now()),
+    })),
     results: Object.freeze({ ...results.tally }),
     subscriptions: Object.freeze(results.subscriptions.map(toSubscriptionStats)),
     waitingHookCalls: core.hooks.waiting,
