@@ -31,29 +31,29 @@ export interface BackoffRule {
 /** The same delay before every retry. */
 export interface FixedBackoffOptions {
   /** The delay before each retry, in milliseconds. Default 1,000. */
-  delayMs?: number;
+  delayMs?: number | undefined;
   /** Default `"none"`. */
-  jitter?: Jitter;
+  jitter?: Jitter | undefined;
 }
 
 /** A delay that grows by the same amount from retry to retry. */
 export interface LinearBackoffOptions extends FixedBackoffOptions {
   /** No delay is longer than this, in milliseconds. Default 60,000. */
-  maxDelayMs?: number;
+  maxDelayMs?: number | undefined;
 }
 
 /** A delay that grows by the same factor from retry to retry, with a random part. */
 export interface ExponentialBackoffOptions {
   /** The delay before the first retry, in milliseconds. Default 1,000. */
-  delayMs?: number;
+  delayMs?: number | undefined;
   /** What each further delay is multiplied by, 1 or more. Default 2. */
-  factor?: number;
+  factor?: number | undefined;
   /** No delay is longer than this, in milliseconds. Default 60,000. */
-  maxDelayMs?: number;
+  maxDelayMs?: number | undefined;
   /**
    * Default `"full"`: retries of many tasks that failed at once spread out instead of coming back at once.
    */
-  jitter?: Jitter;
+  jitter?: Jitter | undefined;
 }
 
 const MAX_FACTOR = 1_000;

@@ -77,7 +77,7 @@ export type RateLimitScope = "handler" | "all";
 /** When a task is to run again that asks for it. */
 export interface RescheduleOptions {
   /** How long to wait before the task runs again, in milliseconds. Default 0. */
-  delayMs?: number;
+  delayMs?: number | undefined;
 }
 
 /** How long the other side wants to be left alone, and who is to leave it alone. */
@@ -88,7 +88,7 @@ export interface RateLimitedOptions {
    * `"handler"` (default) closes the gate of the handler; a plain function has none, so its task alone waits.
    * `"all"` closes the shared limiter: nothing starts until then.
    */
-  scope?: RateLimitScope;
+  scope?: RateLimitScope | undefined;
 }
 
 const RESCHEDULE: Checks<RescheduleOptions> = { delayMs: duration(0) };

@@ -28,6 +28,16 @@ describe("the README", () => {
     expect(readme.match(/```ts\n/g)).toHaveLength(examples.length);
   });
 
+  test("has no code outside its fences, and no program twice", () => {
+    const prose = readme.replaceAll(/^```[\s\S]*?^```$/gm, "");
+    const strays = prose
+      .split("\n")
+      .filter((line) => /^(import|export|const|let|await|console)\b/.test(line.trim()));
+    expect(strays).toEqual([]);
+    expect(prose).not.toContain("```");
+    expect(new Set(examples.map(({ code }) => code)).size).toBe(examples.length);
+  });
+
   test("has programs that compile", () => {
     const compiler = fileURLToPath(new URL("bin/tsc", import.meta.resolve("typescript/package.json")));
     const compiled = spawnSync(process.execPath, [compiler, "-p", folder], { encoding: "utf8" });
