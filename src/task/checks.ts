@@ -166,3 +166,12 @@ export function callback<F>(): Check<F> {
     return value as F;
   };
 }
+
+/**
+ * An object literal of any realm, or the namespace of a module: nothing else shows all of its members.
+ */
+export function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}

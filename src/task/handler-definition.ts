@@ -115,7 +115,7 @@ const CHECKS: check.Checks<ReadEntry> = {
  */
 export function readDefinition(name: string, entry: unknown): HandlerDefinition {
   const path = `handlers.${name}`;
-  if (entry === undefined) throw check.expected(path, "an object", entry);
+  if (!check.isPlainObject(entry)) throw check.expected(path, "a plain object", entry);
   const read = check.readOptions<ReadEntry>(path, entry, CHECKS);
   const { payload, run, module, rateLimit, cost } = read;
   if (payload === undefined) throw schemaMissing(path);

@@ -1,5 +1,5 @@
 import { OptionError } from "../errors.js";
-import { expected, name as nameCheck } from "./checks.js";
+import { expected, isPlainObject, name as nameCheck } from "./checks.js";
 import { type HandlerDefinition, type HandlerEntry, readDefinition } from "./handler-definition.js";
 import { type AnyHandlers, definitionsOf, Handlers } from "./handler-registry.js";
 import type { CombinedHandlers, Distinct, RefusedEntries, ResultsOf, SchemasOf } from "./handler-types.js";
@@ -57,11 +57,4 @@ export function handlerEntries(handlers: AnyHandlers): Readonly<Record<string, H
     entries[name] = Object.freeze({ ...said, ...settings } as HandlerEntry);
   }
   return Object.freeze(entries);
-}
-
-/** An object literal of any realm, or the namespace of a module; what inherits could hide handlers. */
-function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }

@@ -1,4 +1,4 @@
-import { type Checks, callback, readOptions } from "./checks.js";
+import { type Checks, callback, expected, isPlainObject, readOptions } from "./checks.js";
 import type { TaskSnapshot } from "./task-snapshot.js";
 
 /** A retry that was decided on. */
@@ -84,7 +84,22 @@ const CHECKS: Checks<Hooks> = {
   onStopping: callback(),
 };
 
-/** @throws {OptionError} for an unknown hook, and for one that is no function */
+/**
+ * Hooks as an object of functions, or as an instance of a class that has them as methods.
+ * @throws {OptionError} for an unknown hook, and for one that is no function
+ */
 export function readHooks(input: unknown, path: string): Hooks {
-  return readOptions<Hooks>(path, input, CHECKS);
+  if (input === undefined) throw expected(path, "an object of hooks", input);
+  const isInstance = typeof input === "object" && input !== null && !isPlainObject(input);
+  return readOptions<Hooks>(path, isInstance ? methodsOf(input) : input, CHECKS);
+}
+
+/** The hooks of an instance, each with that as its `this`. */
+function methodsOf(instance: object): object {
+  const hooks: Record<string, unknown> = {};
+  for (const name of Object.keys(CHECKS)) {
+    const hook: unknown = Reflect.get(instance, name);
+    hooks[name] = typeof hook === "function" ? hook.bind(instance) : hook;
+  }
+  return hooks;
 }

@@ -1,4 +1,4 @@
-import { type Check, type Checks, callback, expected, readOptions, text } from "./checks.js";
+import { type Check, type Checks, callback, expected, isPlainObject, readOptions, text } from "./checks.js";
 import type { TaskContext, TaskFunction } from "./task-context.js";
 import type { TaskOptions } from "./task-options.js";
 
@@ -73,7 +73,7 @@ const CHECKS: Checks<Middleware> = {
 /** A list of middleware; a bare function wraps attempts. What it gives, it also takes. */
 export const middlewareCheck: Check<readonly NamedMiddleware[]> = (value, path) => {
   if (!Array.isArray(value)) throw expected(path, "an array of middleware", value);
-  return Object.freeze(value.map((one: unknown, index) => readMiddleware(one, `${path}.${index}`)));
+  return Object.freeze(Array.from(value, (one: unknown, index) => readMiddleware(one, `${path}.${index}`)));
 };
 
 function readMiddleware(value: unknown, path: string): NamedMiddleware {
@@ -81,7 +81,11 @@ function readMiddleware(value: unknown, path: string): NamedMiddleware {
     return { name: nameOf(value, path), attempt: value as AttemptMiddleware, call: undefined };
   }
   if (typeof value !== "object" || value === null) throw expected(path, "a function or an object", value);
-  const { name, attempt, call } = readOptions<Middleware>(path, isPlain(value) ? value : pick(value), CHECKS);
+  const { name, attempt, call } = readOptions<Middleware>(
+    path,
+    isPlainObject(value) ? value : pick(value),
+    CHECKS,
+  );
   if (attempt === undefined && call === undefined) {
     throw expected(path, "given `attempt`, `call`, or both", value);
   }
@@ -99,12 +103,7 @@ function nameOf(work: object | undefined, path: string): string {
   return name.slice(0, MAX_NAME_LENGTH);
 }
 
-/** An object of a class may have members of its own, and its methods are not own properties. */
-function isPlain(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
-}
-
+/** What an object of a class has is mostly inherited, and it may have other members of its own. */
 function pick({ name, attempt, call }: Middleware): Middleware {
   return { name, attempt, call };
 }

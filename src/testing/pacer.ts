@@ -89,17 +89,24 @@ export class Pacer {
   /** Whether something changed while a handler that runs was given real time. */
   async #waitForChange(waitMs: number): Promise<boolean> {
     const before = this.#picture();
-    for (let waited = 0; waited < waitMs && this.#tasks.stats().running > 0; waited += REAL_STEP_MS) {
+    for (let waited = 0; waited < waitMs && this.#isElsewhere(); waited += REAL_STEP_MS) {
       await realTimeout(REAL_STEP_MS);
       if (this.#picture() !== before) return true;
     }
     return false;
   }
 
+  /** Whether a handler, or a schema, may be waiting for what this clock does not drive. */
+  #isElsewhere(): boolean {
+    const { running, waitingForSchema } = this.#tasks.stats();
+    return running + waitingForSchema > 0;
+  }
+
   /** All that changes when something happens, as text. */
   #picture(): string {
-    const { phase, queued, scheduled, running, waitingForRoom, total, results } = this.#tasks.stats();
-    const counts = [queued, scheduled, running, waitingForRoom, this.#clock.timers, this.#clock.nextTimerAt];
+    const { phase, queued, scheduled, running, total, results, ...others } = this.#tasks.stats();
+    const waiting = [others.waitingForRoom, others.waitingForSchema];
+    const counts = [queued, scheduled, running, ...waiting, this.#clock.timers, this.#clock.nextTimerAt];
     return [phase, ...counts, ...Object.values(total), ...Object.values(results)].join();
   }
 }

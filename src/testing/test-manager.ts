@@ -226,8 +226,8 @@ export class TestManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
   }
 
   #isIdle(): boolean {
-    const { queued, scheduled, running, waitingForRoom } = this.tasks.stats();
-    return queued + scheduled + running + waitingForRoom === 0;
+    const { queued, scheduled, running, waitingForRoom, waitingForSchema } = this.tasks.stats();
+    return queued + scheduled + running + waitingForRoom + waitingForSchema === 0;
   }
 
   /** A name without a handler cannot have been enqueued: the manager says so, with the name that is near. */

@@ -1,5 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { defineHandlers, json, OptionError, PayloadError, UnknownHandlerError } from "../../src/index.js";
+import {
+  defineHandlers,
+  json,
+  MiddlewareError,
+  OptionError,
+  PayloadError,
+  UnknownHandlerError,
+} from "../../src/index.js";
 import { createManager, rejectionOf, thrownBy } from "../support/manual-manager.js";
 import { answering } from "../support/schemas.js";
 
@@ -278,5 +285,34 @@ describe("Z7: the limit of a payload is exact, in bytes of UTF-8", () => {
     const { tasks } = createCounted();
     await tasks.execute("echo", "a".repeat(1_048_574));
     expect(thrownBy(() => tasks.enqueue("echo", "a".repeat(1_048_575)))).toBeInstanceOf(PayloadError);
+  });
+});
+
+describe("what is left out", () => {
+  test("holes in a list are refused as what is not there", () => {
+    const { tasks } = createManager();
+    const refused = (entries: unknown) => thrownBy(() => tasks.enqueueMany(entries as []));
+    expect(refused(new Array(2))).toBeInstanceOf(OptionError);
+    expect(refused(Object.assign([() => 1], { length: 2 }))).toBeInstanceOf(OptionError);
+    expect(thrownBy(() => createManager({ middleware: new Array(1) }))).toBeInstanceOf(OptionError);
+    expect(tasks.stats().total.enqueued).toBe(0);
+  });
+
+  test("holes in what call middleware passes on are refused too", () => {
+    const { tasks } = createManager({
+      middleware: [{ call: (request, next) => next({ ...request, tasks: new Array(1) }) }],
+    });
+    expect(thrownBy(() => tasks.enqueue(() => 1))).toBeInstanceOf(MiddlewareError);
+    expect(tasks.stats().total.enqueued).toBe(0);
+  });
+
+  test("an entry that is an instance of a class, which hides what it inherits, is refused", () => {
+    class Entry {
+      payload = anything;
+      run() {
+        return 1;
+      }
+    }
+    expect(thrownBy(() => defineHandlers({ entry: new Entry() }))).toBeInstanceOf(OptionError);
   });
 });

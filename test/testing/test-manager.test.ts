@@ -6,6 +6,7 @@ import {
   OptionError,
   rateLimited,
   reschedule,
+  type Schema,
   TaskManager,
   UnknownHandlerError,
 } from "../../src/index.js";
@@ -294,6 +295,22 @@ describe("time", () => {
 });
 
 describe("runAll", () => {
+  it("waits for calls whose schema answers later", async () => {
+    const payload: Schema<number> = {
+      "~standard": {
+        ...{ version: 1, vendor: "test" },
+        validate: (value) => new Promise((resolve) => setTimeout(resolve, 20, { value: value as number })),
+      },
+    };
+    const kit = createTestManager({
+      handlers: defineHandlers({ late: { payload, run: (value) => value + 1 } }),
+    });
+    const result = kit.tasks.execute("late", 1);
+    expect(await kit.runAll()).toMatchObject([{ handler: "late", value: 2 }]);
+    expect(await result).toBe(2);
+    await kit.close();
+  });
+
   it("runs everything to its end, and gives the results in that order", async () => {
     const { kit } = createKit();
     kit.tasks.enqueue("sendEmail", { to: "later" }, { delayMs: 86_400_000 });

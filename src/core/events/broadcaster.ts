@@ -70,7 +70,7 @@ export class Broadcaster {
    * @throws {SubscriptionLimitError}
    */
   subscribe(options: ResolvedSubscribeOptions, retained: readonly TaskResult[]): Subscription {
-    const { name = `subscriber-${this.#made + 1}`, filter, maxBytes, replay } = options;
+    const { name = this.#newName(), filter, maxBytes, replay } = options;
     const admits = filter && ((result: TaskResult) => this.#asks(filter, result, name));
     const meant = admits === undefined ? retained : retained.filter(admits);
     const results = replay === 0 ? [] : meant.slice(-replay);
@@ -162,6 +162,13 @@ export class Broadcaster {
     const { result } = event;
     const bytes = this.#maxBytes === 0 ? 0 : countJsonBytes(result.value, this.#maxBytes);
     for (const subscription of open) subscription.publish(result, bytes);
+  }
+
+  /** One that no open subscription has. */
+  #newName(): string {
+    let number = this.#made + 1;
+    while (this.#open.some(({ name }) => name === `subscriber-${number}`)) number++;
+    return `subscriber-${number}`;
   }
 
   /** A filter that gives a promise is as wrong as one that throws: the answer is needed now. */

@@ -154,7 +154,7 @@ function toPassed({ name }: CallLayer, request: CallRequest, replacement: unknow
 }
 
 function isListOf(length: number, tasks: unknown): tasks is readonly RequestedTask[] {
-  return Array.isArray(tasks) && tasks.length === length && tasks.every(isObject);
+  return Array.isArray(tasks) && tasks.length === length && Array.from(tasks).every(isObject);
 }
 
 function isObject(value: unknown): value is object {

@@ -5,9 +5,6 @@ import type { EventStream } from "./event-stream.js";
 import type { ObserverErrors } from "./observer-errors.js";
 import { Outbox, type OutboxParts } from "./outbox.js";
 
-/** While so many calls wait, hooks are too slow for the tasks, which then wait for them. */
-const MAX_WAITING = 10_000;
-
 /** Which hook is told of which event. */
 const HOOKS = {
   queued: "onQueued",
@@ -49,8 +46,6 @@ export interface HookRunnerParts extends OutboxParts {
 export class HookRunner {
   readonly #parts: HookRunnerParts;
   readonly #calls: Outbox<HookCall>;
-  /** Told when they are no longer behind; set by who waits for that. */
-  onCaughtUp: (() => void) | undefined = undefined;
 
   constructor(parts: HookRunnerParts) {
     this.#parts = parts;
@@ -62,9 +57,19 @@ export class HookRunner {
     return this.#calls.size;
   }
 
-  /** Whether no attempt should start, lest the calls that wait grow without a bound. */
-  get behind(): boolean {
-    return this.#calls.size >= MAX_WAITING;
+  /** Hook calls that were not made, for want of time or room. */
+  get dropped(): number {
+    return this.#calls.dropped;
+  }
+
+  /** Calls none until the hold is disposed. */
+  hold(): Disposable {
+    return this.#calls.hold();
+  }
+
+  /** Calls none of those that still wait. */
+  close(): void {
+    this.#calls.close();
   }
 
   /** Calls these hooks from now on; once disposed, not even for what has happened before. */
@@ -90,7 +95,6 @@ export class HookRunner {
   }
 
   #call({ observer, event }: HookCall): void {
-    if (this.#calls.size === MAX_WAITING - 1) this.onCaughtUp?.();
     if (observer.ended) return;
     const name = HOOKS[event.type];
     callObserver(

@@ -50,6 +50,11 @@ export class ObserverErrors {
     this.#reports.push({ error, origin: Object.freeze({ source, name }) });
   }
 
+  /** Reports none of those that still wait. */
+  close(): void {
+    this.#reports?.close();
+  }
+
   /** Resolves when all that was recorded before this call is reported, or when the time has come. */
   async reported(until?: number): Promise<void> {
     await this.#reports?.settled(until);

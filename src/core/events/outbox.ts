@@ -2,6 +2,9 @@ import type { Clock } from "../../ports/clock.js";
 import type { AsyncContextCarrier } from "../../ports/context-carrier.js";
 import { RingBuffer } from "../collections/ring-buffer.js";
 
+/** More than so many do not wait; they are dropped, with a count. */
+const MAX_WAITING = 100_000;
+
 /** After so many deliveries in one turn of the event loop, the loop gets its turn. */
 const DELIVERIES_PER_TURN = 1_000;
 
@@ -19,7 +22,8 @@ export interface OutboxParts {
  * it, in the async context in which the manager was made. What comes in while something is being delivered
  * waits for the next turn of the event loop, and what is delivered in one turn is bounded, in all microtasks
  * of that turn together: code that answers each delivery by what causes another, at once or after an `await`,
- * keeps neither the loop nor the manager from their work. Nothing is lost.
+ * keeps neither the loop nor the manager from their work. What that code is too slow for is dropped, the
+ * newest first, and counted.
  */
 export class Outbox<T> {
   readonly #parts: OutboxParts;
@@ -32,6 +36,8 @@ export class Outbox<T> {
   #awake = false;
   #delivering = false;
   #pushed = 0;
+  #dropped = 0;
+  #holds = 0;
   /** In this turn of the event loop. */
   #deliveries = 0;
   #turnStartedAt = 0;
@@ -48,10 +54,40 @@ export class Outbox<T> {
     return this.#line.size;
   }
 
+  /** What was not delivered, and will not be. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** Delivers nothing until the hold is disposed. */
+  hold(): Disposable {
+    this.#holds++;
+    return {
+      [Symbol.dispose]: () => {
+        this.#holds--;
+        if (this.#line.size > 0) this.#wake();
+      },
+    };
+  }
+
+  /** Drops what still waits. */
+  close(): void {
+    this.#dropped += this.#line.size;
+    this.#line.clear();
+  }
+
   push(one: T): void {
+    if (this.#line.size >= MAX_WAITING) {
+      this.#dropped++;
+      return;
+    }
     this.#line.push(one);
     this.#pushed++;
-    if (this.#awake || this.#delivering || this.#yielded) return;
+    this.#wake();
+  }
+
+  #wake(): void {
+    if (this.#holds > 0 || this.#awake || this.#delivering || this.#yielded) return;
     this.#awake = true;
     queueMicrotask(this.#deliverSoon);
   }
@@ -65,10 +101,10 @@ export class Outbox<T> {
   }
 
   #deliverSome(): void {
-    if (this.#yielded) return;
+    if (this.#yielded || this.#holds > 0) return;
     this.#beginTurn();
     this.#delivering = true;
-    for (let left = this.#line.size; left > 0 && !this.#yielded; left--) {
+    for (let left = this.#line.size; left > 0 && this.#line.size > 0 && !this.#yielded; left--) {
       this.#parts.carrier.enter(undefined, this.#deliver, this.#line.shift() as T);
       this.#countTurn();
     }

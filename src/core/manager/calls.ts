@@ -39,7 +39,7 @@ export class Calls {
   enqueueMany(entries: unknown): TaskHandle[] {
     const { callChain } = this.#parts;
     if (!Array.isArray(entries)) throw expected("entries", "an array", entries);
-    const given = entries.map((entry: unknown): readonly unknown[] =>
+    const given = Array.from(entries, (entry: unknown): readonly unknown[] =>
       Array.isArray(entry) ? entry : [entry],
     );
     if (callChain === undefined) return this.#enqueueMany(given);

@@ -1,7 +1,6 @@
 import type { Clock } from "../../ports/clock.js";
 import type { Task } from "../../task/task.js";
 import type { Broadcaster } from "../events/broadcaster.js";
-import type { HookRunner } from "../events/hook-runner.js";
 import type { Limiter } from "../limiter/limiter.js";
 import { LIMITED } from "../queue/gate.js";
 import type { HandlerGate } from "../queue/handler-gate.js";
@@ -32,7 +31,6 @@ export interface DispatcherParts {
   readonly canceller: Canceller;
   readonly lanes: readonly Lane[];
   readonly results: Broadcaster;
-  readonly hooks: HookRunner;
 }
 
 /**
@@ -55,7 +53,6 @@ export class Dispatcher implements Alarm {
 
   constructor(parts: DispatcherParts) {
     this.#parts = parts;
-    parts.hooks.onCaughtUp = () => this.wake();
   }
 
   get paused(): boolean {
@@ -106,14 +103,8 @@ export class Dispatcher implements Alarm {
   }
 
   #mayStart(): boolean {
-    const { lifecycle } = this.#parts;
-    return !this.#yielded && !this.#paused && lifecycle.starting && !this.#heldUp;
-  }
-
-  /** Whether those who are told of tasks have to catch up first; in a stop nobody is waited for. */
-  get #heldUp(): boolean {
-    const { hooks, lifecycle, results } = this.#parts;
-    return results.blocking || (hooks.behind && lifecycle.phase === "running");
+    const { lifecycle, results } = this.#parts;
+    return !this.#yielded && !this.#paused && lifecycle.starting && !results.blocking;
   }
 
   /** One start, or one task that turned out not to be startable; false when nothing more can be done now. */

@@ -56,7 +56,7 @@ export function readStopOptions(options: unknown): number {
   return readOptions<StopOptions>("", options, { deadlineMs: duration(0) }).deadlineMs ?? 10_000;
 }
 
-/** So long a stop waits for hook calls when all tasks are settled; they are made in any case. */
+/** So long a stop waits for hook calls when all tasks are settled. */
 const MAX_HOOKS_MS = 100;
 
 export interface ShutdownParts {
@@ -167,14 +167,16 @@ export class Shutdown implements Alarm {
     const until = clock.now() + MAX_HOOKS_MS;
     await hooks.settled(until);
     await observerErrors.reported(until);
+    hooks.close(); // they would keep the process alive for who knows how long
+    observerErrors.close();
     const durationMs = clock.now() - startedAt;
     return Object.freeze({ alive, ...this.#counts, interrupted: 0, durationMs });
   }
 
   /** Ends what waits longer than the stop does, or for a resume that will not come. */
   async #cancelHopeless(abortAt: number): Promise<void> {
-    const { canceller, clock, isPaused, registry } = this.#parts;
-    await visitInPortions(registry, clock, (task) => {
+    const { canceller, clock, isPaused } = this.#parts;
+    await this.#visit((task) => {
       if (isTerminal(task.state) || task.state === "running") return;
       const late = task.state === "scheduled" && (task.readyAt ?? 0) > abortAt;
       if (late || isPaused(task)) canceller.stop(task, clock.now());
@@ -195,14 +197,25 @@ export class Shutdown implements Alarm {
   }
 
   #endAll(): void {
-    const { canceller, clock, registry, runner } = this.#parts;
+    const { canceller, clock, runner } = this.#parts;
     const now = clock.now();
     for (const attempt of runner.attempts()) canceller.stop(attempt.task, now);
     this.#inBackground(
-      visitInPortions(registry, clock, (task) => {
+      this.#visit((task) => {
         if (!isTerminal(task.state) && task.state !== "running") canceller.stop(task, clock.now());
       }),
     );
+  }
+
+  /** Hooks are told afterwards: slow ones would take the time that a stop has. */
+  async #visit(visit: (task: Task) => void): Promise<void> {
+    const { clock, hooks, registry } = this.#parts;
+    const held = hooks.hold();
+    try {
+      await visitInPortions(registry, clock, visit);
+    } finally {
+      held[Symbol.dispose]();
+    }
   }
 
   /** The walks over the tasks settle nothing themselves: the report waits for the last task, not for them. */

@@ -102,8 +102,10 @@ export interface TaskManagerStats {
   /** What became of the results of all subscriptions, those that have ended included. */
   readonly results: Readonly<ResultTally>;
   readonly subscriptions: readonly SubscriptionStats[];
-  /** Hook calls that are still to be made. While there are 10,000 of them, no attempt starts. */
+  /** Hook calls that are still to be made: many where hooks are slower than what they are told of. */
   readonly waitingHookCalls: number;
+  /** Hook calls that were not made: those beyond 100,000 that wait, and what a stop had no time for. */
+  readonly droppedHookCalls: number;
   /** How often an observer has thrown or rejected; see `onObserverError`. */
   readonly observerErrors: number;
 }
@@ -113,7 +115,6 @@ export type HealthConcern =
   | "abandoned-holding-slots"
   | "rate-limited"
   | "blocked-by-subscriber"
-  | "blocked-by-hooks"
   | "stopping"
   | "stopped"
   | "paused"
@@ -159,6 +160,7 @@ export function toStats(core: Core): TaskManagerStats {
     results: Object.freeze({ ...results.tally }),
     subscriptions: Object.freeze(results.subscriptions.map(toSubscriptionStats)),
     waitingHookCalls: core.hooks.waiting,
+    droppedHookCalls: core.hooks.dropped,
     observerErrors: core.observerErrors.count,
   });
 }
@@ -172,7 +174,6 @@ export function toHealth(core: Core): TaskManagerHealth {
   if (lane.held > 0) concerns.push("abandoned-holding-slots");
   if (limiter.closedForMs(now) > 0) concerns.push("rate-limited");
   if (results.blocking) concerns.push("blocked-by-subscriber");
-  if (core.hooks.behind) concerns.push("blocked-by-hooks");
   if (lifecycle.phase === "ready") concerns.push("not-started");
   else if (lifecycle.phase === "stopped") concerns.push("stopped");
   else if (lifecycle.phase !== "running") concerns.push("stopping");
