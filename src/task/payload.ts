@@ -39,15 +39,6 @@ export function startPayloadCheck(definition: HandlerDefinition, payload: unknow
 }
 
 /**
- * As `checkPayload`, but waits for a schema that answers with a promise. How long that may take is for the
- * schema to bound.
- * @throws {PayloadError} as a rejection
- */
-export async function checkPayloadAsync(definition: HandlerDefinition, payload: unknown): Promise<Checked> {
-  return await startPayloadCheck(definition, payload);
-}
-
-/**
  * Checks what a handler returned, where its definition has a `result` schema, and gives what comes out of it.
  * @throws {ResultError} as a rejection
  */

@@ -337,7 +337,7 @@ describe("pictures of handlers", () => {
     await tasks.cancel("b");
     hold.resolve();
     await clock.advance(10);
-    const none = { queued: 0, running: 0, completed: 0, failed: 0, cancelled: 0, retried: 0 };
+    const none = { queued: 0, running: 0, completed: 0, failed: 0, cancelled: 0, retried: 0, closedForMs: 0 };
     expect(tasks.stats().handlers).toEqual({
       greet: { ...none, completed: 2, cancelled: 1 },
       double: none,

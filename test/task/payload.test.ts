@@ -4,7 +4,7 @@ import * as z from "zod";
 import { AsyncSchemaError, PayloadError, ResultError, ValueError } from "../../src/errors.js";
 import { readDefinition } from "../../src/task/handler-definition.js";
 import { json } from "../../src/task/json.js";
-import { checkPayload, checkPayloadAsync, checkResult } from "../../src/task/payload.js";
+import { checkPayload, checkResult, startPayloadCheck } from "../../src/task/payload.js";
 import type { Schema } from "../../src/task/schema.js";
 import { rejectionOf, thrownBy } from "../support/manual-manager.js";
 
@@ -131,27 +131,29 @@ describe("the bound of a payload", () => {
   });
 });
 
-describe("checkPayloadAsync", () => {
+describe("startPayloadCheck", () => {
+  const checked = async (...given: Parameters<typeof startPayloadCheck>) => startPayloadCheck(...given);
+
   it("waits for a schema, and also takes one that answers at once", async () => {
     const later = define(z.string().refine(async () => true));
-    expect(await checkPayloadAsync(later, "a")).toEqual({ value: "a" });
-    expect(await checkPayloadAsync(define(z.string()), "a")).toEqual({ value: "a" });
+    expect(await checked(later, "a")).toEqual({ value: "a" });
+    expect(await checked(define(z.string()), "a")).toEqual({ value: "a" });
   });
 
   it("rejects as checkPayload throws", async () => {
     const later = define(z.string().refine(async () => false, "not today"));
-    expect(await rejectionOf(checkPayloadAsync(later, "a"))).toMatchObject({
+    expect(await rejectionOf(checked(later, "a"))).toMatchObject({
       code: "MILLRACE_PAYLOAD",
       issues: [{ message: "not today", path: "payload" }],
     });
     const cause = new Error("later");
     const rejecting = define(answering(() => Promise.reject(cause)));
-    expect(await rejectionOf(checkPayloadAsync(rejecting, "a"))).toMatchObject({
+    expect(await rejectionOf(checked(rejecting, "a"))).toMatchObject({
       handler: "sendEmail",
       cause,
     });
     const small = define(z.string(), { maxPayloadBytes: 2 });
-    expect(await rejectionOf(checkPayloadAsync(small, "a"))).toBeInstanceOf(PayloadError);
+    expect(await rejectionOf(checked(small, "a"))).toBeInstanceOf(PayloadError);
   });
 
   it("Z4: does not wait for what comes out, though it has a `then`", async () => {
@@ -160,7 +162,7 @@ describe("checkPayloadAsync", () => {
       answering(() => ({ value: thenable })),
       answering(async () => ({ value: thenable })),
     ]) {
-      expect((await checkPayloadAsync(define(schema), 1)).value).toBe(thenable);
+      expect((await checked(define(schema), 1)).value).toBe(thenable);
       expect(checkPayload(define(answering(() => ({ value: thenable }))), 1)).toBe(thenable);
     }
   });
@@ -176,7 +178,7 @@ describe("checkPayloadAsync", () => {
     const outcome = (error: unknown) => (error instanceof PayloadError ? error.message : error);
     await fc.assert(
       fc.asyncProperty(anything, async (payload) => {
-        const promised = await checkPayloadAsync(definition, payload).then(({ value }) => [value], outcome);
+        const promised = await checked(definition, payload).then(({ value }) => [value], outcome);
         let direct: unknown;
         try {
           direct = [checkPayload(definition, payload)];
