@@ -51,6 +51,10 @@ export async function runAlone(
       `Expected \`attempt\` to be an integer from 1 up, got ${String(attempt)}`,
     );
   }
+  for (const option of ["delayMs", "runAt", "backoff", "idempotencyKey", "idempotency"]) {
+    if (!Object.hasOwn(taskOptions, option)) continue;
+    throw new OptionError(option, `Expected no \`${option}\`: a handler is run at once, and once`);
+  }
   const { clock, random, queues, defaultQueue, timeoutMs, maxAttempts, killAfterMs } = options;
   const settings = { clock, random, queues, defaultQueue, timeoutMs, maxAttempts, killAfterMs };
   const thrown = rejectable();

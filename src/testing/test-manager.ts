@@ -78,6 +78,7 @@ export class TestManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
 
   /** @internal */
   constructor({ run = false, clock, random, ...options }: TestManagerOptions<H>) {
+    if ("autoStart" in options) throw new OptionError("autoStart", "Expected `run` in place of `autoStart`");
     if (typeof run !== "boolean") throw new OptionError("run", "Expected `run` to be true or false");
     this.clock = clock ?? new ManualClock();
     this.random = random ?? seededRandom(1);
@@ -253,7 +254,11 @@ export function createTestManager<H extends AnyHandlers = AnyHandlers>(
   return new TestManager(options);
 }
 
-function readRunAll({ maxSteps = MAX_STEPS, waitMs = REAL_WAIT_MS }: RunAllOptions) {
+function readRunAll({ maxSteps = MAX_STEPS, waitMs = REAL_WAIT_MS, ...others }: RunAllOptions) {
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) {
+    throw new OptionError(unknown, `Unknown option \`${unknown}\`; known are maxSteps, waitMs`);
+  }
   for (const [name, value] of Object.entries({ maxSteps, waitMs })) {
     if (Number.isSafeInteger(value) && value >= 0) continue;
     throw new OptionError(name, `Expected \`${name}\` to be an integer from 0 up, got ${String(value)}`);

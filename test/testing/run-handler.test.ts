@@ -26,6 +26,14 @@ async function runOne(run: (payload: string, context: TaskContext) => unknown, o
 }
 
 describe("runHandler", () => {
+  it.each(["delayMs", "runAt", "backoff", "idempotencyKey", "idempotency"])(
+    "refuses %s, which means nothing for one call",
+    async (option) => {
+      const { result } = await runOne(() => 1, { [option]: 1 });
+      expect(await rejectionOf(result)).toMatchObject({ code: "MILLRACE_OPTION", option });
+    },
+  );
+
   it("gives what the handler returns, and leaves the queues alone", async () => {
     const { kit, sent } = createKit();
     expect(await kit.runHandler("sendEmail", { to: "ada" })).toBe("sent to ada");

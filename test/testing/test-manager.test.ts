@@ -295,6 +295,12 @@ describe("time", () => {
 });
 
 describe("runAll", () => {
+  it("refuses options that it does not know", async () => {
+    const { kit } = createKit();
+    expect(await rejectionOf(kit.runAll({ maxStep: 5 } as object))).toMatchObject({ option: "maxStep" });
+    expect(thrownBy(() => createTestManager({ autoStart: true } as object))).toBeInstanceOf(OptionError);
+  });
+
   it("waits for calls whose schema answers later", async () => {
     const payload: Schema<number> = {
       "~standard": {
