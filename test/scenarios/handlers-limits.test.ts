@@ -549,3 +549,33 @@ test("Q8: ten thousand queue names used once leave nothing behind at the gates o
   expect([...queues.queues()].map(({ name }) => name)).toEqual(["default"]);
   expect([...queues.handlers()].map(({ parked }) => parked.length)).toEqual([0, 0, 0]);
 });
+
+test("a queue whose handler is free gets its turns, though another's task of that handler stands behind functions", async () => {
+  const starts: string[] = [];
+  let release = () => {};
+  const handlers = defineHandlers({
+    one: {
+      payload: json<string>(),
+      maxConcurrency: 1,
+      run: async (name) => {
+        starts.push(name);
+        if (name === "holder") await new Promise<void>((resolve) => (release = resolve));
+      },
+    },
+  });
+  const queues = { busy: { share: 100 }, calm: { share: 1 } };
+  const { clock, tasks } = createManager({ handlers, queues, concurrency: 2 });
+  tasks.enqueue("one", "holder", { queue: "calm" }); // its queue has had its turn, and the next is 100 later
+  await clock.settle();
+  tasks.enqueue("one", "calm", { queue: "calm" });
+  tasks.enqueue("one", "busy", { queue: "busy", priority: 9 });
+  for (let index = 0; index < 1_000; index++) {
+    const work = index === 5 ? async () => release() : async () => void starts.push("function");
+    tasks.enqueue(work, { queue: "busy" });
+  }
+  await clock.settle();
+  expect(starts).toHaveLength(1_002);
+  expect(starts.indexOf("calm")).toBeGreaterThan(90);
+  expect(starts.indexOf("calm")).toBeLessThan(110);
+  expect(starts.indexOf("busy")).toBe(1_001);
+});

@@ -26,10 +26,11 @@ export class Calls {
     this.#parts = parts;
   }
 
-  enqueue(...given: EnqueueArguments): TaskHandle {
+  enqueue(first: unknown, second: unknown, third: unknown): TaskHandle {
     const { callChain } = this.#parts;
-    if (callChain === undefined) return this.#enqueue(...given);
-    return callChain.sync(toCallRequest("enqueue", [given]), ({ tasks }) => this.#enqueue(...only(tasks)));
+    if (callChain === undefined) return this.#enqueue(first, second, third);
+    const request = toCallRequest("enqueue", [[first, second, third]]);
+    return callChain.sync(request, ({ tasks }) => this.#enqueue(...only(tasks)));
   }
 
   enqueueAsync(...given: EnqueueArguments): Promise<TaskHandle> {
@@ -61,7 +62,7 @@ export class Calls {
     return callChain.promised(toCallRequest(call, [given]), ({ tasks }) => perform(only(tasks)));
   }
 
-  #enqueue(...[first, second, third]: EnqueueArguments): TaskHandle {
+  #enqueue(first: unknown, second: unknown, third: unknown): TaskHandle {
     const { intake, planner } = this.#parts;
     if (isFunction(first)) return intake.accept(first, planner.plan(second));
     const { work, plan } = planner.request(first, second, third);

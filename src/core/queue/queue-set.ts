@@ -121,8 +121,7 @@ export class QueueSet implements GroupOwner<TaskQueue> {
     this.#virtualTime = queue.pass;
     queue.countTurn();
     for (const lane of this.#lanes) this.#turns.place(queue, lane);
-    this.#placeParked(queue);
-    if (handler?.open) this.#bringIn(handler, group.lane);
+    this.#passTurnOn(queue);
     this.#forgetCaughtUp();
     return task;
   }
@@ -212,8 +211,8 @@ export class QueueSet implements GroupOwner<TaskQueue> {
   }
 
   /**
-   * Brings in the parked group whose turn comes first. The next one follows when that one has started a task,
-   * or has left the turns: so they come in the order of their turns, and no sooner than they may start.
+   * Brings in the parked group whose turn comes first. The next one follows when the queue of that one has
+   * had a turn, or has left the turns: so they come in the order of their turns, and no sooner.
    */
   #bringIn(handler: HandlerGate<QueueGroup>, lane: LaneGate): void {
     for (let group = handler.unpark(lane); group !== undefined; group = handler.unpark(lane)) {
@@ -223,10 +222,15 @@ export class QueueSet implements GroupOwner<TaskQueue> {
     }
   }
 
-  /** The pass of a queue has moved, and with it the turns of its groups that are parked. */
-  #placeParked(queue: TaskQueue): void {
+  /**
+   * A queue has had its turn: its groups that are parked move with its pass, and others of its handlers can
+   * come, whichever of its groups the turn went to.
+   */
+  #passTurnOn(queue: TaskQueue): void {
     for (const group of queue.groups) {
-      if (group.handler?.isParked(group)) this.#park(group, group.handler);
+      const { handler, lane } = group;
+      if (handler?.isParked(group)) this.#park(group, handler);
+      if (handler?.open) this.#bringIn(handler, lane);
     }
   }
 
