@@ -14,27 +14,12 @@ export type {
   RateOptions,
   ResumeOptions,
 } from "./core/manager/controls.js";
-export type { Phase } from "./core/manager/lifecycle.js";
 export type {
   QueueOptions,
   RetentionOptions,
   TaskManagerOptions,
 } from "./core/manager/options.js";
 export type { StopOptions, StopReport } from "./core/manager/shutdown.js";
-export type {
-  GateStats,
-  HandlerStats,
-  HealthConcern,
-  IdempotencyStats,
-  LaneStats,
-  LimiterStats,
-  QueueStats,
-  RetainedValueStats,
-  SubscriptionStats,
-  TaskManagerHealth,
-  TaskManagerStats,
-} from "./core/manager/stats.js";
-export type { TaskTally } from "./core/manager/tally.js";
 export type { HandlesOf, TaskEntry } from "./core/manager/task-entries.js";
 export type { TaskFilter } from "./core/manager/task-filter.js";
 export type { ResultOptions, TaskHandle } from "./core/manager/task-handle.js";
@@ -79,6 +64,7 @@ export {
   type LinearBackoffOptions,
   linear,
 } from "./task/backoff.js";
+export type { TaskTally } from "./task/group-tally.js";
 export type { HandlerDefaults, HandlerEntry } from "./task/handler-definition.js";
 export type { AnyHandlers, Handlers } from "./task/handler-registry.js";
 export type { HandlerNames, PayloadInputOf, ResultOfHandler } from "./task/handler-types.js";
@@ -92,6 +78,20 @@ export type {
 } from "./task/hooks.js";
 export type { IdempotencyOptions, ManagerIdempotencyOptions, OnDuplicate } from "./task/idempotency.js";
 export { type JsonShape, type JsonValue, json } from "./task/json.js";
+export type {
+  GateStats,
+  HandlerStats,
+  HealthConcern,
+  IdempotencyStats,
+  LaneStats,
+  LimiterStats,
+  Phase,
+  QueueStats,
+  RetainedValueStats,
+  SubscriptionStats,
+  TaskManagerHealth,
+  TaskManagerStats,
+} from "./task/manager-stats.js";
 export type { TaskMetadata } from "./task/metadata.js";
 export type {
   AttemptMiddleware,

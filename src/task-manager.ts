@@ -16,17 +16,20 @@ import {
   readManagerOptions,
   type TaskManagerOptions,
 } from "./core/manager/options.js";
+import { toReadings } from "./core/manager/readings.js";
 import { resolveOptions } from "./core/manager/resolved-options.js";
 import { readStopOptions, type StopOptions, type StopReport } from "./core/manager/shutdown.js";
-import { type TaskManagerHealth, type TaskManagerStats, toHealth, toStats } from "./core/manager/stats.js";
+import { toHealth, toStats } from "./core/manager/stats.js";
 import type { HandlesOf, TaskEntry } from "./core/manager/task-entries.js";
 import { filterTasks, type TaskFilter } from "./core/manager/task-filter.js";
 import type { TaskHandle } from "./core/manager/task-handle.js";
 import { assert } from "./errors.js";
+import { type Instrumentable, type InstrumentationPoint, instrumentation } from "./ports/instrumentation.js";
 import { name } from "./task/checks.js";
 import type { AnyHandlers } from "./task/handler-registry.js";
 import type { HandlerNames, PayloadInputOf, ResultOfHandler } from "./task/handler-types.js";
 import { type Hooks, readHooks } from "./task/hooks.js";
+import type { TaskManagerHealth, TaskManagerStats } from "./task/manager-stats.js";
 import type { SubscribeOptions, Subscription } from "./task/subscription.js";
 import type { TaskFunction } from "./task/task-context.js";
 import type { TaskOptions } from "./task/task-options.js";
@@ -50,7 +53,7 @@ export function coreOf(tasks: object): Core {
  *
  * `H` is the type of its handlers, taken from the `handlers` option.
  */
-export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDisposable {
+export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDisposable, Instrumentable {
   static {
     readCore = (tasks) => {
       assert(#core in tasks, "only a TaskManager has a core");
@@ -274,6 +277,18 @@ export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
   /** Cancels what waits and aborts what runs, at once; shortens a graceful stop that is under way. */
   stopNow(): Promise<StopReport> {
     return this.#core.shutdown.stopNow();
+  }
+
+  /** What `millrace/otel` watches it by. */
+  [instrumentation](): InstrumentationPoint {
+    const { carriers, clock, journal, observerErrors } = this.#core;
+    return {
+      clock,
+      listen: (listener, types) => journal.events.subscribe(listener, types),
+      attach: (carrier) => carriers.attach(carrier),
+      recordError: (error, source) => observerErrors.record(error, source),
+      read: () => toReadings(this.#core),
+    };
   }
 
   /** `stopGraceful()`, for `await using`. */

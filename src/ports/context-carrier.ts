@@ -15,6 +15,8 @@ export interface CapturedContext {
  * middleware. What may change an outcome is middleware; who only wants to observe listens to events.
  */
 export interface ContextCarrier {
+  /** False while it has nothing to do: then it is passed over, and costs nothing. Default true. */
+  readonly active?: boolean;
   /** Called inside the enqueue call, once the task is sure to be accepted. */
   capture(task: Task): CapturedContext | undefined;
   /**

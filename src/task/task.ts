@@ -1,4 +1,5 @@
 import { assert } from "../errors.js";
+import type { GroupTally } from "./group-tally.js";
 import { NO_METADATA, type TaskMetadata } from "./metadata.js";
 import { toPriority, toWeight } from "./order.js";
 import type { TaskSettings } from "./settings.js";
@@ -40,6 +41,8 @@ export interface TaskProfile {
   readonly queue: string;
   readonly handler: string | undefined;
   readonly settings: TaskSettings;
+  /** Counts what happens to them. */
+  readonly tally: GroupTally;
 }
 
 /** What is known of an attempt that has ended while its task has not. */
@@ -124,6 +127,10 @@ export class Task {
 
   get settings(): TaskSettings {
     return this.profile.settings;
+  }
+
+  get tally(): GroupTally {
+    return this.profile.tally;
   }
 
   get state(): TaskState {

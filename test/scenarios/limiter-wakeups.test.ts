@@ -165,7 +165,7 @@ async function runRandomly(seed: number, steps: number): Promise<void> {
     await clock.advance(10);
   }
   expect(core.settler.unsettled).toBe(0);
-  expect(core.tally.started).toBeGreaterThan(steps / 20);
+  expect(core.tallies.total().started).toBeGreaterThan(steps / 20);
   expect([...core.queues.queues()].map(({ name }) => name)).toEqual(["narrow", "single", "default"]);
   expect([...core.queues.handlers()].map(({ waiting, running }) => waiting + running)).toEqual([0, 0, 0]);
 }

@@ -36,13 +36,13 @@ describe("Q4: when as many tasks wait as may, one more", () => {
     core.dispatcher.pause();
     enqueue(nothing, { id: "a" });
     enqueue(nothing, { id: "b" });
-    const before = { events: events.length, tally: { ...core.tally }, last: core.intake.lastNumber };
+    const before = { events: events.length, tally: core.tallies.total(), last: core.intake.lastNumber };
     const aborter = new AbortController();
     const { signal } = aborter;
     const options = { id: "c", queue: "other", signal, ttlMs: 60_000, delayMs: 10 };
     expect(() => enqueue(nothing, options)).toThrow(QueueFullError);
     expect(events).toHaveLength(before.events);
-    expect(core.tally).toEqual({ ...before.tally, refused: 1 });
+    expect(core.tallies.total()).toEqual({ ...before.tally, refused: 1 });
     expect(core.intake.lastNumber).toBe(before.last);
     expect(core.registry.get("c")).toBeUndefined();
     expect([...core.registry].map((task) => task.id)).toEqual(["a", "b"]);
@@ -74,10 +74,10 @@ describe("Q4: when as many tasks wait as may, one more", () => {
     const { core, enqueue, events } = createCore({ capacity: 5 });
     core.dispatcher.pause();
     enqueue(nothing, { id: "a" });
-    const before = { events: events.length, tally: { ...core.tally } };
+    const before = { events: events.length, tally: core.tallies.total() };
     expect(() => enqueue(nothing, { queue: "other", ...options })).toThrow(errorClass() as typeof Error);
     expect(events).toHaveLength(before.events);
-    expect(core.tally).toEqual(before.tally);
+    expect(core.tallies.total()).toEqual(before.tally);
     expect(core.registry.size).toBe(1);
     expect(core.queues.known("other")).toBeUndefined();
     expect(core.settler.unsettled).toBe(1);

@@ -1,3 +1,4 @@
+import { GroupTally } from "../../src/task/group-tally.js";
 import { BUILT_IN_SETTINGS, type TaskSettings } from "../../src/task/settings.js";
 import { Task, type TaskDetails } from "../../src/task/task.js";
 
@@ -23,6 +24,7 @@ export function newTask({
       queue: "default",
       handler: undefined,
       settings: { ...BUILT_IN_SETTINGS, ...settings },
+      tally: new GroupTally("default", undefined),
     },
     ...{ number, work: () => undefined, order: 0, details, enqueuedAt },
     state: state === "running" ? "queued" : state,

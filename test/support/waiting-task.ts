@@ -1,3 +1,4 @@
+import { GroupTally } from "../../src/task/group-tally.js";
 import { toOrder } from "../../src/task/order.js";
 import { BUILT_IN_SETTINGS } from "../../src/task/settings.js";
 import { Task } from "../../src/task/task.js";
@@ -16,7 +17,10 @@ let created = 0;
 export function createTask(options: WaitingTaskOptions = {}): Task {
   const { queue = "default", handler, priority = 0, weight = 1, state = "queued" } = options;
   return new Task({
-    profile: { idPrefix: "test-", queue, handler, settings: BUILT_IN_SETTINGS },
+    profile: {
+      ...{ idPrefix: "test-", queue, handler, settings: BUILT_IN_SETTINGS },
+      tally: new GroupTally(queue, handler),
+    },
     number: ++created,
     work: () => undefined,
     order: toOrder(priority, weight),

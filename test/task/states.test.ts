@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { InvariantError } from "../../src/errors.js";
+import { GroupTally } from "../../src/task/group-tally.js";
 import { BUILT_IN_SETTINGS } from "../../src/task/settings.js";
 import {
   isTerminal,
@@ -30,7 +31,10 @@ const LEGAL = new Set([
 
 const newTask = (state: "scheduled" | "queued" = "queued") =>
   new Task({
-    profile: { idPrefix: "p-", queue: "default", handler: undefined, settings: BUILT_IN_SETTINGS },
+    profile: {
+      ...{ idPrefix: "p-", queue: "default", handler: undefined, settings: BUILT_IN_SETTINGS },
+      tally: new GroupTally("default", undefined),
+    },
     ...{ number: 1, work: () => undefined, order: 0, details: undefined, enqueuedAt: 0, state },
   });
 

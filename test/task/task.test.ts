@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { GroupTally } from "../../src/task/group-tally.js";
 import { toOrder } from "../../src/task/order.js";
 import { BUILT_IN_SETTINGS } from "../../src/task/settings.js";
 import { Task, type TaskDetails } from "../../src/task/task.js";
@@ -6,7 +7,10 @@ import { toSnapshot } from "../../src/task/to-snapshot.js";
 
 function newTask(details?: TaskDetails): Task {
   return new Task({
-    profile: { idPrefix: "prefix-", queue: "mail", handler: undefined, settings: BUILT_IN_SETTINGS },
+    profile: {
+      ...{ idPrefix: "prefix-", queue: "mail", handler: undefined, settings: BUILT_IN_SETTINGS },
+      tally: new GroupTally("mail", undefined),
+    },
     ...{ number: 7, work: () => 1, order: toOrder(-3, 5), details, enqueuedAt: 100, state: "queued" },
   });
 }

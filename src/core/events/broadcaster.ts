@@ -1,10 +1,12 @@
 import { SubscriptionLimitError } from "../../errors.js";
 import type { Clock } from "../../ports/clock.js";
 import { countJsonBytes } from "../../task/json-bytes.js";
+import type { DropTally } from "../../task/manager-stats.js";
 import type { Subscription } from "../../task/subscription.js";
 import type { TaskEvent } from "../../task/task-event.js";
 import type { TaskResult } from "../../task/task-result.js";
 import { Channel, createResultTally } from "./channel.js";
+import { DropTallies } from "./drop-tallies.js";
 import type { EventStream } from "./event-stream.js";
 import type { ObserverErrors } from "./observer-errors.js";
 import { ResultSubscription } from "./result-subscription.js";
@@ -29,7 +31,7 @@ export interface BroadcasterParts {
   readonly onUnblocked: () => void;
 }
 
-type NamedSubscribeOptions = ResolvedSubscribeOptions & { readonly name: string };
+type NamedSubscribeOptions = ResolvedSubscribeOptions & { readonly name: string; readonly drops: DropTally };
 
 /**
  * All subscriptions of a manager. It listens to the events while one is open, and makes one result for all of
@@ -39,6 +41,8 @@ type NamedSubscribeOptions = ResolvedSubscribeOptions & { readonly name: string 
 export class Broadcaster {
   /** What became of the results of all subscriptions, closed ones included. */
   readonly tally = createResultTally();
+  /** What was dropped, by subscription, closed ones included. */
+  readonly drops = new DropTallies();
   readonly #parts: BroadcasterParts;
   #open: readonly ResultSubscription[] = [];
   #listening: Disposable | undefined;
@@ -75,9 +79,10 @@ export class Broadcaster {
     const meant = admits === undefined ? retained : retained.filter(admits);
     const results = replay === 0 ? [] : meant.slice(-replay);
     const isBounded = maxBytes !== Number.POSITIVE_INFINITY;
+    const named = { ...options, name, drops: this.drops.of(options.name) };
     const sizes = isBounded ? results.map(({ value }) => countJsonBytes(value, maxBytes)) : [];
     // All that runs code of users is done, but for those who hear of drops: they wait until it is open.
-    const opened = this.#parts.events.hold(() => this.#openOne({ ...options, name }, admits, results, sizes));
+    const opened = this.#parts.events.hold(() => this.#openOne(named, admits, results, sizes));
     if (options.name === undefined) this.#made++;
     return opened;
   }
@@ -107,7 +112,7 @@ export class Broadcaster {
   }
 
   #openOne(
-    { name, capacity, maxBytes, overflow, blockTimeoutMs }: NamedSubscribeOptions,
+    { name, drops, capacity, maxBytes, overflow, blockTimeoutMs }: NamedSubscribeOptions,
     admits: ((result: TaskResult) => boolean) | undefined,
     results: readonly TaskResult[],
     sizes: readonly number[],
@@ -119,7 +124,10 @@ export class Broadcaster {
     const channel = new Channel<TaskResult>({
       ...{ capacity, maxBytes, overflow, total: this.tally },
       excess: this.#parts.running,
-      onDrop: (result) => this.#recordDrop(result, name),
+      onDrop: (result) => {
+        drops.dropped++;
+        this.#recordDrop(result, name);
+      },
     });
     if (this.#phase !== "open") channel.unblock();
     channel.replay(results, sizes);

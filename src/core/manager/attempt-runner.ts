@@ -18,7 +18,6 @@ import type { Lifecycle } from "./lifecycle.js";
 import { Progress } from "./progress.js";
 import { Readmission } from "./readmission.js";
 import type { Settler } from "./settler.js";
-import type { TaskTally } from "./tally.js";
 import type { WrappedAttempts } from "./wrapped-attempts.js";
 
 export interface AttemptRunnerParts {
@@ -31,7 +30,6 @@ export interface AttemptRunnerParts {
   readonly backlog: Backlog;
   readonly settler: Settler;
   readonly journal: Journal;
-  readonly tally: TaskTally;
   readonly enqueue: (...given: EnqueueArguments) => string;
   /** Middleware round attempts; undefined where there is none. */
   readonly wrapped: WrappedAttempts | undefined;
@@ -104,7 +102,7 @@ export class AttemptRunner implements AttemptKeeper {
     }
     const { task } = attempt;
     const timeoutMs = task.settings.timeoutMs || 0;
-    this.#parts.tally.timedOut++;
+    task.tally.timedOut++;
     this.abort(task, { kind: "timeout", error: new TaskTimeoutError(task.id, timeoutMs) }, now);
   }
 
@@ -144,7 +142,7 @@ export class AttemptRunner implements AttemptKeeper {
     if (!this.#parts.lifecycle.accepting) attempt.announceStop(stoppedError(task));
     lane.running++;
     task.ticket = this.#running.push(attempt) - 1;
-    this.#parts.tally.started++;
+    task.tally.started++;
     this.#parts.journal.record("started", task);
     return attempt;
   }
@@ -179,7 +177,7 @@ export class AttemptRunner implements AttemptKeeper {
     if (wrapped === undefined ? lane.executor.kill(attempt) : wrapped.kill(attempt)) return;
     attempt.progress?.end(now);
     lane.abandoned++;
-    this.#parts.tally.abandoned++;
+    attempt.task.tally.abandoned++;
     this.#end(attempt, { returned: false, thrown: attempt.cause?.error }, now, true);
     this.#parts.onProgress();
   }

@@ -6,14 +6,12 @@ import type { Backlog } from "./backlog.js";
 import { type AbortCause, cancelledError, stoppedError } from "./conclude.js";
 import type { Journal } from "./journal.js";
 import type { Defeat, Settler } from "./settler.js";
-import type { TaskTally } from "./tally.js";
 
 export interface CancellerParts {
   readonly backlog: Backlog;
   readonly runner: AttemptRunner;
   readonly settler: Settler;
   readonly journal: Journal;
-  readonly tally: TaskTally;
 }
 
 /** A `cancelAll` that is under way: what it has not reached yet must not start. */
@@ -53,10 +51,10 @@ export class Canceller {
 
   /** A waiting task makes room for another, unless who heard of a drop before it has ended it meanwhile. */
   drop(task: Task, capacity: number, now: number): void {
-    const { journal, tally } = this.#parts;
+    const { journal } = this.#parts;
     if (isTerminal(task.state)) return;
     const error = () => droppedError(task, capacity);
-    tally.dropped++;
+    task.tally.dropped++;
     journal.record("dropped", task);
     if (isTerminal(task.state)) return;
     this.#endWaiting(task, { transition: "cancel", reason: "dropped", error }, now);

@@ -55,9 +55,10 @@ export class Carriers {
     return this.#local.bind(call);
   }
 
-  /** Whether there is any but the one of the async context. */
+  /** Whether there is any to be called but the one of the async context. */
   get attached(): boolean {
-    return this.#attached.length > 0;
+    for (const carrier of this.#attached) if (carrier.active !== false) return true;
+    return false;
   }
 
   /** Calls back in the async context of a task, where no carrier is attached. */
@@ -68,8 +69,9 @@ export class Carriers {
   /** @param keepLocal false when the task gave up its async context */
   capture(task: Task, keepLocal: boolean): CapturedContext | undefined {
     const local = keepLocal ? this.#local.capture(task) : undefined;
-    if (this.#attached.length === 0) return local;
-    return new Captures(local, new Map(this.#attached.map((one) => [one, this.#captureBy(one, task)])));
+    if (!this.attached) return local;
+    const active = this.#active();
+    return new Captures(local, new Map(active.map((one) => [one, this.#captureBy(one, task)])));
   }
 
   run(
@@ -79,7 +81,7 @@ export class Carriers {
   ): Eventually<Outcome> {
     const captures = captured instanceof Captures ? captured : undefined;
     const local = captures === undefined ? captured : captures.local;
-    if (this.#attached.length === 0) return this.#local.run(local, task, perform);
+    if (!this.attached) return this.#local.run(local, task, perform);
     let outcome: Eventually<Outcome> | undefined;
     const once = () => {
       outcome ??= perform();
@@ -89,6 +91,10 @@ export class Carriers {
       this.#runAttached(captures, task, once);
       return once(); // also where a carrier did not come to it
     });
+  }
+
+  #active(): ContextCarrier[] {
+    return this.#attached.filter(({ active }) => active !== false);
   }
 
   #captureBy(carrier: ContextCarrier, task: Task): CapturedContext | undefined {
@@ -101,7 +107,7 @@ export class Carriers {
   }
 
   #runAttached(captures: Captures | undefined, task: Task, perform: () => Eventually<Outcome>): void {
-    const nested = this.#attached.reduceRight<() => Eventually<Outcome>>(
+    const nested = this.#active().reduceRight<() => Eventually<Outcome>>(
       (inner, carrier) => () => carrier.run(captures?.attached.get(carrier), task, inner),
       perform,
     );

@@ -34,7 +34,7 @@ import { RootedClock } from "./rooted-clock.js";
 import { Settler } from "./settler.js";
 import { Shutdown } from "./shutdown.js";
 import { SignalListeners } from "./signal-listeners.js";
-import { createTally } from "./tally.js";
+import { Tallies } from "./tallies.js";
 import { TaskPlanner } from "./task-plan.js";
 import { Watches } from "./watches.js";
 import { WrappedAttempts } from "./wrapped-attempts.js";
@@ -63,6 +63,7 @@ function layGround(options: ResolvedOptions, { random, carrier, inline, ...world
   const idPrefix = createIdPrefix(random);
   const registry = new Registry(idPrefix);
   const limiter = new Limiter(toLimits(options), clock.now());
+  const tallies = new Tallies(namedQueues(options));
   const keys = new IdempotencyKeys(options.idempotency, alarms);
   const lane = new Lane(0, inline, options.concurrency, options.maxAbandoned);
   const report = options.onObserverError;
@@ -71,14 +72,27 @@ function layGround(options: ResolvedOptions, { random, carrier, inline, ...world
   const hooks = new HookRunner({ clock, carrier, events: journal.events, errors: observerErrors });
   if (options.hooks !== undefined) hooks.observe(options.hooks);
   return {
-    ...{ clock, random, alarms, keys, registry, limiter, lane, signals, observerErrors, journal, hooks },
+    ...{
+      clock,
+      random,
+      alarms,
+      keys,
+      registry,
+      limiter,
+      lane,
+      signals,
+      observerErrors,
+      journal,
+      hooks,
+      tallies,
+    },
     calendar: new Calendar(clock),
     carriers: new Carriers(carrier, observerErrors),
     callChain: wrapCalls(options, observerErrors),
     conditions: new Conditions(signals),
     keepAlive: new KeepAlive(clock),
     lifecycle: new Lifecycle(),
-    planner: new TaskPlanner(options, limiter, idPrefix),
+    planner: new TaskPlanner(options, limiter, tallies, idPrefix),
     queues: new QueueSet({
       lanes: [lane],
       shapes: options.queueShapes,
@@ -86,7 +100,6 @@ function layGround(options: ResolvedOptions, { random, carrier, inline, ...world
       strict: options.strictQueues,
     }),
     retention: new Retention(registry, alarms, options.retention, (number) => keys.pruned(number)),
-    tally: createTally(),
     wrapped: wrapAttempts(options),
   };
 }
@@ -149,6 +162,11 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     ...{ ...ground, intake, canceller, results, runner, settler, killAfterMs, isPaused, release },
   });
   return { ...ground, backlog, settler, runner, canceller, dispatcher, intake, calls, results, shutdown };
+}
+
+/** Queues that options, or handlers, name. */
+function namedQueues({ queueSettings, handlers }: ResolvedOptions): string[] {
+  return [...queueSettings.keys(), ...[...handlers.values()].flatMap(({ queue }) => queue ?? [])];
 }
 
 function toLimits({ rateLimit, queueRates, handlerRates }: ResolvedOptions): LimiterOptions {

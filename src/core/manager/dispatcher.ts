@@ -50,6 +50,9 @@ export class Dispatcher implements Alarm {
   #starts = 0;
   #turnStartedAt = 0;
   #yielded = false;
+  /** Since when a task that could start has lacked a permit; undefined while none does. */
+  #limitedSince: number | undefined = undefined;
+  #limitedMs = 0;
 
   constructor(parts: DispatcherParts) {
     this.#parts = parts;
@@ -59,8 +62,14 @@ export class Dispatcher implements Alarm {
     return this.#paused;
   }
 
+  /** For how long, in all, the shared limit alone has kept a task from its start, in milliseconds. */
+  limitedMs(now: number): number {
+    return this.#limitedMs + (this.#limitedSince === undefined ? 0 : now - this.#limitedSince);
+  }
+
   pause(): void {
     this.#paused = true;
+    this.#endLimited();
   }
 
   resume(): void {
@@ -112,7 +121,10 @@ export class Dispatcher implements Alarm {
     const { backlog, limiter, canceller, clock } = this.#parts;
     const group = backlog.ready.next();
     const task = group?.head;
-    if (group === undefined || task === undefined) return false;
+    if (group === undefined || task === undefined) {
+      this.#endLimited();
+      return false;
+    }
     const now = clock.now();
     if (canceller.endsInsteadOfStarting(task, now)) {
       this.#countTurn(now); // a hundred thousand that end here must not hold the loop either
@@ -121,11 +133,19 @@ export class Dispatcher implements Alarm {
     if (this.#closesGate(group, task, now)) return true;
     const waitMs = limiter.sharedWaitMs(task.cost, now);
     if (waitMs > 0) {
+      this.#limitedSince ??= now;
       this.#parts.alarms.set(this, now + waitMs);
       return false;
     }
+    this.#endLimited(now);
     this.#start(group, now);
     return true;
+  }
+
+  #endLimited(now?: number): void {
+    if (this.#limitedSince === undefined) return;
+    this.#limitedMs += (now ?? this.#parts.clock.now()) - this.#limitedSince;
+    this.#limitedSince = undefined;
   }
 
   /** Whether the task's queue or handler lacks permits; the others go on without it. */

@@ -1,5 +1,6 @@
 import { assert, DuplicateTaskError } from "../../errors.js";
 import type { IdempotencyRules, OnDuplicate } from "../../task/idempotency.js";
+import type { KeyTally } from "../../task/manager-stats.js";
 import type { TaskState } from "../../task/states.js";
 import type { Task } from "../../task/task.js";
 import { RingBuffer } from "../collections/ring-buffer.js";
@@ -31,18 +32,6 @@ export type Verdict =
   | Acceptance
   | { readonly kind: "keep"; readonly handle: TaskHandle<unknown> }
   | { readonly kind: "repeat"; readonly first: number };
-
-/** What calls with a key came to. Each number only grows. */
-export interface KeyTally {
-  /** Calls that were given a handle to the task that holds their key. */
-  kept: number;
-  /** Waiting tasks that were cancelled for another with their key. */
-  replaced: number;
-  /** Calls that were refused for their key. */
-  rejected: number;
-  /** Keys of finished tasks that were let go before their time, for `maxKeys`. */
-  forgotten: number;
-}
 
 const WITHOUT_KEY: Acceptance = Object.freeze({ kind: "accept", claim: undefined, replaced: undefined });
 

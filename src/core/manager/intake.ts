@@ -15,7 +15,6 @@ import type { Lifecycle } from "./lifecycle.js";
 import type { Registry } from "./registry.js";
 import type { Settler } from "./settler.js";
 import type { SignalListeners } from "./signal-listeners.js";
-import type { TaskTally } from "./tally.js";
 import { type HandleHost, LocalTaskHandle, type TaskHandle } from "./task-handle.js";
 import { refuseAborted, type TaskPlan, type TaskRequest, toDueAt, toExpiresAt } from "./task-plan.js";
 import { WaitingRoom } from "./waiting-room.js";
@@ -35,7 +34,6 @@ export interface IntakeParts {
   readonly watches: Watches;
   readonly carriers: Carriers;
   readonly journal: Journal;
-  readonly tally: TaskTally;
   readonly signals: SignalListeners;
   readonly handleHost: HandleHost;
 }
@@ -109,20 +107,20 @@ export class Intake {
       if (signal?.aborted) throw gone(signal.reason);
       return this.#accept<R>(work, plan);
     });
-    return await this.#countRefusal(this.#room.wait(accept, signal, gone));
+    return await this.#countRefusal(plan, this.#room.wait(accept, signal, gone));
   }
 
   /** The work of a call, when an asynchronous schema has let its payload pass. */
   async whenChecked<W extends Work>(checked: Promise<W>, plan: TaskPlan): Promise<W> {
     const waiting = this.#checks.wait(checked, plan.options?.signal, whenGone(plan, "its schema"));
-    return await this.#countRefusal(waiting);
+    return await this.#countRefusal(plan, waiting);
   }
 
-  async #countRefusal<T>(waiting: Promise<T>): Promise<T> {
+  async #countRefusal<T>({ profile }: TaskPlan, waiting: Promise<T>): Promise<T> {
     try {
       return await waiting;
     } catch (error) {
-      if (error instanceof QueueFullError) this.#parts.tally.refused++;
+      if (error instanceof QueueFullError) profile.tally.refused++;
       throw error;
     }
   }
@@ -149,7 +147,7 @@ export class Intake {
     this.#refuse(plan.options);
     if (this.#free() > 0) return this.#admit(work, plan);
     return this.#parts.journal.events.hold(() => {
-      this.#makeRoom(1);
+      this.#makeRoom(1, [plan]);
       return this.#admit(work, plan);
     });
   }
@@ -160,20 +158,20 @@ export class Intake {
     const verdicts = keys.judge(requests, clock.now());
     const ids = new Set<string>();
     const replaced = new Set<Task>();
-    let missing = 0;
-    for (const [index, verdict] of verdicts.entries()) {
-      if (verdict.kind !== "accept") continue;
-      if (verdict.replaced === undefined) missing++;
-      else replaced.add(verdict.replaced); // its place is the new one's
-      const options = requests[index]?.plan.options;
-      this.#refuse(options);
-      const id = options?.id;
+    const accepted: TaskPlan[] = [];
+    for (const [index, { plan }] of requests.entries()) {
+      const verdict = verdicts[index];
+      if (verdict?.kind !== "accept") continue;
+      accepted.push(plan);
+      if (verdict.replaced !== undefined) replaced.add(verdict.replaced); // its place is the new one's
+      this.#refuse(plan.options);
+      const id = plan.options?.id;
       if (id === undefined) continue;
       if (ids.has(id)) throw new DuplicateTaskError(id);
       ids.add(id);
     }
     return journal.events.hold(() => {
-      this.#makeRoom(missing, replaced);
+      this.#makeRoom(accepted.length - replaced.size, accepted, replaced);
       const handles: TaskHandle<unknown>[] = [];
       for (const [index, request] of requests.entries())
         handles.push(this.#follow(verdicts[index] as Verdict, request, handles));
@@ -205,9 +203,12 @@ export class Intake {
     refuseAborted(options); // a schema may have aborted it since the options were read
   }
 
-  /** @param spared tasks that go anyway, each for a new one: they can be dropped for nobody else */
-  #makeRoom(count: number, spared: ReadonlySet<Task> = NONE): void {
-    const { capacity, whenFull, backlog, canceller, clock, tally } = this.#parts;
+  /**
+   * @param plans what is to be accepted: all of them are refused where there is no room
+   * @param spared tasks that go anyway, each for a new one: they can be dropped for nobody else
+   */
+  #makeRoom(count: number, plans: readonly TaskPlan[], spared: ReadonlySet<Task> = NONE): void {
+    const { capacity, whenFull, backlog, canceller, clock } = this.#parts;
     const missing = count - this.#free();
     // Retries may have taken more room than there is: that is no reason to refuse nothing.
     if (missing <= 0 || count === 0) return;
@@ -215,7 +216,7 @@ export class Intake {
       whenFull === "drop-oldest" && count <= capacity ? backlog.oldestFew(missing + spared.size) : [];
     const victims = spared.size === 0 ? oldest : oldest.filter((task) => !spared.has(task)).slice(0, missing);
     if (victims.length < missing) {
-      tally.refused += count + spared.size;
+      for (const { profile } of plans) profile.tally.refused++;
       const found = `${backlog.size} of ${capacity} places are taken`;
       throw new QueueFullError(
         `No room for ${count === 1 ? "a task" : `${count} tasks`}: ${found}`,
@@ -246,7 +247,7 @@ export class Intake {
     if (task.details !== undefined) watches.watch(task); // before it counts, since a strange signal may throw
     if (acceptance?.claim !== undefined) this.#takeKey(acceptance, task, handle);
     registry.add(task);
-    settler.begin();
+    settler.begin(task);
     this.#enter(task, dueAt);
     return handle;
   }

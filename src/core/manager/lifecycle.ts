@@ -1,20 +1,9 @@
 import { assert, NotAcceptingError } from "../../errors.js";
-
-/**
- * The life of a manager:
- *
- * - `ready`: accepts tasks but starts none (`autoStart: false`); `start` leads on
- * - `running`: accepts and starts tasks
- * - `draining`: a graceful stop has begun; accepts nothing, starts what can still be done in time
- * - `aborting`: what runs was told to end; starts nothing
- * - `stopped`: nothing is left
- *
- * A phase never goes back.
- */
-export type Phase = "ready" | "running" | "draining" | "aborting" | "stopped";
+import type { Phase } from "../../task/manager-stats.js";
 
 const ORDER: readonly Phase[] = ["ready", "running", "draining", "aborting", "stopped"];
 
+/** Where a manager is in its life; see `Phase`. */
 export class Lifecycle {
   #phase: Phase = "ready";
   #started = false;

@@ -7,7 +7,6 @@ import type { Rescheduling, TimedRetry } from "./concluder.js";
 import type { Journal } from "./journal.js";
 import type { Lifecycle } from "./lifecycle.js";
 import type { Settler } from "./settler.js";
-import type { TaskTally } from "./tally.js";
 
 export interface ReadmissionParts {
   readonly backlog: Backlog;
@@ -15,7 +14,6 @@ export interface ReadmissionParts {
   readonly lifecycle: Lifecycle;
   readonly limiter: Limiter;
   readonly settler: Settler;
-  readonly tally: TaskTally;
 }
 
 /** Takes tasks back whose attempt has ended and was not the last. There is always room for them. */
@@ -27,16 +25,16 @@ export class Readmission {
   }
 
   retry({ task, group }: Attempt, { delayMs, error }: TimedRetry, now: number, abandoned: boolean): void {
-    const { tally, journal } = this.#parts;
+    const { journal } = this.#parts;
     if (this.#tooLate(task, now + delayMs, now, abandoned)) return;
-    tally.retried++;
+    task.tally.retried++;
     group.queue.tally.retried++;
     if (group.handler !== undefined) group.handler.tally.retried++;
     this.#again(task, "backoff", delayMs, now, () => journal.recordRetried(task, delayMs, error));
   }
 
   reschedule(task: Task, { reason, scope, delayMs }: Rescheduling, now: number): void {
-    const { tally, journal, limiter } = this.#parts;
+    const { journal, limiter } = this.#parts;
     // What the other side said to one attempt holds for all tasks of its handler, or for all there are.
     if (scope === "all") limiter.closeUntil(now + delayMs);
     else if (reason === "rate-limited" && task.handler !== undefined)
@@ -44,7 +42,7 @@ export class Readmission {
     if (this.#tooLate(task, now + delayMs, now, false)) return;
     task.attempt--;
     task.sequence = 0; // it takes its place anew when it falls due
-    tally.rescheduled++;
+    task.tally.rescheduled++;
     this.#again(task, reason, delayMs, now, () => journal.recordRescheduled(task, delayMs));
   }
 

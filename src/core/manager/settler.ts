@@ -1,16 +1,15 @@
-import type { TaskReason } from "../../task/states.js";
+import type { DefeatReason } from "../../task/group-tally.js";
 import { deliver, type Task } from "../../task/task.js";
 import type { QueueSet } from "../queue/queue-set.js";
 import type { IdempotencyKeys } from "./idempotency-keys.js";
 import type { Journal } from "./journal.js";
 import type { Retention } from "./retention.js";
-import type { TaskTally } from "./tally.js";
 import type { Watches } from "./watches.js";
 
 /** How a task ended without completing. */
 export interface Defeat {
   readonly transition: "fail" | "cancel";
-  readonly reason: TaskReason;
+  readonly reason: DefeatReason;
   /** What makes the error, where many tasks may end at once and nobody may ask for theirs. */
   readonly error: Error | (() => Error);
 }
@@ -20,7 +19,6 @@ export interface SettlerParts {
   readonly journal: Journal;
   readonly queues: QueueSet;
   readonly retention: Retention;
-  readonly tally: TaskTally;
   readonly watches: Watches;
 }
 
@@ -49,16 +47,16 @@ export class Settler {
   }
 
   /** A task was accepted. */
-  begin(): void {
+  begin(task: Task): void {
     this.#unsettled++;
-    this.#parts.tally.enqueued++;
+    task.tally.enqueued++;
     if (this.#unsettled === 1) this.onChange?.(1);
   }
 
   complete(task: Task, value: unknown, now: number): void {
     task.move("running", "complete");
     task.error = undefined; // that of an attempt before
-    this.#parts.tally.completed++;
+    task.tally.completed++;
     this.#finish(task, value, now, false);
   }
 
@@ -66,7 +64,7 @@ export class Settler {
   defeat(task: Task, { transition, reason, error }: Defeat, now: number, abandoned = false): void {
     task.move(task.state, transition, reason);
     task.error = error;
-    this.#parts.tally[transition === "fail" ? "failed" : "cancelled"]++;
+    task.tally.countDefeat(reason);
     this.#finish(task, undefined, now, abandoned);
   }
 

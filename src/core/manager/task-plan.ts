@@ -12,6 +12,7 @@ import { HandlerCall, type Work } from "../../task/work.js";
 import type { Limiter } from "../limiter/limiter.js";
 import type { Calendar } from "./calendar.js";
 import type { ResolvedOptions } from "./resolved-options.js";
+import type { Tallies } from "./tallies.js";
 
 /** A task as it was asked for, checked and complete, before there is room for it. */
 export interface TaskPlan {
@@ -40,12 +41,14 @@ export class TaskPlanner {
   readonly #options: ResolvedOptions;
   readonly #limiter: Limiter;
   readonly #idPrefix: string;
+  readonly #tallies: Tallies;
   readonly #functions: Kind;
   readonly #handlers = new Map<HandlerDefinition, Kind>();
 
-  constructor(options: ResolvedOptions, limiter: Limiter, idPrefix: string) {
+  constructor(options: ResolvedOptions, limiter: Limiter, tallies: Tallies, idPrefix: string) {
     this.#options = options;
     this.#limiter = limiter;
+    this.#tallies = tallies;
     this.#idPrefix = idPrefix;
     this.#functions = this.#kind(undefined);
     for (const definition of options.handlers.values()) {
@@ -139,7 +142,8 @@ export class TaskPlanner {
     const { queueSettings, settings: general } = this.#options;
     const byQueue = queueSettings.get(queue) ?? general;
     const settings = resolveSettings(byQueue, definition?.settings ?? {});
-    return { idPrefix: this.#idPrefix, queue, handler: definition?.name, settings };
+    const handler = definition?.name;
+    return { idPrefix: this.#idPrefix, queue, handler, settings, tally: this.#tallies.of(queue, handler) };
   }
 
   /** A task that costs more than a limit can ever save up would wait for ever. */

@@ -1,3 +1,5 @@
+import type { EndTally } from "../../task/manager-stats.js";
+
 /** What holds a gate closed; several may at once. */
 export const PAUSED = 1;
 /** As many of its tasks run as its `maxConcurrency` allows. */
@@ -6,14 +8,6 @@ export const FULL = 2;
 export const LIMITED = 4;
 
 export type Closure = typeof PAUSED | typeof FULL | typeof LIMITED;
-
-/** How many tasks came to which end. */
-export interface EndTally {
-  completed: number;
-  failed: number;
-  cancelled: number;
-  retried: number;
-}
 
 /** Something whose tasks may start, or may not for the time being: a queue, or a handler. */
 export abstract class Gate {

@@ -6,6 +6,7 @@ import type { TaskHandle } from "../../../src/core/manager/task-handle.js";
 import type { TaskPlan } from "../../../src/core/manager/task-plan.js";
 import { DuplicateTaskError, QueueFullError, ResultExpiredError } from "../../../src/errors.js";
 import type { TaskEntry } from "../../../src/index.js";
+import { GroupTally } from "../../../src/task/group-tally.js";
 import { type OnDuplicate, toIdempotencyRules } from "../../../src/task/idempotency.js";
 import { BUILT_IN_SETTINGS } from "../../../src/task/settings.js";
 import type { Task } from "../../../src/task/task.js";
@@ -54,7 +55,9 @@ class KeyScene {
   }
 
   plan(idempotencyKey: string, ttlMs = 1_000): TaskPlan {
-    const profile = { idPrefix: "p-", queue: "default", handler: undefined, settings: BUILT_IN_SETTINGS };
+    const tally = new GroupTally("default", undefined);
+    const settings = BUILT_IN_SETTINGS;
+    const profile = { idPrefix: "p-", queue: "default", handler: undefined, settings, tally };
     return { profile, order: 0, options: { idempotencyKey, idempotency: { ttlMs } } };
   }
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { Lifecycle, type Phase } from "../../../src/core/manager/lifecycle.js";
+import { Lifecycle } from "../../../src/core/manager/lifecycle.js";
 import { InvariantError, NotAcceptingError } from "../../../src/errors.js";
+import type { Phase } from "../../../src/task/manager-stats.js";
 
 const PHASES: readonly Phase[] = ["ready", "running", "draining", "aborting", "stopped"];
 

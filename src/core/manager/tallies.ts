@@ -1,0 +1,50 @@
+import { GroupTally, OTHER_QUEUES, sumTallies, type TaskTally } from "../../task/group-tally.js";
+
+/** Queues that no option names and that have tallies of their own, at most. */
+const MAX_UNNAMED_QUEUES = 100;
+
+/**
+ * What has happened to all tasks, by queue and handler. Names of queues may come from data: only those that
+ * the options name, and the first so many others, are told apart.
+ */
+export class Tallies {
+  readonly #named: ReadonlySet<string>;
+  readonly #unnamed = new Set<string>();
+  readonly #byHandler = new Map<string | undefined, Map<string, GroupTally>>();
+
+  /** @param named queues that the options name */
+  constructor(named: Iterable<string>) {
+    this.#named = new Set(named);
+  }
+
+  /** The tally of a queue and a handler, or of plain functions; the same one each time. */
+  of(queue: string, handler: string | undefined): GroupTally {
+    let byQueue = this.#byHandler.get(handler);
+    if (byQueue === undefined) {
+      byQueue = new Map();
+      this.#byHandler.set(handler, byQueue);
+    }
+    const name = this.#isToldApart(queue) ? queue : OTHER_QUEUES;
+    let tally = byQueue.get(name);
+    if (tally === undefined) {
+      tally = new GroupTally(name, handler);
+      byQueue.set(name, tally);
+    }
+    return tally;
+  }
+
+  total(): TaskTally {
+    return sumTallies(this);
+  }
+
+  *[Symbol.iterator](): Generator<GroupTally, void, undefined> {
+    for (const byQueue of this.#byHandler.values()) yield* byQueue.values();
+  }
+
+  #isToldApart(queue: string): boolean {
+    if (this.#named.has(queue) || this.#unnamed.has(queue)) return true;
+    if (this.#unnamed.size >= MAX_UNNAMED_QUEUES) return false;
+    this.#unnamed.add(queue);
+    return true;
+  }
+}

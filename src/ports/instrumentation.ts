@@ -1,0 +1,56 @@
+import type { GroupTally } from "../task/group-tally.js";
+import type { DropTally, TaskManagerHealth, TaskManagerStats } from "../task/manager-stats.js";
+import type { ObserverSource } from "../task/observer-error.js";
+import type { TaskEvent, TaskEventType } from "../task/task-event.js";
+import type { Clock } from "./clock.js";
+import type { ContextCarrier } from "./context-carrier.js";
+import type { LaneName } from "./executor.js";
+
+/**
+ * Key of the method by which instrumentation gets at a manager. Of the registry of symbols, so that it is the
+ * same where a bundler has put two copies of the package into one program.
+ */
+export const instrumentation: unique symbol = Symbol.for("millrace.instrumentation");
+
+/** What can be instrumented: a `TaskManager`. */
+export interface Instrumentable {
+  [instrumentation](): InstrumentationPoint;
+}
+
+/** Tasks of one queue and one handler, or of plain functions, in one lane at this moment. */
+export interface GroupReading {
+  readonly queue: string;
+  readonly handler: string | undefined;
+  readonly lane: LaneName;
+  readonly queued: number;
+  readonly running: number;
+}
+
+/** Everything that can be read off a manager at one moment. */
+export interface Readings {
+  readonly stats: TaskManagerStats;
+  readonly health: TaskManagerHealth;
+  /** Where something waits or runs, each queue that is not told apart by `tallies` under `_OTHER`. */
+  readonly groups: readonly GroupReading[];
+  /** What has happened, by queue and handler. */
+  readonly tallies: Iterable<GroupTally>;
+  /** What subscriptions have dropped, by name. */
+  readonly drops: Iterable<DropTally>;
+  /** For how long, in all, the shared rate limit alone has kept a task from its start. */
+  readonly limitedMs: number;
+}
+
+/** What a manager offers to whoever watches it from outside the core. */
+export interface InstrumentationPoint {
+  readonly clock: Clock;
+  /**
+   * Calls the listener with each event, within the call in which it happened.
+   * @param types what it wants to hear; everything where they are not given
+   */
+  listen(listener: (event: TaskEvent) => void, types?: readonly TaskEventType[]): Disposable;
+  /** Wraps all attempts from now on. */
+  attach(carrier: ContextCarrier): Disposable;
+  /** Counts and reports an error of the one who watches. */
+  recordError(error: unknown, source: ObserverSource): void;
+  read(): Readings;
+}
