@@ -15,6 +15,7 @@ export default defineConfig({
     reporters: report ? ["default", ["json", { outputFile: report }]] : ["default"],
     alias: [
       { find: /^millrace$/, replacement: source("index.ts") },
+      { find: /^millrace\/otel$/, replacement: source("adapters/otel/index.ts") },
       { find: /^millrace\/testing$/, replacement: source("testing/index.ts") },
     ],
   },

@@ -281,13 +281,14 @@ export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
 
   /** What `millrace/otel` watches it by. */
   [instrumentation](): InstrumentationPoint {
-    const { carriers, clock, journal, observerErrors } = this.#core;
+    const { carriers, clock, journal, observerErrors, tallies } = this.#core;
     return {
       clock,
       listen: (listener, types) => journal.events.subscribe(listener, types),
       attach: (carrier) => carriers.attach(carrier),
       recordError: (error, source) => observerErrors.record(error, source),
       read: () => toReadings(this.#core),
+      tallyOf: (queue, handler) => tallies.of(queue, handler),
     };
   }
 

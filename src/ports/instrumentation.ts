@@ -53,4 +53,6 @@ export interface InstrumentationPoint {
   /** Counts and reports an error of the one who watches. */
   recordError(error: unknown, source: ObserverSource): void;
   read(): Readings;
+  /** The one of `tallies` in which tasks of that queue and handler are counted. */
+  tallyOf(queue: string, handler: string | undefined): GroupTally;
 }

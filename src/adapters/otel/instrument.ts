@@ -1,0 +1,37 @@
+import { type Instrumentable, instrumentation } from "../../ports/instrumentation.js";
+import { readOptions } from "../../task/checks.js";
+import { INSTRUMENT_CHECKS, type InstrumentOptions } from "./instrument-options.js";
+import { LateMeter } from "./late-meter.js";
+import { MetricsReporter } from "./metrics-reporter.js";
+import { loadOtelApi } from "./otel-api.js";
+import { TaskTracer } from "./task-tracer.js";
+
+/**
+ * Reports what a manager does to OpenTelemetry: metrics, and a span for each enqueue call and each attempt. It
+ * may be called before the SDK has started. Until there is one, it costs tasks nothing; counters count from
+ * the making of the manager all the same, while histograms and spans begin with the SDK.
+ *
+ * Instrument a manager once. Dispose of what it returns to end that.
+ * @throws {OptionError} @throws {Error} when `@opentelemetry/api` is not installed
+ */
+export function instrument(tasks: Instrumentable, options?: InstrumentOptions): Disposable {
+  const read = readOptions<InstrumentOptions>("", options, INSTRUMENT_CHECKS);
+  const api = loadOtelApi();
+  const point = tasks[instrumentation]();
+  const reporter = new MetricsReporter(point, read);
+  const meter = new LateMeter(
+    {
+      ...{ api, clock: point.clock, provider: read.meterProvider },
+      wanted: () => point.read().stats.phase !== "stopped",
+    },
+    (found) => reporter.report(found),
+  );
+  const tracer = new TaskTracer(api, point, read);
+  return {
+    [Symbol.dispose]: () => {
+      meter[Symbol.dispose]();
+      reporter[Symbol.dispose]();
+      tracer[Symbol.dispose]();
+    },
+  };
+}

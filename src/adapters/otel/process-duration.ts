@@ -1,0 +1,53 @@
+import type { Attributes, Histogram, Meter } from "@opentelemetry/api";
+import type { InstrumentationPoint } from "../../ports/instrumentation.js";
+import type { TaskEvent } from "../../task/task-event.js";
+import type { TaskSnapshot } from "../../task/task-snapshot.js";
+import { toErrorType } from "./error-type.js";
+import type { MetricDefinition } from "./metric.js";
+import { createHistogram } from "./task-histograms.js";
+
+export const PROCESS_DURATION: MetricDefinition = {
+  name: "messaging.process.duration",
+  kind: "histogram",
+  unit: "s",
+  description: "Duration of each attempt, by the OpenTelemetry messaging conventions 1.44",
+  attributes: ["messaging.system", "messaging.operation.name", "messaging.destination.name", "error.type"],
+};
+
+/** The histogram of the messaging conventions, which counts each attempt. */
+export class ProcessDuration implements Disposable {
+  readonly #point: InstrumentationPoint;
+  readonly #histogram: Histogram;
+  readonly #common: Attributes;
+  /** Ids of tasks that run: one that ends while it waits has had its last attempt recorded. */
+  readonly #running = new Set<string>();
+  readonly #listening: Disposable;
+
+  constructor(point: InstrumentationPoint, meter: Meter, common: Attributes) {
+    this.#point = point;
+    this.#common = { ...common, "messaging.system": "millrace", "messaging.operation.name": "process" };
+    this.#histogram = createHistogram(meter, PROCESS_DURATION);
+    const types = ["started", "retried", "rescheduled", "finished"] as const;
+    this.#listening = point.listen((event) => this.#follow(event), types);
+  }
+
+  [Symbol.dispose](): void {
+    this.#listening[Symbol.dispose]();
+  }
+
+  #follow(event: TaskEvent): void {
+    if (event.type === "started") this.#running.add(event.task.id);
+    else if (event.type === "retried") this.#record(event.task, event.error);
+    else if (event.type === "rescheduled") this.#record(event.task, undefined);
+    else if (event.type === "finished") this.#record(event.task, event.task.error);
+  }
+
+  #record({ id, queue, handler, runMs }: TaskSnapshot, error: Error | undefined): void {
+    if (!this.#running.delete(id) || runMs === undefined) return;
+    this.#histogram.record(runMs / 1_000, {
+      ...this.#common,
+      "messaging.destination.name": this.#point.tallyOf(queue, handler).queue,
+      ...(error === undefined ? undefined : { "error.type": toErrorType(error) }),
+    });
+  }
+}
