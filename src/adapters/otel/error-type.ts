@@ -4,8 +4,8 @@ import { MillraceError } from "../../errors.js";
 const NAME = /^[A-Za-z_$][\w$.]{0,63}$/;
 
 /**
- * `error.type` of the OpenTelemetry conventions: the code of an error of Millrace, else the name of its class,
- * or `_OTHER` where that is no name. Never its message, which may hold anything.
+ * `error.type` of the OpenTelemetry conventions: the code of an error of Millrace, else the name of its
+ * class, or `_OTHER` where that is no name. Never its message, which may hold anything.
  */
 export function toErrorType(error: unknown): string {
   try {

@@ -13,8 +13,9 @@ import {
 /** How tasks appear in traces. */
 export interface TraceOptions {
   /**
-   * How the span of an attempt belongs to the span of the call that enqueued its task: `"link"` begins a trace
-   * of its own for each attempt, which points back (default); `"parent"` goes on in the trace of the call.
+   * How the span of an attempt belongs to the span of the call that enqueued its task: `"link"` begins a
+   * trace of its own for each attempt, which points back (default); `"parent"` goes on in the trace of the
+   * call.
    */
   relation?: "link" | "parent" | undefined;
   /** Keys of the baggage that may travel with a task. Default: none. */
@@ -28,8 +29,8 @@ export interface InstrumentOptions {
   /** Default: the global one, also when it is registered later. */
   tracerProvider?: TracerProvider | undefined;
   /**
-   * Tells several managers of one process apart: the attribute `manager` of all that this one reports: 1 to 128
-   * of `A-Z a-z 0-9 _ . : -`. Default: no such attribute.
+   * Tells several managers of one process apart: the attribute `manager` of all that this one reports: 1 to
+   * 128 of `A-Z a-z 0-9 _ . : -`. Default: no such attribute.
    */
   name?: string | undefined;
   /** Report `messaging.process.duration`, a histogram of the messaging conventions, too. Default false. */

@@ -7,9 +7,9 @@ import { loadOtelApi } from "./otel-api.js";
 import { TaskTracer } from "./task-tracer.js";
 
 /**
- * Reports what a manager does to OpenTelemetry: metrics, and a span for each enqueue call and each attempt. It
- * may be called before the SDK has started. Until there is one, it costs tasks nothing; counters count from
- * the making of the manager all the same, while histograms and spans begin with the SDK.
+ * Reports what a manager does to OpenTelemetry: metrics, and a span for each enqueue call and each attempt.
+ * It may be called before the SDK has started. Until there is one, it costs tasks nothing; counters count
+ * from the making of the manager all the same, while histograms and spans begin with the SDK.
  *
  * Instrument a manager once. Dispose of what it returns to end that.
  * @throws {OptionError} @throws {Error} when `@opentelemetry/api` is not installed
