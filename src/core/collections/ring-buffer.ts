@@ -1,12 +1,18 @@
+import { assert } from "../../errors.js";
+
 const FEWEST_CELLS = 8;
+/** A power of two, as many as the cells may be at most; so a position fits 31 bits. */
+const POSITIONS = 2 ** 30;
 
 /**
  * A first-in, first-out line on an array whose length is a power of two, so that positions wrap by a mask.
- * It grows and shrinks with what it holds, and refers to nothing that has left.
+ * It grows and shrinks with what it holds, and refers to nothing that has left. An item keeps its position
+ * until `retain` or `clear`.
  */
 export class RingBuffer<T> {
   readonly #fewestCells: number;
   #cells: (T | undefined)[] = [];
+  /** The position of the first item. */
   #first = 0;
   #size = 0;
 
@@ -19,24 +25,40 @@ export class RingBuffer<T> {
     return this.#size;
   }
 
-  /** Adds an item behind all others, in O(1) on average. */
-  push(item: T): void {
+  /**
+   * Adds an item behind all others, in O(1) on average.
+   * @returns its position, by which it can be replaced until it leaves; afterwards it may name another
+   */
+  push(item: T): number {
     if (this.#size === this.#cells.length) this.#resize(Math.max(this.#fewestCells, this.#size * 2));
-    this.#cells[this.#cellOf(this.#size)] = item;
+    const position = (this.#first + this.#size) & (POSITIONS - 1);
+    this.#cells[position & (this.#cells.length - 1)] = item;
     this.#size++;
+    return position;
+  }
+
+  /**
+   * Puts another item in the place of one.
+   * @throws {InvariantError} when no item has this position
+   */
+  replace(position: number, item: T): void {
+    const index = (position - this.#first) & (POSITIONS - 1);
+    assert(index < this.#size, "replace takes the position of an item of this line");
+    this.#cells[this.#cellOf(index)] = item;
   }
 
   /** The item that came first, which stays. */
   peek(): T | undefined {
-    return this.#size === 0 ? undefined : this.#cells[this.#first];
+    return this.#size === 0 ? undefined : this.#cells[this.#cellOf(0)];
   }
 
   /** Takes the item out that came first. */
   shift(): T | undefined {
     if (this.#size === 0) return undefined;
-    const item = this.#cells[this.#first];
-    this.#cells[this.#first] = undefined;
-    this.#first = this.#cellOf(1);
+    const cell = this.#cellOf(0);
+    const item = this.#cells[cell];
+    this.#cells[cell] = undefined;
+    this.#first = (this.#first + 1) & (POSITIONS - 1);
     this.#size--;
     this.#shrink();
     return item;
@@ -79,8 +101,10 @@ export class RingBuffer<T> {
 
   #resize(capacity: number): void {
     const cells = new Array<T | undefined>(capacity).fill(undefined);
-    for (let index = 0; index < this.#size; index++) cells[index] = this.#cells[this.#cellOf(index)];
+    for (let index = 0; index < this.#size; index++) {
+      const position = this.#first + index;
+      cells[position & (capacity - 1)] = this.#cells[position & (this.#cells.length - 1)];
+    }
     this.#cells = cells;
-    this.#first = 0;
   }
 }

@@ -1,7 +1,7 @@
 import type { Task, WaitingPlace } from "../../task/task.js";
-import { IndexedHeap } from "../collections/indexed-heap.js";
 import type { Gate } from "./gate.js";
 import type { HandlerGate } from "./handler-gate.js";
+import { TaskLine } from "./task-line.js";
 
 /** What the queue set has to know of a lane: whether one more attempt may start in it. */
 export interface LaneGate {
@@ -18,7 +18,7 @@ export class Group<Q extends Gate> implements WaitingPlace {
   readonly lane: LaneGate;
   /** Of the handler; undefined for plain functions. */
   readonly handler: HandlerGate<Group<Q>> | undefined;
-  readonly #tasks = new IndexedHeap<Task>();
+  readonly #tasks = new TaskLine();
   readonly #owner: GroupOwner<Q>;
 
   constructor(queue: Q, lane: LaneGate, handler: HandlerGate<Group<Q>> | undefined, owner: GroupOwner<Q>) {
@@ -33,7 +33,7 @@ export class Group<Q extends Gate> implements WaitingPlace {
   }
 
   get head(): Task | undefined {
-    return this.#tasks.peek();
+    return this.#tasks.head;
   }
 
   /** Whether its head may start, as far as queue and handler are concerned. */
@@ -43,25 +43,25 @@ export class Group<Q extends Gate> implements WaitingPlace {
 
   push(task: Task): void {
     task.place = this;
-    task.ticket = this.#tasks.push(task, task.order, task.sequence);
+    this.#tasks.push(task);
     if (this.head === task) this.#owner.headMayHaveChanged(this);
   }
 
   /** Takes the head out. */
   shift(): Task | undefined {
-    const task = this.#tasks.pop();
+    const task = this.#tasks.shift();
     if (task !== undefined) task.place = undefined;
     return task;
   }
 
   remove(task: Task): void {
-    this.#tasks.remove(task.ticket);
+    this.#tasks.remove(task);
     task.place = undefined;
     this.#owner.removed(this);
   }
 
   reorder(task: Task): void {
-    this.#tasks.update(task.ticket, task.order, task.sequence);
+    this.#tasks.reorder(task);
     this.#owner.headMayHaveChanged(this);
   }
 }

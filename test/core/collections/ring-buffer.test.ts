@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { RingBuffer } from "../../../src/core/collections/ring-buffer.js";
+import { InvariantError } from "../../../src/errors.js";
 import { bytes, collectGarbage } from "./collect-garbage.js";
 
 type Step =
@@ -80,6 +81,27 @@ describe("RingBuffer", () => {
     expect([...ring]).toEqual([undefined, undefined]);
     ring.shift();
     expect(ring.size).toBe(1);
+  });
+
+  it("replaces an item by its position, wherever the others have gone", () => {
+    const ring = new RingBuffer<string>();
+    repeat(5, (index) => ring.push(`early ${index}`));
+    const position = ring.push("present");
+    repeat(5, () => ring.shift());
+    repeat(1_000, (index) => ring.push(`late ${index}`));
+    ring.replace(position, "replaced");
+    expect(ring.shift()).toBe("replaced");
+    expect(ring.peek()).toBe("late 0");
+  });
+
+  it("refuses a position where nothing is any more", () => {
+    const ring = new RingBuffer<string>();
+    const position = ring.push("gone");
+    ring.shift();
+    expect(() => ring.replace(position, "another")).toThrow(InvariantError);
+    ring.push("present");
+    expect(() => ring.replace(position, "another")).toThrow(InvariantError);
+    expect(ring.peek()).toBe("present");
   });
 
   it("takes a million items in and out in time that grows with their number alone", () => {
