@@ -32,6 +32,7 @@ const rules: Readonly<Record<string, Rule>> = {
       ...foundation,
       ...core,
       "core/manager/",
+      "adapters/diagnostics/",
       "adapters/system/",
       "adapters/inline/",
       "adapters/threads/",
