@@ -1,5 +1,6 @@
 import { TaskChannels } from "./adapters/diagnostics/task-channels.js";
 import { InlineExecutor } from "./adapters/inline/inline-executor.js";
+import { ManagerLog } from "./adapters/logging/manager-log.js";
 import { AsyncContext } from "./adapters/system/async-context.js";
 import { SystemClock } from "./adapters/system/system-clock.js";
 import { SystemRandom } from "./adapters/system/system-random.js";
@@ -79,6 +80,7 @@ export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
     this.#controls = new Controls(this.#core);
     const point = toInstrumentationPoint(this.#core);
     point.attach(new TaskChannels(point));
+    if (read.logger !== undefined) new ManagerLog(read.logger, point, () => this.#core.shutdown.report);
     if (resolved.autoStart) this.start();
     if (resolved.signal !== undefined) this.#core.shutdown.stopOn(resolved.signal);
   }

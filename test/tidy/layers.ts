@@ -33,6 +33,7 @@ const rules: Readonly<Record<string, Rule>> = {
       ...core,
       "core/manager/",
       "adapters/diagnostics/",
+      "adapters/logging/",
       "adapters/system/",
       "adapters/inline/",
       "adapters/threads/",

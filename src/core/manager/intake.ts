@@ -3,6 +3,7 @@ import type { Clock } from "../../ports/clock.js";
 import { Task, type TaskDetails } from "../../task/task.js";
 import type { CheckedTaskOptions } from "../../task/task-options.js";
 import type { Work } from "../../task/work.js";
+import type { Mishaps } from "../events/mishaps.js";
 import type { Backlog } from "./backlog.js";
 import type { Calendar } from "./calendar.js";
 import type { Canceller } from "./canceller.js";
@@ -34,6 +35,7 @@ export interface IntakeParts {
   readonly watches: Watches;
   readonly carriers: Carriers;
   readonly journal: Journal;
+  readonly mishaps: Mishaps;
   readonly signals: SignalListeners;
   readonly handleHost: HandleHost;
 }
@@ -120,7 +122,7 @@ export class Intake {
     try {
       return await waiting;
     } catch (error) {
-      if (error instanceof QueueFullError) profile.tally.refused++;
+      if (error instanceof QueueFullError) this.#parts.mishaps.recordRefusal(profile);
       throw error;
     }
   }
@@ -216,7 +218,7 @@ export class Intake {
       whenFull === "drop-oldest" && count <= capacity ? backlog.oldestFew(missing + spared.size) : [];
     const victims = spared.size === 0 ? oldest : oldest.filter((task) => !spared.has(task)).slice(0, missing);
     if (victims.length < missing) {
-      for (const { profile } of plans) profile.tally.refused++;
+      for (const { profile } of plans) this.#parts.mishaps.recordRefusal(profile);
       const found = `${backlog.size} of ${capacity} places are taken`;
       throw new QueueFullError(
         `No room for ${count === 1 ? "a task" : `${count} tasks`}: ${found}`,

@@ -1,11 +1,12 @@
-import { MillraceError } from "../../errors.js";
+import { MillraceError } from "../errors.js";
 
 /** What may stand for an error without saying anything of what happened: the name of a class, or a code. */
 const NAME = /^[A-Za-z_$][\w$.]{0,63}$/;
 
 /**
- * `error.type` of the OpenTelemetry conventions: the code of an error of Millrace, else the name of its
- * class, or `_OTHER` where that is no name. Never its message, which may hold anything.
+ * What metrics and logs may say of an error, and `error.type` of the OpenTelemetry conventions: the code of
+ * an error of Millrace, else the name of its class, or `_OTHER` where that is no name. Never its message,
+ * which may hold anything.
  */
 export function toErrorType(error: unknown): string {
   try {
