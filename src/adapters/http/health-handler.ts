@@ -29,7 +29,7 @@ export interface HealthHandlerOptions {
   readyPath?: string | undefined;
   /** Not ready while a task waits for its first start longer than this, in milliseconds. Default: none. */
   maxOldestWaitMs?: number | undefined;
-  /** Ready also while as many tasks wait as `capacity` allows: callers wait, or drop others. Default false. */
+  /** Ready also while as many tasks wait as `capacity` allows, as where callers wait. Default false. */
   readyWhenFull?: boolean | undefined;
 }
 
