@@ -1,8 +1,8 @@
-import { AsyncResource } from "node:async_hooks";
 import { tracingChannel } from "node:diagnostics_channel";
 import type { CapturedContext, ContextCarrier } from "../../ports/context-carrier.js";
 import type { InstrumentationPoint } from "../../ports/instrumentation.js";
 import type { Eventually, Outcome } from "../../task/outcome.js";
+import { isTerminal } from "../../task/states.js";
 import type { Task } from "../../task/task.js";
 import type { TaskEvent, TaskEventType } from "../../task/task-event.js";
 import type { TaskSnapshot } from "../../task/task-snapshot.js";
@@ -10,23 +10,20 @@ import { toSnapshot } from "../../task/to-snapshot.js";
 import { type Channels, Trace } from "./trace.js";
 import type { TracedAttempt, TracedTask } from "./traced.js";
 
-const TYPES: readonly TaskEventType[] = ["queued", "scheduled", "retried", "rescheduled", "finished"];
+const TYPES: readonly TaskEventType[] = ["retried", "rescheduled", "finished"];
 
 /**
  * Publishes to the tracing channels `millrace:task` and `millrace:attempt`, while somebody subscribes to one
  * of them; until then it is passed over, and listens to nothing.
  *
- * As a carrier it wraps attempts, and learns of tasks. Subscribers may call the manager, so nothing is
- * published while a task is half accepted: its `start` and `end` come with the event of its acceptance, still
- * within the call. How an attempt ended is told by what followed from it, which is also when one that is
- * given up has ended; what its handler does later is not heard here.
+ * As a carrier it learns of tasks when they have been accepted, still within the call, and wraps attempts.
+ * How an attempt ended is told by what followed from it, which is also when one that is given up has ended;
+ * what its handler does later is not heard here.
  */
 export class TaskChannels implements ContextCarrier {
   readonly #point: Pick<InstrumentationPoint, "clock" | "listen">;
   readonly #tasks: Channels<TracedTask> = tracingChannel("millrace:task");
   readonly #attempts: Channels<TracedAttempt> = tracingChannel("millrace:attempt");
-  /** Tasks that are being accepted, with the async context of the call. */
-  readonly #accepting = new Map<string, AsyncResource>();
   readonly #liveTasks = new Map<string, Trace<TracedTask>>();
   readonly #liveAttempts = new Map<string, Trace<TracedAttempt>>();
   #listening: Disposable | undefined;
@@ -39,11 +36,16 @@ export class TaskChannels implements ContextCarrier {
     return this.#attempts.hasSubscribers || this.#tasks.hasSubscribers;
   }
 
-  capture({ id }: Task): undefined {
+  capture(task: Task): undefined {
     if (!this.#tasks.hasSubscribers) return;
-    if (this.#accepting.size === 0) queueMicrotask(() => this.#forgetRefused());
-    this.#accepting.set(id, new AsyncResource("MillraceTrace", { requireManualDestroy: true }));
-    this.#listen();
+    const trace = new Trace(this.#tasks, { task: this.#picture(task) });
+    trace.begin(() => {});
+    if (isTerminal(task.state)) {
+      trace.finish(this.#picture(task), toError(task)); // who heard of its acceptance has ended it
+    } else {
+      this.#liveTasks.set(task.id, trace);
+      this.#listen();
+    }
   }
 
   run(
@@ -52,19 +54,15 @@ export class TaskChannels implements ContextCarrier {
     perform: () => Eventually<Outcome>,
   ): Eventually<Outcome> {
     if (!this.#attempts.hasSubscribers) return perform();
-    const { id, attempt } = task;
-    const { clock } = this.#point;
-    const snapshot = toSnapshot(task, clock.wallNow() - clock.now());
-    const trace = new Trace(this.#attempts, { task: snapshot, attempt });
-    this.#liveAttempts.set(id, trace);
+    const trace = new Trace(this.#attempts, { task: this.#picture(task), attempt: task.attempt });
+    this.#liveAttempts.set(task.id, trace);
     this.#listen();
     return trace.begin(perform);
   }
 
-  /** The call that accepts a task is over: what was captured and not accepted was refused after all. */
-  #forgetRefused(): void {
-    this.#accepting.clear();
-    this.#unlisten();
+  #picture(task: Task): TaskSnapshot {
+    const { clock } = this.#point;
+    return toSnapshot(task, clock.wallNow() - clock.now());
   }
 
   #listen(): void {
@@ -72,29 +70,19 @@ export class TaskChannels implements ContextCarrier {
   }
 
   #unlisten(): void {
-    if (this.#accepting.size + this.#liveTasks.size + this.#liveAttempts.size > 0) return;
+    if (this.#liveTasks.size + this.#liveAttempts.size > 0) return;
     this.#listening?.[Symbol.dispose]();
     this.#listening = undefined;
   }
 
   #hear(event: TaskEvent): void {
-    if (event.type === "queued" || event.type === "scheduled") this.#accepted(event.task);
-    else if (event.type === "retried") this.#finishAttempt(event.task, event.error);
+    if (event.type === "retried") this.#finishAttempt(event.task, event.error);
     else if (event.type === "rescheduled") this.#finishAttempt(event.task, undefined);
     else if (event.type === "finished") this.#finish(event.task);
   }
 
-  #accepted(task: TaskSnapshot): void {
-    const scope = this.#accepting.get(task.id);
-    if (scope === undefined) return; // a retry, or a task that nobody was there to hear of
-    this.#accepting.delete(task.id);
-    const trace = new Trace(this.#tasks, { task });
-    this.#liveTasks.set(task.id, trace);
-    scope.runInAsyncScope(() => trace.begin(() => {}));
-  }
-
   #finish(task: TaskSnapshot): void {
-    const error = task.state === "failed" ? task.error : undefined;
+    const error = toError(task);
     this.#finishAttempt(task, error);
     const trace = this.#liveTasks.get(task.id);
     if (trace === undefined) return;
@@ -110,4 +98,9 @@ export class TaskChannels implements ContextCarrier {
     this.#unlisten();
     trace.finish(task, error);
   }
+}
+
+/** A task that was cancelled has not failed. */
+function toError({ state, error }: Pick<TaskSnapshot, "state" | "error">): Error | undefined {
+  return state === "failed" ? error : undefined;
 }

@@ -277,26 +277,35 @@ describe("who subscribes", () => {
     expect(listens(tasks)).toEqual([true, false]);
   });
 
-  it("does not keep a task that was captured and then refused", async () => {
+  it("hears of the end of a task that ended while it was accepted", async () => {
     const watch = new Watch("task");
-    const { clock, tasks } = createManager({ autoStart: false });
-    let inner = "";
-    coreOf(tasks).carriers.attach({
-      capture: () => {
-        if (inner !== "") return undefined;
-        inner = "coming";
-        inner = tasks.enqueue(() => 1, { idempotencyKey: "a" }).id;
-        return undefined;
+    const { clock, tasks } = createManager();
+    const { events } = coreOf(tasks).journal;
+    const cancelling = events.subscribe(
+      (event) => {
+        if (event.type === "queued") void tasks.cancel(event.task.id);
       },
-      run: (_captured, _task, perform) => perform(),
-    });
-    expect(thrownBy(() => tasks.enqueue(() => 1, { idempotencyKey: "a" }))).toMatchObject({
-      code: "MILLRACE_DUPLICATE_TASK",
-    });
-    expect(watch.moments.map(({ id }) => id)).toEqual([inner, inner]);
-    tasks.start();
+      ["queued"],
+    );
+    const { id } = tasks.enqueue(() => 1);
+    expect(watch.of(id)).toEqual([...TASK, ...TASK_OVER]);
+    const { id: other } = tasks.enqueueMany([() => 2])[0];
     await clock.settle();
+    expect(watch.of(other)).toEqual([...TASK, ...TASK_OVER]);
+    cancelling[Symbol.dispose]();
     expect(listens(tasks)).toEqual([true, false]);
+  });
+
+  it("may end a task when it hears of it", async () => {
+    const { clock, tasks } = createManager();
+    const cancel = (published: unknown) => void tasks.cancel((published as TracedAttempt).task.id);
+    channelOf("task", "start").subscribe(cancel);
+    onTestFinished(() => void channelOf("task", "start").unsubscribe(cancel));
+    const watch = new Watch("task", "attempt");
+    const { id } = tasks.enqueue(() => 1);
+    await clock.settle();
+    expect(watch.of(id)).toEqual([...TASK, ...TASK_OVER]);
+    expect(coreOf(tasks).journal.events.active).toBe(false);
   });
 
   it("may call the manager: what it enqueues is accepted after what it heard of", async () => {

@@ -298,7 +298,7 @@ async function keepSecrets(logger: Logger, errors?: "whole"): Promise<void> {
 function leaky(): Error {
   const cause = Object.assign(new Error("s3cret-cause"), { token: "s3cret-cause-field" });
   const error = new TypeError("s3cret-message", { cause });
-  return Object.assign(error, { token: "s3cret-field", code: "s3cret-code", name: "s3cret name" });
+  return Object.assign(error, { token: "s3cret-field", code: "s3cret-code", name: "s3cret" });
 }
 
 describe("pino and the console", () => {
