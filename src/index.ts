@@ -5,6 +5,13 @@ export {
   type CircuitScope,
   circuitBreaker,
 } from "./adapters/circuit-breaker/circuit-breaker.js";
+export type { TracedAttempt, TracedTask } from "./adapters/diagnostics/traced.js";
+export {
+  type HealthAnswer,
+  type HealthHandlerOptions,
+  type HealthReason,
+  healthHandler,
+} from "./adapters/http/health-handler.js";
 export { type LoggingOptions, logging } from "./adapters/logging/logging.js";
 export { type StopOnSignalsOptions, stopOnSignals } from "./adapters/system/stop-on-signals.js";
 export type {

@@ -1,4 +1,6 @@
+import { TaskChannels } from "./adapters/diagnostics/task-channels.js";
 import { InlineExecutor } from "./adapters/inline/inline-executor.js";
+import { ManagerLog } from "./adapters/logging/manager-log.js";
 import { AsyncContext } from "./adapters/system/async-context.js";
 import { SystemClock } from "./adapters/system/system-clock.js";
 import { SystemRandom } from "./adapters/system/system-random.js";
@@ -11,12 +13,12 @@ import {
   type ResumeOptions,
 } from "./core/manager/controls.js";
 import { assembleCore, type Core } from "./core/manager/core.js";
+import { toInstrumentationPoint } from "./core/manager/instrumentation-point.js";
 import {
   type RetentionOptions,
   readManagerOptions,
   type TaskManagerOptions,
 } from "./core/manager/options.js";
-import { toReadings } from "./core/manager/readings.js";
 import { resolveOptions } from "./core/manager/resolved-options.js";
 import { readStopOptions, type StopOptions, type StopReport } from "./core/manager/shutdown.js";
 import { toHealth, toStats } from "./core/manager/stats.js";
@@ -76,6 +78,9 @@ export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
       enqueue: (first, second, third) => this.enqueue(first as never, second as never, third as never),
     });
     this.#controls = new Controls(this.#core);
+    const point = toInstrumentationPoint(this.#core);
+    point.attach(new TaskChannels(point));
+    if (read.logger !== undefined) new ManagerLog(read.logger, point, () => this.#core.shutdown.report);
     if (resolved.autoStart) this.start();
     if (resolved.signal !== undefined) this.#core.shutdown.stopOn(resolved.signal);
   }
@@ -281,15 +286,7 @@ export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
 
   /** What `millrace/otel` watches it by. */
   [instrumentation](): InstrumentationPoint {
-    const { carriers, clock, journal, observerErrors, tallies } = this.#core;
-    return {
-      clock,
-      listen: (listener, types) => journal.events.subscribe(listener, types),
-      attach: (carrier) => carriers.attach(carrier),
-      recordError: (error, source) => observerErrors.record(error, source),
-      read: () => toReadings(this.#core),
-      tallyOf: (queue, handler) => tallies.of(queue, handler),
-    };
+    return toInstrumentationPoint(this.#core);
   }
 
   /** `stopGraceful()`, for `await using`. */

@@ -1,5 +1,6 @@
 import type { GroupTally } from "../task/group-tally.js";
 import type { DropTally, TaskManagerHealth, TaskManagerStats } from "../task/manager-stats.js";
+import type { Mishap } from "../task/mishap.js";
 import type { ObserverSource } from "../task/observer-error.js";
 import type { TaskEvent, TaskEventType } from "../task/task-event.js";
 import type { Clock } from "./clock.js";
@@ -48,6 +49,8 @@ export interface InstrumentationPoint {
    * @param types what it wants to hear; everything where they are not given
    */
   listen(listener: (event: TaskEvent) => void, types?: readonly TaskEventType[]): Disposable;
+  /** Calls the listener, which must not throw, when something goes wrong that no event tells of. */
+  listenToMishaps(listener: (mishap: Mishap) => void): Disposable;
   /** Wraps all attempts from now on. */
   attach(carrier: ContextCarrier): Disposable;
   /** Counts and reports an error of the one who watches. */

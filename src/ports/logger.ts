@@ -1,4 +1,4 @@
-/** What a line says beside its text. An error is in `err`. */
+/** What a line says beside its text. An error, where it is told whole, is in `err`. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
 /** From the least to the most urgent. */
@@ -6,7 +6,7 @@ export type LogLevel = "debug" | "info" | "warn" | "error";
 
 /**
  * Where lines are logged: pino, the console, or whatever takes fields and then a text. What it returns is not
- * looked at, and what it throws changes nothing.
+ * looked at, but for a promise, and what it throws or rejects with changes nothing.
  */
 export interface Logger {
   debug(fields: LogFields, text: string): unknown;

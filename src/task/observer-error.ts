@@ -1,9 +1,9 @@
 /**
  * What kind of observer an error came from: a `hook`, a `listener` to events or a `carrier` of context (which
- * instrumentation attaches), the `filter` of a subscription, or `middleware` round a call that was made
- * already.
+ * instrumentation attaches), the `filter` of a subscription, `middleware` round a call that was made already,
+ * or the `logger` of the manager.
  */
-export type ObserverSource = "hook" | "listener" | "carrier" | "filter" | "middleware";
+export type ObserverSource = "hook" | "listener" | "carrier" | "filter" | "middleware" | "logger";
 
 /** Where an error of an observer came from. */
 export interface ObserverErrorOrigin {

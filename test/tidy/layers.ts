@@ -32,6 +32,8 @@ const rules: Readonly<Record<string, Rule>> = {
       ...foundation,
       ...core,
       "core/manager/",
+      "adapters/diagnostics/",
+      "adapters/logging/",
       "adapters/system/",
       "adapters/inline/",
       "adapters/threads/",

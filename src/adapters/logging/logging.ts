@@ -2,30 +2,41 @@ import { DeadlineError, ManagerStoppedError, TaskCancelledError, TaskTimeoutErro
 import type { Clock } from "../../ports/clock.js";
 import type { LogFields, Logger, LogLevel } from "../../ports/logger.js";
 import { type Checks, having, oneOf, readOptions } from "../../task/checks.js";
+import { toErrorType } from "../../task/error-type.js";
 import type { Middleware } from "../../task/middleware.js";
 import type { Outcome } from "../../task/outcome.js";
 import { findSteering } from "../../task/steering.js";
 import type { TaskContext } from "../../task/task-context.js";
+import { writeLine } from "./write-line.js";
 
 /** Settings of `logging`. */
 export interface LoggingOptions {
   /** Log nothing less urgent. Default `"debug"`: everything. */
   level?: LogLevel | undefined;
+  /**
+   * What is said of errors, whose messages, stacks, causes and fields may hold secrets: `"type"` (default)
+   * says only `errorType`, the code of an error of Millrace or the name of a class; `"whole"` adds the error
+   * itself as `err`, and the `reason` with which a handler cancelled its task.
+   */
+  errors?: "type" | "whole" | undefined;
   /** What times the attempts; `ManualClock` serves tests. Default: the system. */
   clock?: Pick<Clock, "now"> | undefined;
 }
 
-/** One line that says how an attempt ended. */
+/** What a line says of an attempt. */
 interface Line {
   readonly level: LogLevel;
   readonly text: string;
   readonly fields?: LogFields;
+  /** What may hold a secret. */
+  readonly delicate?: LogFields;
 }
 
 const LEVELS = ["debug", "info", "warn", "error"] as const;
 
 const CHECKS: Checks<LoggingOptions> = {
   level: oneOf(...LEVELS),
+  errors: oneOf("type", "whole"),
   clock: having<Pick<Clock, "now">>("a clock", "now"),
 };
 
@@ -34,17 +45,19 @@ const loggerCheck = having<Logger>("a logger", ...LEVELS);
 /**
  * Middleware that logs when attempts start (`debug`), and how they end: completed, steered, cancelled or
  * stopped (`info`), failed or timed out (`warn`, and `error` when no attempt is left). The fields are `task`
- * (its id), `name` and `handler` where there are any, `queue`, `attempt`, at an end `runMs` and `err`; never
- * a payload, value or metadata. An attempt that is abandoned has no line of its end before it ends.
+ * (its id), `name` and `handler` where there are any, `queue`, `attempt`, at an end `runMs` and `errorType`;
+ * never a payload, value or metadata, and of an error no more unless `errors` says so. An attempt that is
+ * abandoned has no line of its end before it ends.
  * @throws {OptionError}
  */
 export function logging(logger: Logger, options?: LoggingOptions): Middleware {
   const target = loggerCheck(logger, "logger");
-  const { level = "debug", clock = performance } = readOptions<LoggingOptions>("", options, CHECKS);
-  const least = LEVELS.indexOf(level);
-  const log = (line: Line, fields: LogFields) => {
-    if (LEVELS.indexOf(line.level) >= least)
-      write(target, line.level, { ...fields, ...line.fields }, line.text);
+  const read = readOptions<LoggingOptions>("", options, CHECKS);
+  const { level: least = "debug", errors = "type", clock = performance } = read;
+  const log = ({ level, text, ...line }: Line, common: LogFields) => {
+    if (LEVELS.indexOf(level) < LEVELS.indexOf(least)) return;
+    const delicate = errors === "whole" ? line.delicate : undefined;
+    writeLine(target, { level, text, fields: { ...common, ...line.fields, ...delicate } }, () => {});
   };
   return {
     name: "logging",
@@ -64,11 +77,6 @@ export function logging(logger: Logger, options?: LoggingOptions): Middleware {
       }
     },
   };
-}
-
-/** A logger that throws, or gives a promise that rejects, has no part in the outcome. */
-function write(logger: Logger, level: LogLevel, fields: LogFields, text: string): void {
-  new Promise((resolve) => resolve(logger[level](fields, text))).catch(() => {});
 }
 
 function toFields(context: TaskContext): LogFields {
@@ -94,21 +102,25 @@ function toLine(context: TaskContext, outcome: Outcome): Line {
     case "rate-limited":
       return { level: "info", text: "attempt rate-limited", fields: { delayMs: steering.retryAfterMs } };
     case "cancel-task":
-      return { level: "info", text: "attempt cancelled its task", fields: { reason: steering.reason } };
+      return { level: "info", text: "attempt cancelled its task", delicate: { reason: steering.reason } };
     case "skip-retry":
-      return { level: "error", text: "attempt failed for good", fields: { err: steering.cause } };
+      return { level: "error", text: "attempt failed for good", ...tell(steering.cause) };
     case undefined:
-      return { level: toLevel(context), text: "attempt failed", fields: { err: outcome.thrown } };
+      return { level: toLevel(context), text: "attempt failed", ...tell(outcome.thrown) };
   }
 }
 
 /** The outcome of an abort stands, whatever the handler did after it. */
 function toAbortedLine(context: TaskContext, err: unknown): Line {
-  const fields = { err };
-  if (err instanceof TaskTimeoutError) return { level: toLevel(context), text: "attempt timed out", fields };
-  if (err instanceof DeadlineError) return { level: "error", text: "attempt met the deadline", fields };
-  if (err instanceof TaskCancelledError) return { level: "info", text: "attempt cancelled", fields };
-  return { level: "info", text: "attempt stopped", fields };
+  const told = tell(err);
+  if (err instanceof TaskTimeoutError) return { level: toLevel(context), text: "attempt timed out", ...told };
+  if (err instanceof DeadlineError) return { level: "error", text: "attempt met the deadline", ...told };
+  if (err instanceof TaskCancelledError) return { level: "info", text: "attempt cancelled", ...told };
+  return { level: "info", text: "attempt stopped", ...told };
+}
+
+function tell(err: unknown): Pick<Line, "fields" | "delicate"> {
+  return { fields: { errorType: toErrorType(err) }, delicate: { err } };
 }
 
 function toLevel({ attempt, maxAttempts }: TaskContext): LogLevel {

@@ -1,8 +1,8 @@
 import type { Attributes, Histogram, Meter } from "@opentelemetry/api";
 import type { InstrumentationPoint } from "../../ports/instrumentation.js";
+import { toErrorType } from "../../task/error-type.js";
 import type { TaskEvent } from "../../task/task-event.js";
 import type { TaskSnapshot } from "../../task/task-snapshot.js";
-import { toErrorType } from "./error-type.js";
 import type { MetricDefinition } from "./metric.js";
 import { createHistogram } from "./task-histograms.js";
 

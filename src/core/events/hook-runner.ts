@@ -2,6 +2,7 @@ import type { Hooks } from "../../task/hooks.js";
 import type { TaskEvent, TaskEventType } from "../../task/task-event.js";
 import { callObserver } from "./call-observer.js";
 import type { EventStream } from "./event-stream.js";
+import type { Mishaps } from "./mishaps.js";
 import type { ObserverErrors } from "./observer-errors.js";
 import { Outbox, type OutboxParts } from "./outbox.js";
 
@@ -37,6 +38,7 @@ interface HookCall {
 export interface HookRunnerParts extends OutboxParts {
   readonly events: EventStream;
   readonly errors: ObserverErrors;
+  readonly mishaps: Mishaps;
 }
 
 /**
@@ -49,7 +51,8 @@ export class HookRunner {
 
   constructor(parts: HookRunnerParts) {
     this.#parts = parts;
-    this.#calls = new Outbox(parts, (call) => this.#call(call));
+    const onDrop = (count: number) => parts.mishaps.record({ type: "hookCallsDropped", count });
+    this.#calls = new Outbox(parts, (call) => this.#call(call), onDrop);
   }
 
   /** Hook calls that are still to be made. */

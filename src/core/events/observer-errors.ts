@@ -4,6 +4,7 @@ import type {
   ObserverSource,
 } from "../../task/observer-error.js";
 import { callObserver } from "./call-observer.js";
+import { Mishaps } from "./mishaps.js";
 import { Outbox, type OutboxParts } from "./outbox.js";
 
 /** Errors that may wait for their report; more are only counted. */
@@ -24,10 +25,12 @@ export interface ObserverErrorsParts extends OutboxParts {
  */
 export class ObserverErrors {
   readonly #reports: Outbox<Report> | undefined;
+  readonly #mishaps: Mishaps;
   #count = 0;
 
   /** @param parts to report with; without them, errors are only counted */
-  constructor(parts?: ObserverErrorsParts) {
+  constructor(parts?: ObserverErrorsParts, mishaps = new Mishaps()) {
+    this.#mishaps = mishaps;
     if (parts === undefined) return;
     const { report } = parts;
     const failed = () => {
@@ -46,8 +49,10 @@ export class ObserverErrors {
   /** @param name of the observer, where it has one */
   record(error: unknown, source: ObserverSource, name?: string): void {
     this.#count++;
+    const origin = Object.freeze({ source, name });
+    this.#mishaps.record({ type: "observerFailed", error, origin });
     if (this.#reports === undefined || this.#reports.size >= MAX_UNREPORTED) return;
-    this.#reports.push({ error, origin: Object.freeze({ source, name }) });
+    this.#reports.push({ error, origin });
   }
 
   /** Reports none of those that still wait. */

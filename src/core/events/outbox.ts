@@ -28,6 +28,7 @@ export interface OutboxParts {
 export class Outbox<T> {
   readonly #parts: OutboxParts;
   readonly #deliver: (one: T) => void;
+  readonly #onDrop: ((count: number) => void) | undefined;
   readonly #line = new RingBuffer<T>();
   readonly #deliverSoon = () => {
     this.#awake = false;
@@ -43,10 +44,14 @@ export class Outbox<T> {
   #turnStartedAt = 0;
   #yielded = false;
 
-  /** @param deliver must not throw */
-  constructor(parts: OutboxParts, deliver: (one: T) => void) {
+  /**
+   * @param deliver must not throw
+   * @param onDrop told how many will not be delivered; must not throw
+   */
+  constructor(parts: OutboxParts, deliver: (one: T) => void, onDrop?: (count: number) => void) {
     this.#parts = parts;
     this.#deliver = deliver;
+    this.#onDrop = onDrop;
   }
 
   /** What waits to be delivered. */
@@ -72,18 +77,24 @@ export class Outbox<T> {
 
   /** Drops what still waits. */
   close(): void {
-    this.#dropped += this.#line.size;
+    const left = this.#line.size;
     this.#line.clear();
+    if (left > 0) this.#drop(left);
   }
 
   push(one: T): void {
     if (this.#line.size >= MAX_WAITING) {
-      this.#dropped++;
+      this.#drop(1);
       return;
     }
     this.#line.push(one);
     this.#pushed++;
     this.#wake();
+  }
+
+  #drop(count: number): void {
+    this.#dropped += count;
+    this.#onDrop?.(count);
   }
 
   #wake(): void {

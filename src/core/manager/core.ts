@@ -7,6 +7,7 @@ import { AttemptChain } from "../events/attempt-chain.js";
 import { Broadcaster } from "../events/broadcaster.js";
 import { CallChain } from "../events/call-chain.js";
 import { HookRunner } from "../events/hook-runner.js";
+import { Mishaps } from "../events/mishaps.js";
 import { ObserverErrors } from "../events/observer-errors.js";
 import { Limiter, type LimiterOptions } from "../limiter/limiter.js";
 import { PAUSED } from "../queue/gate.js";
@@ -67,9 +68,11 @@ function layGround(options: ResolvedOptions, { random, carrier, inline, ...world
   const keys = new IdempotencyKeys(options.idempotency, alarms);
   const lane = new Lane(0, inline, options.concurrency, options.maxAbandoned);
   const report = options.onObserverError;
-  const observerErrors = new ObserverErrors(report && { clock, carrier, report });
+  const mishaps = new Mishaps();
+  const observerErrors = new ObserverErrors(report && { clock, carrier, report }, mishaps);
   const journal = new Journal(clock, observerErrors);
-  const hooks = new HookRunner({ clock, carrier, events: journal.events, errors: observerErrors });
+  const { events } = journal;
+  const hooks = new HookRunner({ clock, carrier, events, errors: observerErrors, mishaps });
   if (options.hooks !== undefined) hooks.observe(options.hooks);
   return {
     ...{
@@ -83,6 +86,7 @@ function layGround(options: ResolvedOptions, { random, carrier, inline, ...world
       signals,
       observerErrors,
       journal,
+      mishaps,
       hooks,
       tallies,
     },

@@ -1,4 +1,5 @@
 import type { Clock } from "../../ports/clock.js";
+import type { Logger } from "../../ports/logger.js";
 import type { Random } from "../../ports/random.js";
 import type { Backoff } from "../../task/backoff.js";
 import * as check from "../../task/checks.js";
@@ -90,9 +91,10 @@ export interface TaskManagerOptions<H extends AnyHandlers = AnyHandlers> {
   /** Functions that are told what happens; `observe` adds more at run time. Default: none. */
   hooks?: Hooks | undefined;
   /**
-   * Told of each error that a hook, the filter of a subscription or instrumentation throws or rejects with,
-   * after the call in which that happened. All are counted in `stats().observerErrors`; while 10,000 wait to
-   * be told, further ones are only counted, and so is what this function throws. Default: none.
+   * Told of each error that a hook, the filter of a subscription, instrumentation or the `logger` throws or
+   * rejects with, after the call in which that happened. All are counted in `stats().observerErrors`; while
+   * 10,000 wait to be told, further ones are only counted, and so is what this function throws. Default:
+   * none.
    */
   onObserverError?: ObserverErrorReporter | undefined;
   /**
@@ -105,6 +107,14 @@ export interface TaskManagerOptions<H extends AnyHandlers = AnyHandlers> {
   autoStart?: boolean | undefined;
   /** When it aborts, the manager stops as by `stopNow`. */
   signal?: AbortSignal | undefined;
+  /**
+   * Told what an operator has to know: that a stop has begun and what it came to (`info`), that attempts
+   * were abandoned, tasks dropped or refused for want of room, results or hook calls dropped, and that an
+   * observer failed (`warn`, each kind once in 10 seconds at most, with the `count` since its last line; what
+   * is left is said with the next one, or at the stop). Never a payload, metadata, or the text of an error.
+   * Default: silent. For a line about each attempt there is `logging`.
+   */
+  logger?: Logger | undefined;
   /** Where time comes from; `ManualClock` of `millrace/testing` serves tests. Default: the system. */
   clock?: Clock | undefined;
   /** Where chance comes from (jitter, the prefix of ids). Default: `Math.random`. */
@@ -155,6 +165,7 @@ const CHECKS: check.Checks<TaskManagerOptions> = {
   idempotency: managerIdempotencyCheck,
   autoStart: check.flag,
   signal: check.abortSignal,
+  logger: check.having<Logger>("a logger", "debug", "info", "warn", "error"),
   clock: check.having<Clock>("a clock", "now", "wallNow", "setTimeout", "setImmediate"),
   random: check.having<Random>("a source of chance", "next"),
 };

@@ -105,6 +105,11 @@ export class Shutdown implements Alarm {
     this.#parts = parts;
   }
 
+  /** What the stop will come to; undefined before one has begun. */
+  get report(): Promise<StopReport> | undefined {
+    return this.#report;
+  }
+
   stopGraceful(deadlineMs: number): Promise<StopReport> {
     if (this.#report !== undefined) return this.#report;
     const { clock, alarms, lifecycle, killAfterMs } = this.#parts;

@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import {
   cancelTask,
   fixed,
-  type LogFields,
   type Logger,
+  type LoggingOptions,
   logging,
   OptionError,
   rateLimited,
@@ -11,6 +11,7 @@ import {
   skipRetry,
 } from "../../../src/index.js";
 import { ManualClock } from "../../../src/testing/index.js";
+import { LogRecorder } from "../../support/log-recorder.js";
 import { thrownBy, untilAborted } from "../../support/manual-manager.js";
 import {
   type ObservedManager,
@@ -19,25 +20,12 @@ import {
   Stubborn,
 } from "../../support/observed-manager.js";
 
-type Entry = [level: string, text: string, fields: LogFields];
-
-class Recorder implements Logger {
-  readonly entries: Entry[] = [];
-
-  debug = (fields: LogFields, text: string) => this.entries.push(["debug", text, fields]);
-  info = (fields: LogFields, text: string) => this.entries.push(["info", text, fields]);
-  warn = (fields: LogFields, text: string) => this.entries.push(["warn", text, fields]);
-  error = (fields: LogFields, text: string) => this.entries.push(["error", text, fields]);
-
-  /** Level and text of all but the starts. */
-  get ends(): string[] {
-    return this.entries.filter(([level]) => level !== "debug").map(([level, text]) => `${level}: ${text}`);
-  }
-}
-
-function logManager(options: ObservedOptions = {}): { manager: ObservedManager; log: Recorder } {
-  const [clock, log] = [new ManualClock(), new Recorder()];
-  const manager = observeManager({ ...options, clock, middleware: [logging(log, { clock })] });
+function logManager(
+  options: ObservedOptions = {},
+  { errors }: LoggingOptions = {},
+): { manager: ObservedManager; log: LogRecorder } {
+  const [clock, log] = [new ManualClock(), new LogRecorder()];
+  const manager = observeManager({ ...options, clock, middleware: [logging(log, { clock, errors })] });
   return { manager, log };
 }
 
@@ -58,11 +46,11 @@ describe("logging", () => {
 
   it("warns of a failure while attempts are left, and calls the last one an error", async () => {
     const { manager, log } = logManager({ maxAttempts: 2, backoff: fixed({ delayMs: 10 }) });
-    const failure = new Error("by the handler");
+    const failure = new RangeError("by the handler");
     const handle = manager.enqueue(() => Promise.reject(failure));
     await manager.clock.advance(10);
     expect(handle.state).toBe("failed");
-    const fields = { task: handle.id, queue: "default", runMs: 0, err: failure };
+    const fields = { task: handle.id, queue: "default", runMs: 0, errorType: "RangeError" };
     expect(log.entries.filter(([level]) => level !== "debug")).toEqual([
       ["warn", "attempt failed", { ...fields, attempt: 1 }],
       ["error", "attempt failed", { ...fields, attempt: 2 }],
@@ -91,10 +79,25 @@ describe("logging", () => {
     ).toEqual([
       ["info", "attempt rescheduled", { delayMs: 5 }],
       ["info", "attempt rate-limited", { delayMs: 6 }],
-      ["info", "attempt cancelled its task", { reason: "not needed" }],
-      ["error", "attempt failed for good", { err: new RangeError("never") }],
+      ["info", "attempt cancelled its task", {}],
+      ["error", "attempt failed for good", { errorType: "RangeError" }],
     ]);
     await manager.clock.advance(6);
+  });
+
+  it("tells errors and reasons whole where it is asked to", async () => {
+    const { manager, log } = logManager({}, { errors: "whole" });
+    const failure = new RangeError("by the handler");
+    manager.enqueue(() => Promise.reject(failure));
+    manager.enqueue(() => Promise.reject(cancelTask("not needed")));
+    manager.enqueue(() => Promise.reject(undefined));
+    await manager.clock.settle();
+    const told = log.entries.slice(-3).map(([, , { task, runMs, queue, attempt, ...rest }]) => rest);
+    expect(told).toEqual([
+      { errorType: "RangeError", err: failure },
+      { reason: "not needed" },
+      { errorType: "undefined", err: undefined },
+    ]);
   });
 
   it("tells an abort by its cause, whatever the handler did after it", async () => {
@@ -127,7 +130,7 @@ describe("logging", () => {
   });
 
   it("logs nothing below its level", async () => {
-    const [clock, log] = [new ManualClock(), new Recorder()];
+    const [clock, log] = [new ManualClock(), new LogRecorder()];
     const middleware = [logging(log, { clock, level: "warn" })];
     const manager = observeManager({ clock, middleware, maxAttempts: 2, backoff: fixed({ delayMs: 0 }) });
     await manager.enqueue(() => 1).result();
@@ -161,6 +164,7 @@ describe("logging", () => {
   it("refuses what is no logger, and options that it does not know", () => {
     expect(thrownBy(() => logging({ info: () => {} } as never))).toMatchObject({ option: "logger" });
     expect(thrownBy(() => logging(console, { level: "loud" as never }))).toMatchObject({ option: "level" });
+    expect(thrownBy(() => logging(console, { errors: "all" as never }))).toMatchObject({ option: "errors" });
     expect(thrownBy(() => logging(console, { clock: {} as never }))).toBeInstanceOf(OptionError);
     expect(thrownBy(() => logging(console, { lvl: "info" } as never))).toMatchObject({ option: "lvl" });
     expect(logging(console)).toMatchObject({ name: "logging" });

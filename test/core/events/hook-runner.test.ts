@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { AsyncContext } from "../../../src/adapters/system/async-context.js";
 import { EventStream } from "../../../src/core/events/event-stream.js";
 import { HookRunner } from "../../../src/core/events/hook-runner.js";
+import { Mishaps } from "../../../src/core/events/mishaps.js";
 import { ObserverErrors } from "../../../src/core/events/observer-errors.js";
 import { FinishedEvent } from "../../../src/task/finished-event.js";
 import { type Hooks, readHooks } from "../../../src/task/hooks.js";
@@ -32,8 +33,8 @@ const CASES: readonly [TaskEvent, keyof Hooks, readonly unknown[]][] = [
 
 function createRunner() {
   const [clock, carrier, errors] = [new ManualClock(), new AsyncContext(), new ObserverErrors()];
-  const events = new EventStream(errors);
-  return { events, errors, hooks: new HookRunner({ clock, carrier, events, errors }) };
+  const [events, mishaps] = [new EventStream(errors), new Mishaps()];
+  return { events, errors, hooks: new HookRunner({ clock, carrier, events, errors, mishaps }) };
 }
 
 /** All hooks, each of which notes its name, what it was given, and its `this`. */

@@ -1,0 +1,130 @@
+import { AsyncResource } from "node:async_hooks";
+import type { InstrumentationPoint } from "../../ports/instrumentation.js";
+import type { LogFields, Logger } from "../../ports/logger.js";
+import { toErrorType } from "../../task/error-type.js";
+import type { Mishap } from "../../task/mishap.js";
+import type { TaskEvent } from "../../task/task-event.js";
+import type { TaskSnapshot } from "../../task/task-snapshot.js";
+import { type LogLine, writeLine } from "./write-line.js";
+
+/** One line of each kind in so many milliseconds, at most. */
+const EVERY_MS = 10_000;
+
+/** What can go wrong again and again. */
+type Kind = "abandoned" | "dropped" | "refused" | "resultDropped" | "observerFailed" | "hookCallsDropped";
+
+const TEXTS: Readonly<Record<Kind, string>> = {
+  abandoned: "attempts abandoned",
+  dropped: "tasks dropped to make room",
+  refused: "tasks refused for want of room",
+  resultDropped: "results dropped",
+  observerFailed: "observers failed",
+  hookCallsDropped: "hook calls dropped",
+};
+
+/** What has happened of one kind since its last line. */
+interface Unsaid {
+  count: number;
+  /** Of the latest. */
+  fields: LogFields;
+  saidAt: number;
+}
+
+export type LogSource = Pick<InstrumentationPoint, "clock" | "listen" | "listenToMishaps" | "recordError">;
+
+/**
+ * Says what an operator has to know, in one line of each kind in 10 seconds at most. It listens only to what
+ * is rare where all is well. Lines are written outside of the call in which they came up, in the async
+ * context in which the manager was made, so that the logger may do as it likes.
+ */
+export class ManagerLog {
+  readonly #logger: Logger;
+  readonly #source: LogSource;
+  readonly #stopReport: () => Promise<object> | undefined;
+  readonly #root = new AsyncResource("MillraceLog", { requireManualDestroy: true });
+  readonly #unsaid = new Map<Kind, Unsaid>();
+
+  /** @param stopReport gives the promise of the report, once a stop has begun */
+  constructor(logger: Logger, source: LogSource, stopReport: () => Promise<object> | undefined) {
+    this.#logger = logger;
+    this.#source = source;
+    this.#stopReport = stopReport;
+    source.listen((event) => this.#hear(event), ["abandoned", "dropped", "resultDropped", "stopping"]);
+    source.listenToMishaps((mishap) => this.#hearMishap(mishap));
+  }
+
+  #hear(event: TaskEvent): void {
+    if (event.type === "abandoned") {
+      this.#count("abandoned", { ...toFields(event.task), attempt: event.task.attempt });
+    } else if (event.type === "dropped") {
+      this.#count("dropped", toFields(event.task));
+    } else if (event.type === "resultDropped") {
+      this.#count("resultDropped", { subscription: event.subscription });
+    } else if (event.type === "stopping") {
+      this.#writeSoon({ level: "info", text: "stop begun", fields: { graceful: event.graceful } });
+      void this.#stopReport()?.then((report) => this.#sayStopped(report));
+    }
+  }
+
+  #hearMishap(mishap: Mishap): void {
+    switch (mishap.type) {
+      case "refused":
+        this.#count("refused", toGroupFields(mishap));
+        break;
+      case "observerFailed": {
+        const { error, origin } = mishap;
+        if (origin.source === "logger") break; // it would be told of itself
+        const name = origin.name === undefined ? undefined : { name: origin.name };
+        this.#count("observerFailed", { source: origin.source, ...name, errorType: toErrorType(error) });
+        break;
+      }
+      case "hookCallsDropped":
+        this.#count("hookCallsDropped", {}, mishap.count);
+    }
+  }
+
+  #count(kind: Kind, fields: LogFields, count = 1): void {
+    const now = this.#source.clock.now();
+    let unsaid = this.#unsaid.get(kind);
+    if (unsaid === undefined) {
+      unsaid = { count: 0, fields, saidAt: Number.NEGATIVE_INFINITY };
+      this.#unsaid.set(kind, unsaid);
+    }
+    unsaid.count += count;
+    unsaid.fields = fields;
+    if (now - unsaid.saidAt < EVERY_MS) return;
+    unsaid.saidAt = now;
+    this.#writeSoon(toLine(kind, unsaid));
+  }
+
+  /** What is left is said first. */
+  #sayStopped(report: object): void {
+    for (const [kind, unsaid] of this.#unsaid) if (unsaid.count > 0) this.#write(toLine(kind, unsaid));
+    this.#write({ level: "info", text: "stopped", fields: { ...report } });
+  }
+
+  #writeSoon(line: LogLine): void {
+    queueMicrotask(() => this.#write(line));
+  }
+
+  #write(line: LogLine): void {
+    const failed = (error: unknown) => this.#source.recordError(error, "logger");
+    this.#root.runInAsyncScope(() => writeLine(this.#logger, line, failed));
+  }
+}
+
+/** Takes what is unsaid. */
+function toLine(kind: Kind, unsaid: Unsaid): LogLine {
+  const { count, fields } = unsaid;
+  unsaid.count = 0;
+  return { level: "warn", text: TEXTS[kind], fields: { ...fields, count } };
+}
+
+function toFields(task: TaskSnapshot): LogFields {
+  const { id, name } = task;
+  return { task: id, ...(name === undefined ? undefined : { name }), ...toGroupFields(task) };
+}
+
+function toGroupFields({ handler, queue }: Pick<TaskSnapshot, "handler" | "queue">): LogFields {
+  return { ...(handler === undefined ? undefined : { handler }), queue };
+}

@@ -1,0 +1,341 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { Console } from "node:console";
+import { Writable } from "node:stream";
+import { pino } from "pino";
+import { describe, expect, it } from "vitest";
+import { fixed, type Logger, logging, TaskManager } from "../../../src/index.js";
+import { coreOf } from "../../../src/task-manager.js";
+import { ManualClock, seededRandom } from "../../../src/testing/index.js";
+import { LogRecorder } from "../../support/log-recorder.js";
+import { createManager, thrownBy, untilAborted } from "../../support/manual-manager.js";
+import { observeManager } from "../../support/observed-manager.js";
+
+const nothing = () => {};
+const forEver = () => new Promise<never>(() => {});
+
+/** A stream that keeps what is written to it. */
+class Page extends Writable {
+  text = "";
+
+  override _write(chunk: unknown, _encoding: string, done: () => void): void {
+    this.text += String(chunk);
+    done();
+  }
+}
+
+describe("the log of a manager", () => {
+  it("says nothing while all is well, and of a stop its beginning and its report", async () => {
+    const log = new LogRecorder();
+    const { clock, tasks } = createManager({ logger: log, maxAttempts: 2, backoff: fixed({ delayMs: 1 }) });
+    await tasks.execute(() => 1);
+    tasks.enqueue(() => Promise.reject(new Error("its own affair")));
+    tasks.enqueue(untilAborted, { timeoutMs: 1 });
+    tasks.enqueue(nothing, { delayMs: 60_000 }).cancel();
+    await clock.advance(10);
+    expect(log.entries).toEqual([]);
+    tasks.enqueue(untilAborted);
+    await clock.settle();
+    const stopped = tasks.stopGraceful({ deadlineMs: 1_500 }).then((report) => {
+      log.info({}, "what follows the stop");
+      return report;
+    });
+    await clock.advance(2_000);
+    const report = await stopped;
+    expect(log.entries).toEqual([
+      ["info", "stop begun", { graceful: true }],
+      ["info", "stopped", { ...report }],
+      ["info", "what follows the stop", {}],
+    ]);
+    expect(report).toMatchObject({ alive: 1, cancelled: 1, durationMs: 500 });
+  });
+
+  it("listens to nothing that happens to tasks where all is well", () => {
+    const { tasks } = createManager({ logger: new LogRecorder() });
+    const { events } = coreOf(tasks).journal;
+    const heard = [
+      "queued",
+      "scheduled",
+      "started",
+      "progress",
+      "retried",
+      "rescheduled",
+      "finished",
+    ] as const;
+    expect(heard.filter((type) => events.hears(type))).toEqual([]);
+  });
+
+  it("names attempts that were abandoned, at most one line in ten seconds, with the count since the last", async () => {
+    const log = new LogRecorder();
+    const { clock, tasks } = createManager({ logger: log, timeoutMs: 1, killAfterMs: 1 });
+    const abandon = async (name: string) => {
+      const { id } = tasks.enqueue(forEver, { name, queue: "mail" });
+      await clock.advance(2);
+      return { task: id, name, queue: "mail", attempt: 1 };
+    };
+    const first = await abandon("first");
+    await abandon("second");
+    await clock.advance(9_995);
+    await abandon("third");
+    expect(log.entries).toEqual([["warn", "attempts abandoned", { ...first, count: 1 }]]);
+    await clock.advance(10);
+    const fourth = await abandon("fourth");
+    expect(log.entries.slice(1)).toEqual([["warn", "attempts abandoned", { ...fourth, count: 3 }]]);
+    const fifth = await abandon("fifth");
+    expect(log.entries).toHaveLength(2);
+    await tasks.stopNow();
+    expect(log.ends.slice(2)).toEqual(["info: stop begun", "warn: attempts abandoned", "info: stopped"]);
+    expect(log.entries[3]?.[2]).toEqual({ ...fifth, count: 1 });
+  });
+
+  it("says what was refused for want of room, by whichever call", async () => {
+    const log = new LogRecorder();
+    const { clock, tasks } = createManager({ logger: log, capacity: 1, autoStart: false });
+    tasks.enqueue(nothing);
+    const refuse = () => thrownBy(() => tasks.enqueue(nothing, { queue: "bulk" }));
+    expect(refuse()).toMatchObject({ code: "MILLRACE_QUEUE_FULL" });
+    thrownBy(() => tasks.enqueueMany([nothing, nothing, nothing]));
+    const waiting = tasks.execute(nothing);
+    await expect(tasks.execute(nothing)).rejects.toThrow("wait");
+    await clock.advance(10_000);
+    refuse();
+    await clock.settle();
+    expect(log.entries).toEqual([
+      ["warn", "tasks refused for want of room", { queue: "bulk", count: 1 }],
+      ["warn", "tasks refused for want of room", { queue: "bulk", count: 5 }],
+    ]);
+    expect(tasks.stats().total.refused).toBe(6);
+    tasks.start();
+    await waiting;
+  });
+
+  it("says what was dropped: tasks, results, and hook calls", async () => {
+    const log = new LogRecorder();
+    const { clock, tasks } = createManager({
+      ...{ logger: log, capacity: 1, whenFull: "drop-oldest", autoStart: false },
+      hooks: { onQueued: () => {} },
+    });
+    tasks.subscribe({ name: "audit", capacity: 1 });
+    const { id } = tasks.enqueue(nothing, { name: "mine" });
+    for (let count = 0; count < 3; count++) tasks.enqueue(nothing);
+    const held = coreOf(tasks).hooks.hold();
+    for (let count = 0; count < 100_010; count++) tasks.enqueue(nothing);
+    held[Symbol.dispose]();
+    await clock.settle();
+    expect(log.entries).toEqual([
+      ["warn", "tasks dropped to make room", { task: id, name: "mine", queue: "default", count: 1 }],
+      ["warn", "results dropped", { subscription: "audit", count: 1 }],
+      ["warn", "hook calls dropped", { count: 1 }],
+    ]);
+    await tasks.stopNow();
+    const { total, results, droppedHookCalls } = tasks.stats();
+    const sums = new Map<string, number>();
+    for (const [, text, { count }] of log.entries) sums.set(text, (sums.get(text) ?? 0) + Number(count ?? 0));
+    expect(sums.get("tasks dropped to make room")).toBe(total.dropped);
+    expect(sums.get("results dropped")).toBe(results.dropped);
+    expect(sums.get("hook calls dropped")).toBe(droppedHookCalls);
+  });
+
+  it("says that observers fail: who it was and of what class, and nothing of the text", async () => {
+    const log = new LogRecorder();
+    const { clock, tasks } = createManager({
+      logger: log,
+      hooks: { onFinished: () => Promise.reject(new RangeError("secret")) },
+    });
+    tasks.subscribe({
+      name: "audit",
+      filter: () => {
+        throw new Error("secret");
+      },
+    });
+    await tasks.execute(nothing);
+    await clock.advance(10_000);
+    await tasks.execute(nothing);
+    await clock.settle();
+    expect(log.entries).toEqual([
+      ["warn", "observers failed", { source: "filter", name: "audit", errorType: "Error", count: 1 }],
+      ["warn", "observers failed", { source: "filter", name: "audit", errorType: "Error", count: 2 }],
+    ]);
+    await tasks.stopNow();
+    const last = { source: "hook", name: "onFinished", errorType: "RangeError", count: 1 };
+    expect(log.entries.slice(-2)[0]).toEqual(["warn", "observers failed", last]);
+  });
+
+  it("says that a stop began when the signal of the manager aborted, also before there was a manager", async () => {
+    const log = new LogRecorder();
+    const { clock } = createManager({ logger: log, signal: AbortSignal.abort() });
+    await clock.settle();
+    expect(log.ends).toEqual(["info: stop begun", "info: stopped"]);
+  });
+
+  it("is written in the context in which the manager was made, outside of the call that it is about", async () => {
+    const request = new AsyncLocalStorage<string>();
+    const seen: unknown[] = [];
+    const log = new LogRecorder();
+    const note = () => seen.push([request.getStore(), inside]);
+    let inside = false;
+    const { clock, tasks } = request.run("at the start", () =>
+      createManager({ logger: { ...log, warn: note }, capacity: 1, autoStart: false }),
+    );
+    request.run("a request", () => {
+      inside = true;
+      tasks.enqueue(nothing);
+      thrownBy(() => tasks.enqueue(nothing));
+      inside = false;
+    });
+    await clock.settle();
+    expect(seen).toEqual([["at the start", false]]);
+  });
+
+  it("refuses what is no logger", () => {
+    expect(thrownBy(() => new TaskManager({ logger: { info: nothing } as never }))).toMatchObject({
+      code: "MILLRACE_OPTION",
+      option: "logger",
+    });
+    expect(new TaskManager({ logger: undefined }).stats().phase).toBe("running");
+  });
+});
+
+describe("a logger", () => {
+  const hostile: Readonly<Record<string, () => unknown>> = {
+    throws: () => {
+      throw new Error("no disk");
+    },
+    rejects: () => Promise.reject(new Error("no disk")),
+    "gives what cannot be awaited": () =>
+      Object.defineProperty({}, "then", {
+        get: () => {
+          throw new Error("then");
+        },
+      }),
+  };
+
+  it.each(Object.entries(hostile))("that %s harms nothing, and is counted", async (_what, write) => {
+    const reports: unknown[] = [];
+    const logger: Logger = { debug: write, info: write, warn: write, error: write };
+    const { clock, tasks } = createManager({
+      ...{ logger, capacity: 1, timeoutMs: 1, killAfterMs: 1 },
+      onObserverError: (_error, { source }) => reports.push(source),
+    });
+    const given = tasks.enqueue(forEver);
+    expect(thrownBy(() => tasks.enqueue(nothing))).toMatchObject({ code: "MILLRACE_QUEUE_FULL" });
+    await clock.advance(2);
+    await expect(given.result()).rejects.toMatchObject({ code: "MILLRACE_TASK_TIMEOUT" });
+    expect(await tasks.execute(() => "on it goes")).toBe("on it goes");
+    await clock.settle();
+    expect(tasks.stats().observerErrors).toBe(2);
+    expect(reports).toEqual(["logger", "logger"]);
+    expect(await tasks.stopNow()).toMatchObject({ alive: 0 });
+  });
+
+  it("that never answers is not waited for", async () => {
+    const { clock, tasks } = createManager({
+      logger: { debug: forEver, info: forEver, warn: forEver, error: forEver },
+    });
+    tasks.enqueue(nothing);
+    await clock.settle();
+    expect(await tasks.stopGraceful()).toMatchObject({ alive: 0 });
+    expect(tasks.stats().observerErrors).toBe(0);
+  });
+
+  it("that calls the manager sets off no more than it asks for", async () => {
+    const log = new LogRecorder();
+    const write: Logger["warn"] = (fields, text) => {
+      log.warn(fields, text);
+      thrownBy(() => tasks.enqueue(nothing));
+      void tasks.stopNow();
+    };
+    const { clock, tasks } = createManager({
+      ...{ logger: { debug: write, info: write, warn: write, error: write } },
+      ...{ capacity: 1, autoStart: false },
+    });
+    tasks.enqueue(nothing);
+    thrownBy(() => tasks.enqueue(nothing));
+    await clock.settle();
+    const said = [
+      "tasks refused for want of room",
+      "stop begun",
+      "tasks refused for want of room",
+      "stopped",
+    ];
+    expect(log.entries.map(([, text]) => text)).toEqual(said);
+    expect(await tasks.stopNow()).toMatchObject({ alive: 1, neverStarted: 1 });
+  });
+});
+
+/** Secrets in every place where one could be; what is told must hold none of them. */
+async function keepSecrets(logger: Logger, errors?: "whole"): Promise<void> {
+  const clock = new ManualClock();
+  const tasks = new TaskManager({
+    ...{ clock, random: seededRandom(1), logger, capacity: 30, killAfterMs: 1, whenFull: "drop-oldest" },
+    ...{ middleware: [logging(logger, { clock, errors })], backoff: fixed({ delayMs: 1 }), maxAttempts: 2 },
+    hooks: {
+      onFinished: () => {
+        throw leaky();
+      },
+    },
+  });
+  tasks.subscribe({ capacity: 1, filter: () => Promise.reject(leaky()) as never });
+  const metadata = { password: "s3cret-metadata" };
+  for (const work of [
+    () => ({ password: "s3cret-value" }),
+    () => Promise.reject(leaky()),
+    () => Promise.reject("s3cret-string"),
+    () => Promise.reject({ password: "s3cret-object" }),
+    forEver,
+  ]) {
+    tasks.enqueue(work, { metadata, description: "s3cret-description", timeoutMs: 5 });
+  }
+  tasks.enqueue(untilAborted, { id: "mine", correlationId: "s3cret-correlation" });
+  await clock.settle();
+  await tasks.cancel("mine", leaky());
+  for (let count = 0; count < 40; count++) tasks.enqueue(forEver, { metadata, maxAttempts: 1 });
+  await clock.advance(20_000);
+  const stopped = tasks.stopNow();
+  await clock.advance(100);
+  await stopped;
+}
+
+function leaky(): Error {
+  const cause = Object.assign(new Error("s3cret-cause"), { token: "s3cret-cause-field" });
+  const error = new TypeError("s3cret-message", { cause });
+  return Object.assign(error, { token: "s3cret-field", code: "s3cret-code", name: "s3cret" });
+}
+
+describe("pino and the console", () => {
+  it("fit as they are, and are told no secrets", async () => {
+    const [json, text] = [new Page(), new Page()];
+    await keepSecrets(pino({ level: "trace" }, json));
+    await keepSecrets(new Console({ stdout: text, stderr: text }));
+    const lines = json.text.trimEnd().split("\n");
+    const said = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    const texts = new Set(said.map(({ msg }) => msg));
+    expect(texts).toContain("attempt failed");
+    expect(texts).toContain("attempts abandoned");
+    expect(texts).toContain("tasks dropped to make room");
+    expect(texts).toContain("observers failed");
+    expect(texts).toContain("stopped");
+    expect(said.find(({ msg }) => msg === "stopped")).toMatchObject({ level: 30, neverStarted: 11 });
+    expect(said.find(({ msg }) => msg === "observers failed")).toMatchObject({ level: 40, count: 1 });
+    expect(text.text.split("\n").length).toBeGreaterThan(lines.length);
+    expect(json.text).not.toContain("s3cret");
+    expect(text.text).not.toContain("s3cret");
+  });
+
+  it("are told errors whole where that is asked for, by the middleware alone", async () => {
+    const page = new Page();
+    await keepSecrets(pino({ level: "trace" }, page), "whole");
+    const told = page.text.split("\n").filter((line) => line.includes("s3cret"));
+    expect(told.length).toBeGreaterThan(0);
+    for (const line of told) expect(JSON.parse(line)).toHaveProperty("attempt");
+    expect(page.text).not.toContain("s3cret-metadata");
+    expect(page.text).not.toContain("s3cret-value");
+  });
+});
+
+it("is told the middleware's lines and the manager's by one logger", async () => {
+  const log = new LogRecorder();
+  const manager = observeManager({ logger: log, middleware: [logging(log)] });
+  await manager.execute(nothing);
+  await manager.stopNow();
+  expect(log.ends).toEqual(["info: attempt completed", "info: stop begun", "info: stopped"]);
+});
