@@ -186,3 +186,55 @@ test("a carrier that throws is counted, and the carriers around it still work", 
   expect(around.filter((name) => name === "outer")).toHaveLength(10);
   expect(around.filter((name) => name === "inner")).toHaveLength(10);
 });
+
+test("a carrier that enters the manager while it captures finds it whole: no room, id or place twice", async () => {
+  const tasks = new OpenManager({ clock: new ManualClock(), capacity: 3, autoStart: false });
+  stops.push(() => tasks.stopNow());
+  const refused: string[] = [];
+  let entering = false;
+  tasks.core.carriers.attach({
+    capture: ({ id }) => {
+      if (entering) return undefined;
+      entering = true;
+      try {
+        tasks.enqueue(() => 1, { id });
+      } catch (error) {
+        refused.push((error as { code: string }).code);
+      }
+      entering = false;
+      return undefined;
+    },
+    run: (_captured, _task, perform) => perform(),
+  });
+  const many = tasks.enqueueMany([
+    [() => "a", { id: "a" }],
+    [() => "b", { id: "b" }],
+  ]);
+  tasks.enqueue(() => "c", { id: "c" });
+  expect(refused).toEqual(Array(3).fill("MILLRACE_DUPLICATE_TASK"));
+  expect(tasks.stats()).toMatchObject({ queued: 3 });
+  tasks.start();
+  expect(await Promise.all(many.map((handle) => handle.result()))).toEqual(["a", "b"]);
+});
+
+test("a carrier that stops the manager, or ends the task, while it captures leaves nothing behind", async () => {
+  const acts: readonly ((tasks: OpenManager) => unknown)[] = [
+    (tasks) => tasks.stopNow(),
+    (tasks) => tasks.cancel("one"),
+    (tasks) => tasks.cancelAll(),
+  ];
+  for (const act of acts) {
+    const tasks = new OpenManager({ clock: new ManualClock() });
+    tasks.core.carriers.attach({
+      capture: () => {
+        void act(tasks);
+        return {};
+      },
+      run: (_captured, _task, perform) => perform(),
+    });
+    const handle = tasks.enqueue(() => 1, { id: "one" });
+    await expect(handle.result()).rejects.toMatchObject({ taskId: "one" });
+    expect(tasks.core.registry.get("one")?.captured).toBeUndefined();
+    await tasks.stopNow();
+  }
+});

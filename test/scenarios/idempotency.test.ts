@@ -600,24 +600,38 @@ describe("at most maxKeys", () => {
 });
 
 describe("code of users that runs while a task is accepted", () => {
-  test("cannot make two tasks with one key: the call that began first is refused", () => {
+  test("cannot make two tasks with one key: a call from within a signal has it, the one around it is refused", () => {
     const tasks = observeManager({ autoStart: false });
     let inner = "";
-    tasks.core.carriers.attach({
-      capture: () => {
-        if (inner !== "") return undefined;
-        inner = "coming";
-        inner = tasks.enqueue(nothing, keyed("a")).id;
-        return undefined;
-      },
-      run: (_captured, _task, perform) => perform(),
-    });
     const abort = new AbortController();
+    let looks = 0;
+    Object.defineProperty(abort.signal, "aborted", {
+      get: () => {
+        if (++looks === 2) inner = tasks.enqueue(nothing, keyed("a")).id; // the key was free a moment ago
+        return false;
+      },
+    });
     const error = thrownBy(() => tasks.enqueue(nothing, keyed("a", { signal: abort.signal })));
     expect(error).toMatchObject({ code: "MILLRACE_DUPLICATE_TASK", taskId: inner, idempotencyKey: "a" });
     abort.abort(); // nobody listens any more
     expect(tasks.stats()).toMatchObject({ queued: 1, idempotency: { keys: 1 }, total: { cancelled: 0 } });
     expect(tasks.enqueue(nothing, keyed("a")).id).toBe(inner);
+  });
+
+  test("finds the key taken from within a carrier: the call that it belongs to has it", () => {
+    const tasks = observeManager({ autoStart: false });
+    const inner: (readonly [boolean, string])[] = [];
+    tasks.core.carriers.attach({
+      capture: () => {
+        const { duplicate, id } = tasks.enqueue(nothing, keyed("a"));
+        inner.push([duplicate, id]);
+        return undefined;
+      },
+      run: (_captured, _task, perform) => perform(),
+    });
+    const { id } = tasks.enqueue(nothing, keyed("a"));
+    expect(inner).toEqual([[true, id]]);
+    expect(tasks.stats()).toMatchObject({ queued: 1, idempotency: { keys: 1 } });
   });
 
   test("may ask for the same key when it hears of an end: the task that completed has it still", async () => {

@@ -23,8 +23,8 @@ export function chooseBaggage(
 }
 
 /**
- * `baggage` of W3C, without properties. A member that has no room any more, or is no well-formed text, is left
- * out. Undefined where nothing is left.
+ * `baggage` of W3C, without properties. A member that has no room any more, or is no well-formed text, is
+ * left out. Undefined where nothing is left.
  */
 export function toBaggageHeader(baggage: Baggage): string | undefined {
   let header = "";

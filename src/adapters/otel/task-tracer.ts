@@ -134,7 +134,9 @@ export class TaskTracer implements ContextCarrier, Disposable {
   ): Span | undefined {
     const { SpanKind } = this.#api;
     const isAttempt = operation === "process";
-    const span = this.#tracer.find()?.startSpan(
+    const tracer = this.#tracer.find();
+    if (tracer === undefined) return undefined;
+    const span = tracer.startSpan(
       toSpanName(operation, task),
       {
         kind: isAttempt ? SpanKind.CONSUMER : SpanKind.PRODUCER,
@@ -144,7 +146,7 @@ export class TaskTracer implements ContextCarrier, Disposable {
       },
       context,
     );
-    return span && toSoundSpan(span);
+    return toSoundSpan(span);
   }
 
   /** What the context of the call has is still there, unless the task gave that context up. */

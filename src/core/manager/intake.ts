@@ -1,6 +1,7 @@
-import { DuplicateTaskError, NotAcceptingError, QueueFullError, TaskCancelledError } from "../../errors.js";
+import { DuplicateTaskError, NotAcceptingError, QueueFullError } from "../../errors.js";
 import type { Clock } from "../../ports/clock.js";
-import { Task, type TaskDetails } from "../../task/task.js";
+import { isTerminal } from "../../task/states.js";
+import { Task } from "../../task/task.js";
 import type { CheckedTaskOptions } from "../../task/task-options.js";
 import type { Work } from "../../task/work.js";
 import type { Backlog } from "./backlog.js";
@@ -15,8 +16,16 @@ import type { Lifecycle } from "./lifecycle.js";
 import type { Registry } from "./registry.js";
 import type { Settler } from "./settler.js";
 import type { SignalListeners } from "./signal-listeners.js";
+import { toDetails } from "./task-details.js";
 import { type HandleHost, LocalTaskHandle, type TaskHandle } from "./task-handle.js";
-import { refuseAborted, type TaskPlan, type TaskRequest, toDueAt, toExpiresAt } from "./task-plan.js";
+import {
+  refuseAborted,
+  type TaskPlan,
+  type TaskRequest,
+  toDueAt,
+  toExpiresAt,
+  whenGone,
+} from "./task-plan.js";
 import { WaitingRoom } from "./waiting-room.js";
 import type { Watches } from "./watches.js";
 
@@ -173,17 +182,19 @@ export class Intake {
     return journal.events.hold(() => {
       this.#makeRoom(accepted.length - replaced.size, accepted, replaced);
       const handles: TaskHandle<unknown>[] = [];
+      const captures: (() => void)[] = []; // when all of them are in
       for (const [index, request] of requests.entries())
-        handles.push(this.#follow(verdicts[index] as Verdict, request, handles));
+        handles.push(this.#follow(verdicts[index] as Verdict, request, handles, captures));
+      for (const capture of captures) capture();
       return handles;
     });
   }
 
-  #follow(verdict: Verdict, { work, plan }: TaskRequest, handles: readonly TaskHandle<unknown>[]) {
+  #follow(verdict: Verdict, { work, plan }: TaskRequest, handles: TaskHandle[], later: (() => void)[]) {
     const { canceller, clock, keys } = this.#parts;
     if (verdict.kind === "accept") {
       const { replaced } = verdict;
-      const handle = this.#admit(work, plan, verdict);
+      const handle = this.#admit(work, plan, verdict, later);
       if (replaced !== undefined && canceller.cancel(replaced, REPLACED, clock.now())) keys.tally.replaced++;
       return handle;
     }
@@ -227,7 +238,7 @@ export class Intake {
     for (const victim of victims) canceller.drop(victim, capacity, now);
   }
 
-  #admit<R>(work: Work, plan: TaskPlan, acceptance?: Acceptance): LocalTaskHandle<R> {
+  #admit<R>(work: Work, plan: TaskPlan, acceptance?: Acceptance, later?: (() => void)[]): LocalTaskHandle<R> {
     const { calendar, clock, registry, settler, watches, carriers, handleHost } = this.#parts;
     const { options } = plan;
     const now = clock.now();
@@ -241,7 +252,6 @@ export class Intake {
       enqueuedAt: now,
       state: dueAt === undefined ? "queued" : "scheduled",
     });
-    task.captured = carriers.capture(task, options?.context !== false);
     const handle = new LocalTaskHandle<R>(task, handleHost);
     task.sink = handle;
     if (task.details !== undefined) watches.watch(task); // before it counts, since a strange signal may throw
@@ -249,7 +259,15 @@ export class Intake {
     registry.add(task);
     settler.begin(task);
     this.#enter(task, dueAt);
+    if (later === undefined || !carriers.attached) this.#capture(task, options);
+    else later.push(() => this.#capture(task, options));
     return handle;
+  }
+
+  /** Last of all, since carriers are code of others: it may enter the manager, and must find it whole. */
+  #capture(task: Task, options: CheckedTaskOptions | undefined): void {
+    const captured = this.#parts.carriers.capture(task, options?.context !== false);
+    if (!isTerminal(task.state)) task.captured = captured;
   }
 
   #takeKey(acceptance: Acceptance, task: Task, handle: TaskHandle<unknown>): void {
@@ -277,17 +295,3 @@ export class Intake {
 const REPLACED = "replaced by a task with the same idempotency key";
 
 const NONE: ReadonlySet<Task> = new Set();
-
-/** What a call rejects with whose signal aborts while it waits. */
-function whenGone(plan: TaskPlan, awaited: string): (reason: unknown) => TaskCancelledError {
-  const message = `The signal aborted while the task waited for ${awaited}`;
-  return (reason) => new TaskCancelledError(message, plan.options?.id ?? "", { cause: reason });
-}
-
-/** What few tasks have; undefined when this one has none of it. */
-function toDetails(options: CheckedTaskOptions, expiresAt: number | undefined): TaskDetails | undefined {
-  const { id, name, description, metadata, correlationId, signal, cost, idempotencyKey } = options;
-  const isLabelled = id ?? name ?? description ?? metadata ?? correlationId;
-  if ((isLabelled ?? signal ?? cost ?? expiresAt ?? idempotencyKey) === undefined) return undefined;
-  return { id, name, description, metadata, correlationId, signal, cost, expiresAt, idempotencyKey };
-}

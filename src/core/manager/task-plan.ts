@@ -179,6 +179,12 @@ export function refuseAborted({ id = "", signal }: CheckedTaskOptions): void {
   throw new TaskCancelledError(message, id, { cause: signal.reason });
 }
 
+/** What a call rejects with whose signal aborts while it waits. */
+export function whenGone(plan: TaskPlan, awaited: string): (reason: unknown) => TaskCancelledError {
+  const message = `The signal aborted while the task waited for ${awaited}`;
+  return (reason) => new TaskCancelledError(message, plan.options?.id ?? "", { cause: reason });
+}
+
 /** When a task is ready, or undefined when that is at once. */
 export function toDueAt(
   options: CheckedTaskOptions | undefined,

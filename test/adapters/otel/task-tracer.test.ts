@@ -7,12 +7,17 @@ import {
 } from "@opentelemetry/sdk-trace-node";
 import { describe, expect, it } from "vitest";
 import { instrument } from "../../../src/adapters/otel/index.js";
-import { defineHandlers, fixed, json } from "../../../src/index.js";
+import { defineHandlers, fixed, json, type TaskManager } from "../../../src/index.js";
 import { idOf, linksOf, parentOf, TraceSdk, traceManager } from "../../support/traced-manager.js";
 
 const handlers = defineHandlers({
   email: { payload: json<{ to: string }>(), queue: "mail", run: () => "sent" },
 });
+
+/** The manager by the types of its handlers. */
+function typed(tasks: object): TaskManager<typeof handlers> {
+  return tasks as TaskManager<typeof handlers>;
+}
 
 /** A span of the handler's own. */
 function startOwnSpan(name: string): void {
@@ -22,7 +27,7 @@ function startOwnSpan(name: string): void {
 describe("the span of an enqueue call", () => {
   it("is a producer's, named by operation and queue, and over at once", async () => {
     const { sdk, tasks } = traceManager({ handlers });
-    const handle = tasks.enqueue("email", { to: "a" }, { correlationId: "request-7" });
+    const handle = typed(tasks).enqueue("email", { to: "a" }, { correlationId: "request-7" });
     const [send] = sdk.sends;
     expect(send).toMatchObject({ name: "send mail", kind: SpanKind.PRODUCER, ended: true, links: [] });
     expect(send?.status).toEqual({ code: SpanStatusCode.UNSET });
@@ -88,7 +93,7 @@ describe("the span of an enqueue call", () => {
 describe("the span of an attempt", () => {
   it("is a consumer's, begins a trace of its own, and is linked to that of the call", async () => {
     const { sdk, tasks } = traceManager({ handlers });
-    const handle = sdk.inSpan("request", () => tasks.enqueue("email", { to: "a" }));
+    const handle = sdk.inSpan("request", () => typed(tasks).enqueue("email", { to: "a" }));
     await handle.result();
     const [send, attempt] = [sdk.sends[0], sdk.attempts[0]];
     expect(attempt).toMatchObject({ name: "process mail", kind: SpanKind.CONSUMER });

@@ -1,6 +1,6 @@
 import { context, propagation, trace } from "@opentelemetry/api";
 import { expect, test } from "vitest";
-import { cancelTask, defineHandlers, fixed, json } from "../../../src/index.js";
+import { cancelTask, defineHandlers, fixed, json, type TaskManager } from "../../../src/index.js";
 import { rejectionOf, untilAborted } from "../../support/manual-manager.js";
 import { traceManager } from "../../support/traced-manager.js";
 
@@ -56,7 +56,7 @@ test("what payloads, values, errors, metadata and reasons hold is in no span", a
   };
   const baggage = propagation.createBaggage({ secret: { value: SECRET } });
   const handles = context.with(propagation.setBaggage(context.active(), baggage), () => [
-    tasks.enqueue("login", { password: SECRET }, labels),
+    (tasks as object as TaskManager<typeof handlers>).enqueue("login", { password: SECRET }, labels),
     tasks.enqueue(() => Promise.reject(new SecretiveError()), { metadata: labels.metadata }),
     tasks.enqueue(() => Promise.reject(SECRET)),
     tasks.enqueue(() => Promise.reject(cancelTask(SECRET))),

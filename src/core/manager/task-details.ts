@@ -1,0 +1,13 @@
+import type { TaskDetails } from "../../task/task.js";
+import type { CheckedTaskOptions } from "../../task/task-options.js";
+
+/** What few tasks have; undefined when this one has none of it. */
+export function toDetails(
+  options: CheckedTaskOptions,
+  expiresAt: number | undefined,
+): TaskDetails | undefined {
+  const { id, name, description, metadata, correlationId, signal, cost, idempotencyKey } = options;
+  const isLabelled = id ?? name ?? description ?? metadata ?? correlationId;
+  if ((isLabelled ?? signal ?? cost ?? expiresAt ?? idempotencyKey) === undefined) return undefined;
+  return { id, name, description, metadata, correlationId, signal, cost, expiresAt, idempotencyKey };
+}
