@@ -4,12 +4,7 @@ import type { TaskReason, TaskState } from "../../task/states.js";
 import type { TaskEvent } from "../../task/task-event.js";
 import { toErrorType } from "./error-type.js";
 
-/** The span of an attempt that has not ended. */
-interface OpenSpan {
-  readonly span: Span;
-  /** That of a later attempt of the same task. */
-  next: OpenSpan | undefined;
-}
+const HEARD = ["retried", "rescheduled", "abandoned", "finished"] as const;
 
 /** What comes after an attempt. */
 type AttemptEnd = Extract<TaskEvent, { readonly type: "retried" | "rescheduled" | "finished" }>;
@@ -24,8 +19,8 @@ type AttemptOutcome = "retried" | "rescheduled" | TaskState;
 export class OpenSpans implements Disposable {
   readonly #point: InstrumentationPoint;
   readonly #errorStatus: SpanStatusCode.ERROR;
-  /** By task, the oldest first: events come in their order, but the next attempt may have begun before. */
-  readonly #open = new Map<string, OpenSpan>();
+  /** By task: what became of an attempt is heard before the next begins. */
+  readonly #open = new Map<string, Span>();
   #listening: Disposable | undefined;
 
   constructor(point: InstrumentationPoint, errorStatus: SpanStatusCode.ERROR) {
@@ -33,22 +28,10 @@ export class OpenSpans implements Disposable {
     this.#errorStatus = errorStatus;
   }
 
-  get size(): number {
-    return this.#open.size;
-  }
-
   /** To be called before the handler: it may end within its call. */
   add(id: string, span: Span): void {
-    const types = ["retried", "rescheduled", "abandoned", "finished"] as const;
-    this.#listening ??= this.#point.listen((event) => this.#follow(event), types);
-    const open: OpenSpan = { span, next: undefined };
-    let last = this.#open.get(id);
-    if (last === undefined) {
-      this.#open.set(id, open);
-      return;
-    }
-    while (last.next !== undefined) last = last.next;
-    last.next = open;
+    this.#listening ??= this.#point.listen((event) => this.#follow(event), HEARD);
+    this.#open.set(id, span);
   }
 
   /** Ends them all, with nothing said of what became of their attempts. */
@@ -57,33 +40,26 @@ export class OpenSpans implements Disposable {
     this.#listening = undefined;
     const all = [...this.#open.values()];
     this.#open.clear();
-    for (const first of all)
-      for (let open: OpenSpan | undefined = first; open !== undefined; open = open.next) this.#end(open.span);
+    for (const span of all) this.#end(span);
   }
 
   #follow(event: TaskEvent): void {
     if (this.#open.size === 0) return; // a snapshot is made when it is looked at
-    if (event.type === "abandoned") this.#open.get(event.task.id)?.span.addEvent("abandon");
+    if (event.type === "abandoned") this.#open.get(event.task.id)?.addEvent("abandon");
     else if (event.type === "retried" || event.type === "rescheduled" || event.type === "finished")
       this.#close(event);
   }
 
   #close(event: AttemptEnd): void {
-    const span = this.#take(event.task.id);
+    const { id } = event.task;
+    const span = this.#open.get(id);
     if (span === undefined) return; // it ended while it waited, or was not traced
+    this.#open.delete(id); // first, since the span may break
     try {
       this.#describe(span, event);
     } finally {
       span.end();
     }
-  }
-
-  #take(id: string): Span | undefined {
-    const open = this.#open.get(id);
-    if (open === undefined) return undefined;
-    if (open.next === undefined) this.#open.delete(id);
-    else this.#open.set(id, open.next);
-    return open.span;
   }
 
   #describe(span: Span, event: AttemptEnd): void {
