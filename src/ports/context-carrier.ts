@@ -17,7 +17,7 @@ export interface CapturedContext {
 export interface ContextCarrier {
   /** False while it has nothing to do: then it is passed over, and costs nothing. Default true. */
   readonly active?: boolean;
-  /** Called inside the enqueue call, once the task is sure to be accepted. */
+  /** Called inside the enqueue call, when the task has been accepted and waits in its place. */
   capture(task: Task): CapturedContext | undefined;
   /**
    * Called around each attempt. It calls `perform` and gives back what that gives: the outcome, steering

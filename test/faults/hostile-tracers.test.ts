@@ -1,5 +1,10 @@
 import { context, type Span, type Tracer, type TracerProvider } from "@opentelemetry/api";
-import { NodeTracerProvider, type SpanProcessor } from "@opentelemetry/sdk-trace-node";
+import {
+  NodeTracerProvider,
+  SimpleSpanProcessor,
+  type SpanExporter,
+  type SpanProcessor,
+} from "@opentelemetry/sdk-trace-node";
 import { afterEach, describe, expect, onTestFinished, test } from "vitest";
 import { instrument } from "../../src/adapters/otel/index.js";
 import { fixed, reschedule, type TaskContext } from "../../src/index.js";
@@ -28,6 +33,11 @@ function startingSpans(startSpan: (...given: Parameters<Tracer["startSpan"]>) =>
 function processing(processor: Partial<SpanProcessor>): TracerProvider {
   const nothing = { onStart() {}, onEnd() {}, forceFlush: async () => {}, shutdown: async () => {} };
   return new NodeTracerProvider({ spanProcessors: [{ ...nothing, ...processor }] });
+}
+
+function exporting(broken: Partial<SpanExporter>): TracerProvider {
+  const exporter = { export: () => {}, shutdown: async () => {}, ...broken };
+  return new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
 }
 
 function revoked(): object {
@@ -73,6 +83,11 @@ const HOSTILE: Readonly<Record<string, TracerProvider>> = {
   }),
   "has a processor that throws at the start": processing({ onStart: boom }),
   "has a processor that throws at the end": processing({ onEnd: boom }),
+  "has an exporter that never answers": exporting({}),
+  "has an exporter that throws": exporting({ export: boom }),
+  "has an exporter that fails": exporting({
+    export: (_spans, done) => done({ code: 1, error: new Error("no") }),
+  }),
   ...Object.fromEntries(
     JUNK.map((junk, index) => [`has junk ${index} for spans`, startingSpans(() => junk)]),
   ),
@@ -135,7 +150,7 @@ describe("a tracer that breaks", () => {
       const hostile = await outcomes(provider);
       expect(hostile.ends).toEqual(quiet.ends);
       expect(hostile.performed).toEqual(quiet.performed);
-      const isSilent = /not valid/.test(name);
+      const isSilent = /not valid|exporter/.test(name);
       if (isSilent) expect(hostile.errors).toBe(0);
       else expect(hostile.errors).toBeGreaterThanOrEqual(5);
     },

@@ -8,6 +8,7 @@ import {
 import { describe, expect, it } from "vitest";
 import { instrument } from "../../../src/adapters/otel/index.js";
 import { defineHandlers, fixed, json, type TaskManager } from "../../../src/index.js";
+import type { CapturedContext } from "../../../src/ports/context-carrier.js";
 import { idOf, linksOf, parentOf, TraceSdk, traceManager } from "../../support/traced-manager.js";
 
 const handlers = defineHandlers({
@@ -317,6 +318,23 @@ describe("baggage", () => {
     await tasks.clock.advance(1);
     await handle.result();
     expect(all).toEqual([["tenant=acme"], ["tenant=acme"]]);
+  });
+});
+
+describe("the headers of a task that waits", () => {
+  it("lead back to its call, with the baggage that was chosen, whatever propagator is registered", () => {
+    const { sdk, tasks } = traceManager({ autoStart: false }, { traces: { baggage: ["tenant"] } });
+    propagation.disable();
+    const baggage = propagation.createBaggage({ tenant: { value: "a & b" }, secret: { value: "s3cret" } });
+    const handle = context.with(propagation.setBaggage(context.active(), baggage), () =>
+      tasks.enqueue(() => 1),
+    );
+    const captured = tasks.core.registry.get(handle.id)?.captured as CapturedContext | undefined;
+    const { traceId, spanId } = sdk.sends[0]?.spanContext() ?? {};
+    expect(captured?.headers).toEqual({
+      traceparent: `00-${traceId}-${spanId}-01`,
+      baggage: "tenant=a%20%26%20b",
+    });
   });
 });
 
