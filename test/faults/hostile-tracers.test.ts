@@ -1,6 +1,7 @@
-import { context, type Span, type Tracer, type TracerProvider } from "@opentelemetry/api";
+import { context, type Span, SpanKind, type Tracer, type TracerProvider } from "@opentelemetry/api";
 import {
   NodeTracerProvider,
+  type ReadableSpan,
   SimpleSpanProcessor,
   type SpanExporter,
   type SpanProcessor,
@@ -193,17 +194,34 @@ describe("a tracer that breaks", () => {
 });
 
 describe("a span processor that enters the manager again", () => {
-  test("has its tasks run, and no span for each of them without end", async () => {
+  test("has its tasks run, and no spans for them, which would have no end", async () => {
     let inner = 0;
     const tasks = observeManager();
     const onStart = () => {
-      if (inner < 100) tasks.enqueue(() => ++inner, { queue: "inner" });
+      tasks.enqueue(() => ++inner, { queue: "inner" });
     };
     using _instrumented = instrument(tasks, { tracerProvider: processing({ onStart }) });
     expect(await tasks.enqueue(() => "done").result()).toBe("done");
     await tasks.drain();
-    expect(inner).toBeGreaterThan(0);
-    expect(tasks.stats().total.completed).toBe(inner + 1);
+    expect(inner).toBe(2); // one for the call, one for the attempt
+    expect(tasks.stats()).toMatchObject({ total: { completed: 3 }, observerErrors: 0 });
+  });
+
+  test("may be an exporter that does its work by tasks: those are not traced", async () => {
+    const exported: string[] = [];
+    const tasks = observeManager();
+    const provider = exporting({
+      export: (spans, done) => {
+        const names = spans.map(({ name }) => name);
+        tasks.enqueue(() => exported.push(...names), { queue: "exporter", context: false });
+        done({ code: 0 });
+      },
+    }) as NodeTracerProvider;
+    provider.register();
+    using _instrumented = instrument(tasks);
+    await tasks.enqueue(() => "done").result();
+    await tasks.drain();
+    expect(exported).toEqual(["send default", "process default"]);
   });
 
   test("may cancel, pause and stop", async () => {
@@ -247,14 +265,43 @@ describe("a span processor that enters the manager again", () => {
   });
 });
 
-test("nothing is left of ten thousand attempts", async () => {
-  const tasks = observeManager({ retention: { maxEntries: 0 } });
-  const tracers: unknown[] = [];
-  using _instrumented = instrument(tasks, {
-    tracerProvider: processing({ onStart: (span) => tracers.push(span) }),
+test("an attempt is linked to its call also where the span of that does not end well", async () => {
+  const onEnd = (span: ReadableSpan) => {
+    if (span.kind === SpanKind.PRODUCER) boom();
+  };
+  const nothing = { onStart() {}, forceFlush: async () => {}, shutdown: async () => {} };
+  const broken = new TraceSdk({ processors: [{ ...nothing, onEnd }] });
+  const tasks = observeManager();
+  using _instrumented = instrument(tasks, { tracerProvider: broken.provider });
+  await tasks.enqueue(() => 1).result();
+  expect(broken.sends).toEqual([]);
+  expect(broken.attempts.map(({ links }) => links.length)).toEqual([1]);
+  expect(tasks.stats().observerErrors).toBe(1);
+});
+
+test("nothing is left of ten thousand attempts: each span has ended once", async () => {
+  const tasks = observeManager({
+    retention: { maxEntries: 0 },
+    maxAttempts: 2,
+    backoff: fixed({ delayMs: 0 }),
   });
-  tasks.enqueueMany(Array.from({ length: 10_000 }, () => () => 1));
+  let started = 0;
+  let ended = 0;
+  const tracerProvider = startingSpans((...given) => {
+    started++;
+    const span = sound.startSpan(...given);
+    return Object.assign(span, {
+      end: () => {
+        ended++;
+      },
+    });
+  });
+  const instrumented = instrument(tasks, { tracerProvider });
+  const work = ({ attempt }: TaskContext) => {
+    if (attempt === 1) throw new Error("again");
+  };
+  tasks.enqueueMany(Array.from({ length: 5_000 }, () => work));
   await tasks.drain();
-  expect(tracers).toHaveLength(20_000);
-  expect((tracers as Span[]).filter((span) => span.isRecording())).toEqual([]);
+  instrumented[Symbol.dispose]();
+  expect([started, ended]).toEqual([15_000, 15_000]);
 });

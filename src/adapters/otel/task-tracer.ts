@@ -1,4 +1,4 @@
-import type { Context, Span, SpanContext } from "@opentelemetry/api";
+import type { Context, Span, SpanContext, SpanOptions } from "@opentelemetry/api";
 import type { CapturedContext, ContextCarrier } from "../../ports/context-carrier.js";
 import type { InstrumentationPoint } from "../../ports/instrumentation.js";
 import type { Eventually, Outcome } from "../../task/outcome.js";
@@ -28,7 +28,7 @@ export class TaskTracer implements ContextCarrier, Disposable {
   readonly #tracer: LateTracer;
   readonly #open: OpenSpans;
   readonly #attached: Disposable;
-  #capturing = false;
+  #starting = false;
   #disposed = false;
 
   constructor(api: OtelApi, point: InstrumentationPoint, options: InstrumentOptions) {
@@ -44,7 +44,7 @@ export class TaskTracer implements ContextCarrier, Disposable {
 
   /** Asked for each enqueue call and each attempt. */
   get active(): boolean {
-    return !this.#disposed && this.#tracer.present;
+    return this.#tracer.present;
   }
 
   capture(task: Task): CapturedTrace {
@@ -72,23 +72,16 @@ export class TaskTracer implements ContextCarrier, Disposable {
     this.#open[Symbol.dispose]();
   }
 
-  /**
-   * The span of an enqueue call, over at once. A span processor that enqueues in its turn gets no further
-   * span, or there would be no end to it.
-   */
+  /** The span of an enqueue call, over at once. */
   #recordSend(task: Task, context: Context): SpanContext | undefined {
-    if (this.#capturing) return undefined;
-    this.#capturing = true;
-    try {
-      return this.#counted(() => {
-        const span = this.#startSpan("send", task, context, undefined);
-        const spanContext = span?.spanContext();
-        this.#counted(() => span?.end());
-        return spanContext && this.#api.isSpanContextValid(spanContext) ? spanContext : undefined;
-      });
-    } finally {
-      this.#capturing = false;
-    }
+    if (this.#starting) return undefined;
+    return this.#counted(() =>
+      this.#startSpan("send", task, context, undefined, (span) => {
+        const spanContext = span.spanContext();
+        this.#counted(() => span.end());
+        return this.#api.isSpanContextValid(spanContext) ? spanContext : undefined;
+      }),
+    );
   }
 
   /**
@@ -117,36 +110,46 @@ export class TaskTracer implements ContextCarrier, Disposable {
 
   /** @param context that of the call, which is also the one to run in when there can be no span */
   #enterSpan(context: Context, task: Task, origin: SpanContext | undefined): Context {
-    const entered = this.#counted(() => {
-      const span = this.#startSpan("process", task, context, origin);
-      if (span === undefined) return undefined;
-      if (span.isRecording()) this.#open.add(task.id, span);
-      return this.#api.trace.setSpan(context, span);
-    });
+    const entered = this.#counted(() =>
+      this.#startSpan("process", task, context, origin, (span) => {
+        if (span.isRecording()) this.#open.add(task.id, span);
+        return this.#api.trace.setSpan(context, span);
+      }),
+    );
     return entered ?? context;
   }
 
-  #startSpan(
+  /**
+   * Starts a span, for `use`. A span processor that enqueues in its turn gets no span for that, or there
+   * would be no end to it.
+   */
+  #startSpan<T>(
     operation: "send" | "process",
     task: Task,
     context: Context,
     origin: SpanContext | undefined,
-  ): Span | undefined {
-    const { SpanKind } = this.#api;
-    const isAttempt = operation === "process";
+    use: (span: Span) => T,
+  ): T | undefined {
     const tracer = this.#tracer.find();
     if (tracer === undefined) return undefined;
-    const span = tracer.startSpan(
-      toSpanName(operation, task),
-      {
-        kind: isAttempt ? SpanKind.CONSUMER : SpanKind.PRODUCER,
-        root: isAttempt && this.#relation === "link",
-        links: origin === undefined ? [] : [{ context: origin }],
-        attributes: toSpanAttributes(operation, task, this.#manager),
-      },
-      context,
-    );
-    return toSoundSpan(span);
+    this.#starting = true;
+    try {
+      const options = this.#toOptions(operation, task, origin);
+      return use(toSoundSpan(tracer.startSpan(toSpanName(operation, task), options, context)));
+    } finally {
+      this.#starting = false;
+    }
+  }
+
+  #toOptions(operation: "send" | "process", task: Task, origin: SpanContext | undefined): SpanOptions {
+    const { SpanKind } = this.#api;
+    const isAttempt = operation === "process";
+    return {
+      kind: isAttempt ? SpanKind.CONSUMER : SpanKind.PRODUCER,
+      root: isAttempt && this.#relation === "link",
+      links: origin === undefined ? [] : [{ context: origin }],
+      attributes: toSpanAttributes(operation, task, this.#manager),
+    };
   }
 
   /** What the context of the call has is still there, unless the task gave that context up. */

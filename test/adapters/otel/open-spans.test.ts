@@ -1,10 +1,11 @@
 import { SpanStatusCode } from "@opentelemetry/api";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-node";
 import { describe, expect, it } from "vitest";
+import { instrument } from "../../../src/adapters/otel/index.js";
 import { cancelTask, fixed, rateLimited, reschedule, skipRetry } from "../../../src/index.js";
 import { rejectionOf, untilAborted } from "../../support/manual-manager.js";
-import { Stubborn } from "../../support/observed-manager.js";
-import { traceManager } from "../../support/traced-manager.js";
+import { observeManager, Stubborn } from "../../support/observed-manager.js";
+import { TraceSdk, traceManager } from "../../support/traced-manager.js";
 
 /** What a span says of the end of its attempt. */
 function endOf({ attributes, events, status }: ReadableSpan) {
@@ -217,5 +218,20 @@ describe("disposal", () => {
     await Promise.allSettled([running.result(), tasks.enqueue(() => 1).result()]);
     expect(sdk.spans).toHaveLength(spans);
     expect(tasks.core.carriers.attached).toBe(false);
+  });
+
+  it("counts also within the run of an attempt, by a carrier around", async () => {
+    const sdk = new TraceSdk().register();
+    const tasks = observeManager();
+    tasks.core.carriers.attach({
+      capture: () => undefined,
+      run: (_captured, _task, perform) => {
+        instrumented[Symbol.dispose]();
+        return perform();
+      },
+    });
+    const instrumented = instrument(tasks);
+    expect(await tasks.enqueue(() => 1).result()).toBe(1);
+    expect(sdk.spans.map(({ name }) => name)).toEqual(["send default"]);
   });
 });

@@ -1,3 +1,4 @@
+import * as api from "@opentelemetry/api";
 import { context, propagation, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import {
   AlwaysOffSampler,
@@ -7,8 +8,11 @@ import {
 } from "@opentelemetry/sdk-trace-node";
 import { describe, expect, it } from "vitest";
 import { instrument } from "../../../src/adapters/otel/index.js";
+import { TaskTracer } from "../../../src/adapters/otel/task-tracer.js";
 import { defineHandlers, fixed, json, type TaskManager } from "../../../src/index.js";
 import type { CapturedContext } from "../../../src/ports/context-carrier.js";
+import { instrumentation } from "../../../src/ports/instrumentation.js";
+import { newTask } from "../../support/new-task.js";
 import { idOf, linksOf, parentOf, TraceSdk, traceManager } from "../../support/traced-manager.js";
 
 const handlers = defineHandlers({
@@ -335,6 +339,36 @@ describe("the headers of a task that waits", () => {
       traceparent: `00-${traceId}-${spanId}-01`,
       baggage: "tenant=a%20%26%20b",
     });
+  });
+});
+
+describe("what came with headers alone", () => {
+  it("is linked to the call that they tell of", async () => {
+    const { sdk, tasks } = traceManager();
+    using tracer = new TaskTracer(api, tasks[instrumentation](), {});
+    const { traceId, spanId } = { traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331" };
+    const outcome = { returned: true, value: "mine" } as const;
+    const run = (headers: CapturedContext["headers"]) => tracer.run({ headers }, newTask(), () => outcome);
+    expect(run({ traceparent: `00-${traceId}-${spanId}-01` })).toBe(outcome);
+    tracer[Symbol.dispose]();
+    expect(sdk.attempts.map(linksOf)).toEqual([[`${traceId}-${spanId}`]]);
+    expect(run({ traceparent: `00-${traceId}-${spanId}-00` })).toBe(outcome);
+    expect(sdk.spans).toHaveLength(1);
+  });
+
+  it("has no span where they tell of a call that was not sampled", () => {
+    const { sdk, tasks } = traceManager();
+    const tracer = new TaskTracer(api, tasks[instrumentation](), {});
+    const headers = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00" };
+    const active = () => trace.getSpanContext(context.active())?.spanId;
+    let seen: string | undefined;
+    tracer.run({ headers }, newTask(), () => {
+      seen = active();
+      return { returned: true, value: 1 };
+    });
+    tracer[Symbol.dispose]();
+    expect(seen).toBe("b7ad6b7169203331");
+    expect(sdk.spans).toEqual([]);
   });
 });
 
