@@ -39,7 +39,8 @@ describe("the examples", () => {
     for (const path of files) {
       const source = parseSource(path, readProjectFile(path));
       for (const { specifier } of importsOf(source)) {
-        const isKnown = ["millrace", "millrace/testing", "zod"].includes(specifier);
+        const known = ["millrace", "millrace/otel", "millrace/testing", "zod"];
+        const isKnown = known.includes(specifier) || specifier.startsWith("@opentelemetry/");
         const isNear = isRelative(specifier) && specifier.startsWith("./");
         expect(isKnown || isNear || specifier.startsWith("node:"), `${path}: ${specifier}`).toBe(true);
       }

@@ -18,7 +18,10 @@ export interface TraceOptions {
    * call.
    */
   relation?: "link" | "parent" | undefined;
-  /** Keys of the baggage that may travel with a task. Default: none. */
+  /**
+   * Keys of the baggage that travel with a task where the async context of its call does not: with `context:
+   * false`, and in the headers for other threads and processes. At most 64. Default: none.
+   */
   baggage?: readonly string[] | undefined;
 }
 

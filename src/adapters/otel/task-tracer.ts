@@ -1,10 +1,173 @@
+import type { Context, Span, SpanContext, SpanOptions } from "@opentelemetry/api";
+import type { CapturedContext, ContextCarrier } from "../../ports/context-carrier.js";
 import type { InstrumentationPoint } from "../../ports/instrumentation.js";
+import type { Eventually, Outcome } from "../../task/outcome.js";
+import type { Task } from "../../task/task.js";
+import { chooseBaggage } from "./baggage-header.js";
+import { CapturedTrace, fromHeaders } from "./captured-trace.js";
 import type { InstrumentOptions } from "./instrument-options.js";
+import { LateTracer } from "./late-tracer.js";
+import { OpenSpans } from "./open-spans.js";
 import type { OtelApi } from "./otel-api.js";
+import { toSoundSpan } from "./sound-span.js";
+import { toSpanAttributes, toSpanName } from "./span-options.js";
 
-/** Spans for enqueue calls and attempts. */
-export class TaskTracer implements Disposable {
-  constructor(_api: OtelApi, _point: InstrumentationPoint, _options: InstrumentOptions) {}
+/**
+ * A span for each call that enqueued a task and one for each attempt, inside which the handler and its
+ * middleware run. A task whose call was not sampled, or not to be traced, has none for its attempts either,
+ * and its handler runs in the context of the call, so that what it does is not sampled too.
+ *
+ * Tracers are code of others: what they throw is counted, and the task goes on without a span.
+ */
+export class TaskTracer implements ContextCarrier, Disposable {
+  readonly #api: OtelApi;
+  readonly #point: InstrumentationPoint;
+  readonly #manager: string | undefined;
+  readonly #relation: "link" | "parent";
+  readonly #baggage: ReadonlySet<string>;
+  readonly #tracer: LateTracer;
+  readonly #open: OpenSpans;
+  readonly #attached: Disposable;
+  #starting = false;
+  #disposed = false;
 
-  [Symbol.dispose](): void {}
+  constructor(api: OtelApi, point: InstrumentationPoint, options: InstrumentOptions) {
+    this.#api = api;
+    this.#point = point;
+    this.#manager = options.name;
+    this.#relation = options.traces?.relation ?? "link";
+    this.#baggage = new Set(options.traces?.baggage);
+    this.#tracer = new LateTracer(api, options.tracerProvider);
+    this.#open = new OpenSpans(point, api.SpanStatusCode.ERROR);
+    this.#attached = point.attach(this);
+  }
+
+  /** Asked for each enqueue call and each attempt. */
+  get active(): boolean {
+    return this.#tracer.present;
+  }
+
+  capture(task: Task): CapturedTrace {
+    const context = this.#api.context.active();
+    const baggage = this.#counted(() =>
+      chooseBaggage(this.#api, this.#api.propagation.getBaggage(context), this.#baggage),
+    );
+    return new CapturedTrace(this.#api, this.#recordSend(task, context), baggage);
+  }
+
+  run(
+    captured: CapturedContext | undefined,
+    task: Task,
+    perform: () => Eventually<Outcome>,
+  ): Eventually<Outcome> {
+    if (this.#disposed) return perform();
+    const context = this.#counted(() => this.#enter(this.#toTrace(captured), task));
+    return context === undefined ? perform() : this.#api.context.with(context, perform);
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#attached[Symbol.dispose]();
+    this.#open[Symbol.dispose]();
+  }
+
+  /** The span of an enqueue call, over at once. */
+  #recordSend(task: Task, context: Context): SpanContext | undefined {
+    if (this.#starting) return undefined;
+    return this.#counted(() =>
+      this.#startSpan("send", task, context, undefined, (span) => {
+        const spanContext = span.spanContext();
+        this.#counted(() => span.end());
+        return this.#api.isSpanContextValid(spanContext) ? spanContext : undefined;
+      }),
+    );
+  }
+
+  /**
+   * A task that was accepted before there was instrumentation has captured nothing: the context of its call,
+   * in which it runs, may still tell where it came from.
+   */
+  #toTrace(captured: CapturedContext | undefined): CapturedTrace | undefined {
+    if (captured instanceof CapturedTrace) return captured;
+    const read = fromHeaders(this.#api, captured?.headers, this.#baggage);
+    if (read !== undefined) return read;
+    const origin = this.#api.trace.getSpanContext(this.#api.context.active());
+    return origin && new CapturedTrace(this.#api, origin, undefined);
+  }
+
+  /** The context to run an attempt in: that of the call, with the span of the attempt. */
+  #enter(trace: CapturedTrace | undefined, task: Task): Context {
+    const { trace: spans } = this.#api;
+    const context = this.#withBaggage(this.#api.context.active(), trace);
+    if (trace === undefined) return this.#enterSpan(context, task, undefined);
+    const { spanContext } = trace;
+    if (spanContext === undefined) return context;
+    const called = spans.setSpanContext(context, spanContext);
+    const isSampled = (spanContext.traceFlags & this.#api.TraceFlags.SAMPLED) !== 0;
+    return isSampled ? this.#enterSpan(called, task, spanContext) : called;
+  }
+
+  /** @param context that of the call, which is also the one to run in when there can be no span */
+  #enterSpan(context: Context, task: Task, origin: SpanContext | undefined): Context {
+    const entered = this.#counted(() =>
+      this.#startSpan("process", task, context, origin, (span) => {
+        if (span.isRecording()) this.#open.add(task.id, span);
+        return this.#api.trace.setSpan(context, span);
+      }),
+    );
+    return entered ?? context;
+  }
+
+  /**
+   * Starts a span, for `use`. A span processor that enqueues in its turn gets no span for that, or there
+   * would be no end to it.
+   */
+  #startSpan<T>(
+    operation: "send" | "process",
+    task: Task,
+    context: Context,
+    origin: SpanContext | undefined,
+    use: (span: Span) => T,
+  ): T | undefined {
+    const tracer = this.#tracer.find();
+    if (tracer === undefined) return undefined;
+    this.#starting = true;
+    try {
+      const options = this.#toOptions(operation, task, origin);
+      return use(toSoundSpan(tracer.startSpan(toSpanName(operation, task), options, context)));
+    } finally {
+      this.#starting = false;
+    }
+  }
+
+  #toOptions(operation: "send" | "process", task: Task, origin: SpanContext | undefined): SpanOptions {
+    const { SpanKind } = this.#api;
+    const isAttempt = operation === "process";
+    return {
+      kind: isAttempt ? SpanKind.CONSUMER : SpanKind.PRODUCER,
+      root: isAttempt && this.#relation === "link",
+      links: origin === undefined ? [] : [{ context: origin }],
+      attributes: toSpanAttributes(operation, task, this.#manager),
+    };
+  }
+
+  /** What the context of the call has is still there, unless the task gave that context up. */
+  #withBaggage(context: Context, trace: CapturedTrace | undefined): Context {
+    const chosen = trace?.baggage?.getAllEntries() ?? [];
+    if (chosen.length === 0) return context;
+    const { propagation } = this.#api;
+    let baggage = propagation.getBaggage(context) ?? propagation.createBaggage();
+    for (const [key, entry] of chosen) baggage = baggage.setEntry(key, entry);
+    return propagation.setBaggage(context, baggage);
+  }
+
+  #counted<T>(call: () => T): T | undefined {
+    try {
+      return call();
+    } catch (error) {
+      this.#point.recordError(error, "carrier");
+      return undefined;
+    }
+  }
 }

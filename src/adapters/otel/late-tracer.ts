@@ -1,0 +1,60 @@
+import type { Tracer, TracerProvider } from "@opentelemetry/api";
+import type { OtelApi } from "./otel-api.js";
+import { SCOPE } from "./scope.js";
+
+/**
+ * The global provider of the API is there from the beginning, and stands for one that comes. What it has is
+ * asked for by name, since a program may hold several copies of the API.
+ */
+interface Proxy {
+  getDelegate(): TracerProvider;
+  getDelegateTracer(name: string, version?: string): Tracer | undefined;
+}
+
+/**
+ * Gives the tracer as soon as there is one. Who stands behind the global provider is looked up at each use,
+ * which costs less than a span that nobody keeps; so an SDK may come late, and be replaced by another.
+ */
+export class LateTracer {
+  readonly #api: OtelApi;
+  readonly #given: TracerProvider | undefined;
+  /** Of whom the tracer was taken. */
+  #provider: TracerProvider | undefined;
+  #tracer: Tracer | undefined;
+
+  /** @param given the provider to use; undefined for the global one */
+  constructor(api: OtelApi, given: TracerProvider | undefined) {
+    this.#api = api;
+    this.#given = given;
+  }
+
+  /**
+   * Whether there is an SDK. Never throws, since each enqueue call asks: where the provider does, whoever
+   * wants its tracer is told.
+   */
+  get present(): boolean {
+    try {
+      return this.find() !== undefined;
+    } catch {
+      return true;
+    }
+  }
+
+  /** The tracer of this moment; undefined while there is no SDK. Throws what the provider does. */
+  find(): Tracer | undefined {
+    const given = this.#given ?? this.#api.trace.getTracerProvider();
+    const proxy = isProxy(given) ? given : undefined;
+    const provider = proxy === undefined ? given : proxy.getDelegate();
+    if (provider === this.#provider) return this.#tracer;
+    const { name, version } = SCOPE;
+    this.#tracer =
+      proxy === undefined ? given.getTracer(name, version) : proxy.getDelegateTracer(name, version);
+    this.#provider = provider; // not before: one that has failed is asked again
+    return this.#tracer;
+  }
+}
+
+function isProxy(provider: TracerProvider): provider is TracerProvider & Proxy {
+  const { getDelegate, getDelegateTracer } = provider as Partial<Proxy>;
+  return typeof getDelegate === "function" && typeof getDelegateTracer === "function";
+}

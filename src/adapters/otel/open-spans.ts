@@ -1,0 +1,103 @@
+import type { Attributes, Span, SpanStatusCode } from "@opentelemetry/api";
+import type { InstrumentationPoint } from "../../ports/instrumentation.js";
+import { toErrorType } from "../../task/error-type.js";
+import type { TaskReason, TaskState } from "../../task/states.js";
+import type { TaskEvent } from "../../task/task-event.js";
+
+const HEARD = ["retried", "rescheduled", "abandoned", "finished"] as const;
+
+/** What comes after an attempt. */
+type AttemptEnd = Extract<TaskEvent, { readonly type: "retried" | "rescheduled" | "finished" }>;
+
+/** A task that has finished is in a terminal state. */
+type AttemptOutcome = "retried" | "rescheduled" | TaskState;
+
+/**
+ * Spans of running attempts, which end by what is published of their tasks: so that of an attempt that was
+ * given up ends with it, although its handler goes on. As many as attempts that run.
+ */
+export class OpenSpans implements Disposable {
+  readonly #point: InstrumentationPoint;
+  readonly #errorStatus: SpanStatusCode.ERROR;
+  /** By task: what became of an attempt is heard before the next begins. */
+  readonly #open = new Map<string, Span>();
+  #listening: Disposable | undefined;
+
+  constructor(point: InstrumentationPoint, errorStatus: SpanStatusCode.ERROR) {
+    this.#point = point;
+    this.#errorStatus = errorStatus;
+  }
+
+  /** To be called before the handler: it may end within its call. */
+  add(id: string, span: Span): void {
+    this.#listening ??= this.#point.listen((event) => this.#follow(event), HEARD);
+    this.#open.set(id, span);
+  }
+
+  /** Ends them all, with nothing said of what became of their attempts. */
+  [Symbol.dispose](): void {
+    this.#listening?.[Symbol.dispose]();
+    this.#listening = undefined;
+    const all = [...this.#open.values()];
+    this.#open.clear();
+    for (const span of all) this.#end(span);
+  }
+
+  #follow(event: TaskEvent): void {
+    if (this.#open.size === 0) return; // a snapshot is made when it is looked at
+    if (event.type === "abandoned") this.#open.get(event.task.id)?.addEvent("abandon");
+    else if (event.type === "retried" || event.type === "rescheduled" || event.type === "finished")
+      this.#close(event);
+  }
+
+  #close(event: AttemptEnd): void {
+    const { id } = event.task;
+    const span = this.#open.get(id);
+    if (span === undefined) return; // it ended while it waited, or was not traced
+    this.#open.delete(id); // first, since the span may break
+    try {
+      this.#describe(span, event);
+    } finally {
+      span.end();
+    }
+  }
+
+  #describe(span: Span, event: AttemptEnd): void {
+    const { task } = event;
+    switch (event.type) {
+      case "finished":
+        span.setAttributes(toOutcome(task.state, task.reason));
+        if (task.state === "failed") this.#fail(span, task.error);
+        break;
+      case "rescheduled":
+        span.setAttributes(toOutcome(event.type, task.reason));
+        span.addEvent("reschedule", { "millrace.delay_ms": event.delayMs });
+        break;
+      case "retried":
+        span.setAttributes(toOutcome(event.type, undefined)); // the reason is that of its wait
+        span.addEvent("retry", { "millrace.delay_ms": event.delayMs, "millrace.attempt": task.attempt + 1 });
+        this.#fail(span, event.error);
+    }
+  }
+
+  /** The status has no description: a message may hold anything. */
+  #fail(span: Span, error: unknown): void {
+    span.setAttribute("error.type", toErrorType(error));
+    span.setStatus({ code: this.#errorStatus });
+  }
+
+  #end(span: Span): void {
+    try {
+      span.end();
+    } catch (error) {
+      this.#point.recordError(error, "carrier");
+    }
+  }
+}
+
+function toOutcome(outcome: AttemptOutcome, reason: TaskReason | undefined): Attributes {
+  return {
+    "millrace.outcome": outcome,
+    ...(reason === undefined ? undefined : { "millrace.reason": reason }),
+  };
+}
