@@ -281,9 +281,12 @@ export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
 
   /** What `millrace/otel` watches it by. */
   [instrumentation](): InstrumentationPoint {
-    const { carriers, clock, journal, observerErrors, tallies } = this.#core;
+    const { carriers, clock, journal, lifecycle, observerErrors, tallies } = this.#core;
     return {
       clock,
+      get phase() {
+        return lifecycle.phase;
+      },
       listen: (listener, types) => journal.events.subscribe(listener, types),
       attach: (carrier) => carriers.attach(carrier),
       recordError: (error, source) => observerErrors.record(error, source),
