@@ -1,5 +1,6 @@
 import type { Attributes, Histogram, Meter } from "@opentelemetry/api";
 import type { InstrumentationPoint } from "../../ports/instrumentation.js";
+import type { FinishedEvent } from "../../task/finished-event.js";
 import type { GroupTally } from "../../task/group-tally.js";
 import type { TerminalState } from "../../task/states.js";
 import type { TaskEvent } from "../../task/task-event.js";
@@ -64,22 +65,21 @@ export class TaskHistograms implements Disposable {
 
   #record(event: TaskEvent): void {
     if (event.type === "started") this.#recordWait(event.task);
-    else if (event.type === "finished") this.#recordLatency(event.task);
+    else if (event.type === "finished") this.#recordLatency(event);
   }
 
   #recordWait(task: TaskSnapshot): void {
-    const { wait } = this.#attributesOf(task);
+    const { wait } = this.#attributesOf(this.#point.tallyOf(task.queue, task.handler));
     this.#guard.settled(this.#wait?.record((task.waitMs ?? 0) / 1_000, wait));
   }
 
-  #recordLatency(task: TaskSnapshot): void {
-    if (task.runMs === undefined) return; // it was never started
-    const { latency } = this.#attributesOf(task);
-    this.#guard.settled(this.#latency?.record(task.runMs / 1_000, latency[task.state as TerminalState]));
+  #recordLatency({ runMs, state, tally }: FinishedEvent): void {
+    if (runMs === undefined) return; // it was never started
+    const { latency } = this.#attributesOf(tally);
+    this.#guard.settled(this.#latency?.record(runMs / 1_000, latency[state]));
   }
 
-  #attributesOf({ queue, handler }: TaskSnapshot): GroupAttributes {
-    const tally = this.#point.tallyOf(queue, handler);
+  #attributesOf(tally: GroupTally): GroupAttributes {
     let attributes = this.#attributes.get(tally);
     if (attributes === undefined) {
       const wait = { ...this.#common, queue: tally.queue, handler: tally.handler ?? FUNCTION };
