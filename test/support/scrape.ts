@@ -1,5 +1,5 @@
 import { PrometheusSerializer } from "@opentelemetry/exporter-prometheus";
-import { MeterProvider, MetricReader } from "@opentelemetry/sdk-metrics";
+import { type IMetricReader, MeterProvider, MetricReader } from "@opentelemetry/sdk-metrics";
 
 /** One line of a scrape. */
 export interface Sample {
@@ -56,7 +56,12 @@ export class Scrape {
 /** A provider of its own, and what scrapes it. */
 export class ScrapedProvider {
   readonly reader = new ManualReader();
-  readonly provider = new MeterProvider({ readers: [this.reader] });
+  readonly provider: MeterProvider;
+
+  /** @param others readers beside it */
+  constructor(others: readonly IMetricReader[] = []) {
+    this.provider = new MeterProvider({ readers: [this.reader, ...others] });
+  }
 
   /** Collects as Prometheus would, through the exporter's own serializer. @throws what a callback rejected with */
   async scrape(): Promise<Scrape> {

@@ -46,6 +46,7 @@ export class LateMeter implements Disposable {
     const { api, guard, provider } = this.#parts;
     guard.call(() => {
       const meter = (provider ?? api.metrics.getMeterProvider()).getMeter(SCOPE.name, SCOPE.version);
+      guard.settled(meter);
       if (provider !== undefined || meter !== api.createNoopMeter()) this.#onMeter(meter);
       else this.#lookAgain();
     });
