@@ -23,6 +23,17 @@ export class Guard {
     }
   }
 
+  /** Whether the call returned. */
+  succeeds(call: () => void): boolean {
+    try {
+      call();
+      return true;
+    } catch (error) {
+      this.#record(error);
+      return false;
+    }
+  }
+
   /** Sees to it that what a call gave, which should be nothing, is not a rejection that nobody handles. */
   settled(given: unknown): void {
     if (given instanceof Promise) given.catch(this.#record);

@@ -15,6 +15,8 @@ test("a guarded call gives what it gives, and nothing where it throws", () => {
     throw "broken";
   });
   expect([failure, errors]).toEqual([undefined, [["listener", "broken"]]]);
+  const outcomes = [() => undefined, () => JSON.parse("{")].map((call) => guard.succeeds(call));
+  expect([outcomes, errors.length]).toEqual([[true, false], 2]);
 });
 
 test("a promise that should not have been given, and is rejected, is counted and handled", async () => {

@@ -25,8 +25,29 @@ describe("a late meter", () => {
     expect([state.meters.length, clock.timers]).toEqual([1, 0]);
   });
 
+  test("comes when the present call has returned, where the SDK has started in it", async () => {
+    const { clock, state } = lookOut();
+    api.metrics.setGlobalMeterProvider(new MeterProvider());
+    expect(state.meters).toEqual([]);
+    await null;
+    expect([state.meters.length, clock.timers]).toEqual([1, 0]);
+  });
+
+  test("is there at once for who asks for a look, and once only", async () => {
+    const { clock, state, late } = lookOut();
+    await null;
+    late.look();
+    expect(state.meters).toEqual([]);
+    api.metrics.setGlobalMeterProvider(new MeterProvider());
+    late.look();
+    late.look();
+    await clock.advance(10_000);
+    expect([state.meters.length, clock.timers]).toEqual([1, 0]);
+  });
+
   test("comes within a millisecond where the SDK starts in the same breath", async () => {
     const { clock, state } = lookOut();
+    await null;
     api.metrics.setGlobalMeterProvider(new MeterProvider());
     expect(state.meters).toEqual([]);
     await clock.advance(1);

@@ -1,3 +1,4 @@
+import { metrics } from "@opentelemetry/api";
 import { MeterProvider } from "@opentelemetry/sdk-metrics";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { type InstrumentOptions, instrument } from "../../../src/adapters/otel/index.js";
@@ -251,6 +252,32 @@ describe("an instrumented manager", () => {
     expect(seen.sum("tasks_completed_total")).toBe(2);
     expect(seen.sum("task_latency_seconds_count")).toBe(1);
     expect(seen.sum("messaging_process_duration_count")).toBe(1);
+  });
+
+  test("that stops before a timer has looked is reported all the same, where an SDK has started", async () => {
+    const { clock, tasks } = createManager();
+    const scraped = new ScrapedProvider();
+    using _watching = instrument(tasks);
+    await null;
+    metrics.setGlobalMeterProvider(scraped.provider);
+    onTestFinished(() => metrics.disable());
+    tasks.enqueue(() => 1);
+    const stopped = tasks.stopGraceful();
+    await clock.advance(0);
+    await stopped;
+    expect((await scraped.scrape()).sum("tasks_completed_total")).toBe(1);
+  });
+
+  test("whose SDK starts in the same breath has each task in its histograms", async () => {
+    const { clock, tasks } = createManager();
+    await null;
+    const scraped = new ScrapedProvider();
+    using _watching = instrument(tasks);
+    tasks.enqueue(() => 1);
+    metrics.setGlobalMeterProvider(scraped.provider);
+    onTestFinished(() => metrics.disable());
+    await clock.advance(0);
+    expect((await scraped.scrape()).sum("task_wait_seconds_count")).toBe(1);
   });
 
   test("is let go when what instrument returned is disposed of", async () => {
