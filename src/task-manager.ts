@@ -11,12 +11,12 @@ import {
   type ResumeOptions,
 } from "./core/manager/controls.js";
 import { assembleCore, type Core } from "./core/manager/core.js";
+import { toInstrumentationPoint } from "./core/manager/instrumentation-point.js";
 import {
   type RetentionOptions,
   readManagerOptions,
   type TaskManagerOptions,
 } from "./core/manager/options.js";
-import { toReadings } from "./core/manager/readings.js";
 import { resolveOptions } from "./core/manager/resolved-options.js";
 import { readStopOptions, type StopOptions, type StopReport } from "./core/manager/shutdown.js";
 import { toHealth, toStats } from "./core/manager/stats.js";
@@ -281,18 +281,7 @@ export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
 
   /** What `millrace/otel` watches it by. */
   [instrumentation](): InstrumentationPoint {
-    const { carriers, clock, journal, lifecycle, observerErrors, tallies } = this.#core;
-    return {
-      clock,
-      get phase() {
-        return lifecycle.phase;
-      },
-      listen: (listener, types) => journal.events.subscribe(listener, types),
-      attach: (carrier) => carriers.attach(carrier),
-      recordError: (error, source) => observerErrors.record(error, source),
-      read: () => toReadings(this.#core),
-      tallyOf: (queue, handler) => tallies.of(queue, handler),
-    };
+    return toInstrumentationPoint(this.#core);
   }
 
   /** `stopGraceful()`, for `await using`. */

@@ -29,7 +29,7 @@ export function instrument(tasks: Instrumentable, options?: InstrumentOptions): 
     },
     (found) => reporter.report(found),
   );
-  // A program that is short has come to its end before a timer looked: what it has counted is there to be read.
+  // A short program comes to its end before a timer has looked; what it has counted is there to be read.
   const stopping = point.listen(() => meter.look(), ["stopping"]);
   const tracer = new TaskTracer(api, point, read);
   return {

@@ -4,8 +4,8 @@ import { GroupTally, OTHER_QUEUES, sumTallies, type TaskTally } from "../../task
 const MAX_UNNAMED_QUEUES = 100;
 
 /**
- * Groups, at most, beside one `_OTHER` for each handler. OpenTelemetry keeps 2,000 series of a metric and adds
- * up wrongly what comes beyond, and each group has three reasons to fail.
+ * Groups, at most, beside one `_OTHER` for each handler. OpenTelemetry keeps 2,000 series of a metric and
+ * adds up wrongly what comes beyond, and each group has three reasons to fail.
  */
 const MAX_GROUPS = 600;
 

@@ -1,0 +1,19 @@
+import type { InstrumentationPoint } from "../../ports/instrumentation.js";
+import type { Core } from "./core.js";
+import { toReadings } from "./readings.js";
+
+/** What the parts of a manager offer to whoever watches it from outside the core. */
+export function toInstrumentationPoint(core: Core): InstrumentationPoint {
+  const { carriers, clock, journal, lifecycle, observerErrors, tallies } = core;
+  return {
+    clock,
+    get phase() {
+      return lifecycle.phase;
+    },
+    listen: (listener, types) => journal.events.subscribe(listener, types),
+    attach: (carrier) => carriers.attach(carrier),
+    recordError: (error, source) => observerErrors.record(error, source),
+    read: () => toReadings(core),
+    tallyOf: (queue, handler) => tallies.of(queue, handler),
+  };
+}
