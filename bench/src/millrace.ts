@@ -1,6 +1,7 @@
 // The one place that knows where the built library is.
 import { type AnyHandlers, TaskManager } from "../../dist/index.js";
 
+export { instrument } from "../../dist/adapters/otel/index.js";
 export { IndexedHeap } from "../../dist/core/collections/indexed-heap.js";
 export {
   defineHandlers,

@@ -5,6 +5,7 @@ import { heap } from "./cases/heap.js";
 import { inlineFifo } from "./cases/inline-fifo.js";
 import { inlinePriority } from "./cases/inline-priority.js";
 import { memory } from "./cases/memory.js";
+import { observeMetrics, observeOff } from "./cases/observe.js";
 import { scale } from "./cases/scale.js";
 import { subscribe } from "./cases/subscribe.js";
 import { subscribeMemory } from "./cases/subscribe-memory.js";
@@ -12,5 +13,5 @@ import { subscribeMemory } from "./cases/subscribe-memory.js";
 /** In the order in which they run when none is named. */
 export const cases: readonly BenchCase[] = [
   ...[inlineFifo, inlinePriority, handlersByName, heap, cancel, memory],
-  ...[subscribe, subscribeMemory, scale],
+  ...[subscribe, subscribeMemory, observeOff, observeMetrics, scale],
 ];

@@ -1,5 +1,5 @@
 import type { GroupTally } from "../task/group-tally.js";
-import type { DropTally, TaskManagerHealth, TaskManagerStats } from "../task/manager-stats.js";
+import type { DropTally, Phase, TaskManagerHealth, TaskManagerStats } from "../task/manager-stats.js";
 import type { Mishap } from "../task/mishap.js";
 import type { ObserverSource } from "../task/observer-error.js";
 import type { TaskEvent, TaskEventType } from "../task/task-event.js";
@@ -31,7 +31,7 @@ export interface GroupReading {
 export interface Readings {
   readonly stats: TaskManagerStats;
   readonly health: TaskManagerHealth;
-  /** Where something waits or runs, each queue that is not told apart by `tallies` under `_OTHER`. */
+  /** What waits and runs now, for each of `tallies`. */
   readonly groups: readonly GroupReading[];
   /** What has happened, by queue and handler. */
   readonly tallies: Iterable<GroupTally>;
@@ -44,6 +44,8 @@ export interface Readings {
 /** What a manager offers to whoever watches it from outside the core. */
 export interface InstrumentationPoint {
   readonly clock: Clock;
+  /** The present one. */
+  readonly phase: Phase;
   /**
    * Calls the listener with each event, within the call in which it happened.
    * @param types what it wants to hear; everything where they are not given

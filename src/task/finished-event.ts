@@ -1,3 +1,5 @@
+import type { GroupTally } from "./group-tally.js";
+import type { TerminalState } from "./states.js";
 import type { Task } from "./task.js";
 import { type TaskResult, toTaskResult } from "./task-result.js";
 import type { TaskSnapshot } from "./task-snapshot.js";
@@ -20,6 +22,20 @@ export class FinishedEvent {
     this.value = value;
     this.#finished = task;
     this.#wallOffset = wallOffset;
+  }
+
+  /** In which the task was counted; this, `state` and `runMs` are for who measures and needs no picture. */
+  get tally(): GroupTally {
+    return this.#finished.tally;
+  }
+
+  get state(): TerminalState {
+    return this.#finished.state as TerminalState;
+  }
+
+  /** How long its last attempt ran; undefined when it was never started. */
+  get runMs(): number | undefined {
+    return this.#finished.runMs;
   }
 
   get task(): TaskSnapshot {

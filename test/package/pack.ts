@@ -28,6 +28,8 @@ export interface Packed {
   read(path: string): Promise<string>;
   /** Writes files into the consumer's folder. */
   write(files: Readonly<Record<string, string>>): Promise<void>;
+  /** Lets the consumer have a package of the project's, as if it had installed it; a scope is one too. */
+  link(name: string): Promise<void>;
   /** Runs a program in the consumer's folder, and kills it when it has not ended after `timeoutMs`. */
   run(program: string, args: readonly string[], timeoutMs?: number): Promise<Ran>;
   remove(): Promise<void>;
@@ -62,6 +64,8 @@ export async function packAndInstall(): Promise<Packed> {
       ...packed,
       read: (path) => readFile(join(consumer, "node_modules", "millrace", path), "utf8"),
       write: (files) => writeAll(consumer, files),
+      link: (name) =>
+        symlink(join(projectRoot, "node_modules", name), join(consumer, "node_modules", name), "junction"),
       run: (program, args, timeoutMs = 15_000) => run(program, args, consumer, timeoutMs),
       remove,
     };

@@ -4,6 +4,7 @@ import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseSource, walk } from "../tidy/sources.js";
+import { letGo, sdkAfterInstrument, sdkAfterTasks, toCommonJs, withoutSdk } from "./otel-programs.js";
 import { type Packed, packAndInstall, projectRoot } from "./pack.js";
 
 const program = (name: string) => join(projectRoot, "node_modules", ".bin", name);
@@ -126,6 +127,75 @@ describe("a program that installed the package", () => {
     const ran = await packed.run(program("tsc"), ["-p", "."], 100_000);
     expect(ran.code, ran.stdout).toBe(0);
   }, 120_000);
+});
+
+describe("millrace/otel, installed", () => {
+  /** Runs it as ESM and as CommonJS: how each ended. */
+  async function runBothWays(text: string, ...flags: readonly string[]) {
+    await packed.write({ "otel.mjs": text, "otel.cjs": toCommonJs(text) });
+    const run = (name: string) => packed.run(process.execPath, [...flags, name]);
+    return await Promise.all([run("otel.mjs"), run("otel.cjs")]);
+  }
+
+  const printed = (stdout: string) => Array(2).fill({ code: 0, stdout, stderr: "" });
+
+  test("loads without its peer, and says how to install it when it is used", async () => {
+    const ran = await runBothWays(`
+      import { TaskManager } from "millrace";
+      import { instrument } from "millrace/otel";
+      const tasks = new TaskManager();
+      try {
+        instrument(tasks);
+      } catch (error) {
+        console.log(error.message, error.cause.code);
+      }
+      tasks.execute(() => 1).then((value) => console.log("ran", value));`);
+    const message = "millrace/otel needs @opentelemetry/api: npm install @opentelemetry/api MODULE_NOT_FOUND";
+    expect(ran).toEqual(printed(`${message}\nran 1\n`));
+  });
+
+  describe("with OpenTelemetry", () => {
+    beforeAll(() => packed.link("@opentelemetry"));
+
+    test("has metrics where the SDK starts after instrument was called", async () => {
+      expect(await runBothWays(sdkAfterInstrument)).toEqual(printed("1 1\n"));
+    });
+
+    test("has metrics where the SDK starts after tasks have run, which are counted too", async () => {
+      expect(await runBothWays(sdkAfterTasks)).toEqual(printed("true true\n"));
+    });
+
+    test("keeps no process alive where no SDK comes", async () => {
+      expect(await runBothWays(withoutSdk)).toEqual(printed("ran 1\n"));
+    });
+
+    test("holds no manager that has stopped, or is watched no more", async () => {
+      expect(await runBothWays(letGo, "--expose-gc")).toEqual(printed("true true true\n"));
+    });
+
+    test("finds its types, from ESM and from CommonJS", async () => {
+      const use = `
+        import { MeterProvider } from "@opentelemetry/sdk-metrics";
+        import { TaskManager } from "millrace";
+        import { instrument, type InstrumentOptions } from "millrace/otel";
+        const options: InstrumentOptions = { meterProvider: new MeterProvider(), name: "mail" };
+        export const watching: Disposable = instrument(new TaskManager(), options);
+        // @ts-expect-error it is a manager that is instrumented
+        instrument({});`;
+      const compilerOptions = { module: "nodenext", target: "es2022", strict: true, noEmit: true };
+      const lib = ["es2023", "esnext.disposable", "dom"];
+      await packed.write({
+        "tsconfig.json": JSON.stringify({
+          compilerOptions: { ...compilerOptions, lib },
+          files: ["otel.mts", "otel.cts"],
+        }),
+        "otel.mts": use,
+        "otel.cts": use,
+      });
+      const ran = await packed.run(program("tsc"), ["-p", "."], 100_000);
+      expect(ran.code, ran.stdout).toBe(0);
+    }, 120_000);
+  });
 });
 
 test("the check of awaiting tells top-level awaits from others", () => {

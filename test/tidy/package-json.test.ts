@@ -41,6 +41,21 @@ describe("package.json", () => {
     expect(imported.filter((each) => !declared.has(each))).toEqual([]);
   });
 
+  test("forces no peer on anybody: each is optional, and no entry point imports it", () => {
+    const { peerDependencies = {}, peerDependenciesMeta = {}, dependencies = {} } = readManifest();
+    const peers = Object.keys(peerDependencies);
+    expect(peers).toContain("@opentelemetry/api");
+    expect(peers.filter((each) => peerDependenciesMeta[each]?.optional !== true)).toEqual([]);
+    expect(peers.filter((each) => each in dependencies)).toEqual([]);
+    const loaded = sources("src").flatMap((source) =>
+      importsOf(source).filter(
+        ({ typeOnly, specifier }) => !typeOnly && peers.includes(packageOf(specifier)),
+      ),
+    );
+    // By `require`, in a function that says how to install it.
+    expect(loaded.map(({ specifier }) => specifier)).toEqual(["@opentelemetry/api"]);
+  });
+
   test("runs nothing on the machine that installs it", () => {
     const { scripts } = readManifest();
     const onInstall = [

@@ -1,8 +1,12 @@
 import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
+import type { Clock } from "../../ports/clock.js";
 import type { MetricDefinition, Observe } from "./metric.js";
 
 /** How often the loop is looked at, in milliseconds. */
 const RESOLUTION_MS = 10;
+
+/** A window is over at the first collection after so long. */
+const WINDOW_MS = 10_000;
 
 /** By the percentile of Node's histogram. */
 const QUANTILES = [
@@ -12,33 +16,46 @@ const QUANTILES = [
 ] as const;
 
 /**
- * How much later than meant the event loop came to its timers, since the last collection. It is read by one
- * collector: each one more sees only what came since any of them.
+ * How much later than meant the event loop came to its timers: the worse of the present window and the one
+ * before. Whoever collects does not begin a new window by it, so that several who do see the same: two of a
+ * pair of Prometheus servers, say, of which the second would else see a few milliseconds.
  */
 export class EventLoopDelay implements Disposable {
   static readonly definition: MetricDefinition = {
     name: "event_loop_delay_seconds",
     kind: "gauge",
     unit: "s",
-    description: "Delay of the event loop since the last collection, by quantile: 0.5, 0.99, 1",
+    description: "Delay of the event loop in the last 10 s or more, by quantile: 0.5, 0.99, 1",
     attributes: ["quantile"],
   };
+  readonly #clock: Clock;
   readonly #histogram: IntervalHistogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  #windowAt: number;
+  #before: readonly number[] = [];
 
-  constructor() {
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#windowAt = clock.now();
     this.#histogram.enable();
   }
 
   read(observe: Observe): void {
-    if (this.#histogram.count === 0) return;
-    for (const [percentile, quantile] of QUANTILES) {
-      const delayMs = this.#histogram.percentile(percentile) / 1e6 - RESOLUTION_MS;
-      observe(Math.max(0, delayMs) / 1_000, { quantile });
-    }
+    const delays = QUANTILES.map(([percentile]) => this.#delayMs(percentile));
+    for (const [index, [, quantile]] of QUANTILES.entries())
+      observe(Math.max(delays[index] ?? 0, this.#before[index] ?? 0) / 1_000, { quantile });
+    const now = this.#clock.now();
+    if (now - this.#windowAt < WINDOW_MS) return;
+    this.#windowAt = now;
+    this.#before = delays;
     this.#histogram.reset();
   }
 
   [Symbol.dispose](): void {
     this.#histogram.disable();
+  }
+
+  #delayMs(percentile: number): number {
+    if (this.#histogram.count === 0) return 0;
+    return Math.max(0, this.#histogram.percentile(percentile) / 1e6 - RESOLUTION_MS);
   }
 }

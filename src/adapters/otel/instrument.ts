@@ -1,5 +1,6 @@
 import { type Instrumentable, instrumentation } from "../../ports/instrumentation.js";
 import { readOptions } from "../../task/checks.js";
+import { Guard } from "./guard.js";
 import { INSTRUMENT_CHECKS, type InstrumentOptions } from "./instrument-options.js";
 import { LateMeter } from "./late-meter.js";
 import { MetricsReporter } from "./metrics-reporter.js";
@@ -11,24 +12,29 @@ import { TaskTracer } from "./task-tracer.js";
  * It may be called before the SDK has started. Until there is one, it costs tasks nothing; counters count
  * from the making of the manager all the same, while histograms and spans begin with the SDK.
  *
- * Instrument a manager once. Dispose of what it returns to end that.
+ * Instrument a manager once, and give each a `name` where a process has several. Dispose of what it returns
+ * to end that: a meter provider holds the manager until then, also a stopped one.
  * @throws {OptionError} @throws {Error} when `@opentelemetry/api` is not installed
  */
 export function instrument(tasks: Instrumentable, options?: InstrumentOptions): Disposable {
   const read = readOptions<InstrumentOptions>("", options, INSTRUMENT_CHECKS);
   const api = loadOtelApi();
   const point = tasks[instrumentation]();
-  const reporter = new MetricsReporter(point, read);
+  const guard = new Guard(point);
+  const reporter = new MetricsReporter(point, guard, read);
   const meter = new LateMeter(
     {
-      ...{ api, clock: point.clock, provider: read.meterProvider },
-      wanted: () => point.read().stats.phase !== "stopped",
+      ...{ api, guard, clock: point.clock, provider: read.meterProvider },
+      wanted: () => point.phase !== "stopped",
     },
     (found) => reporter.report(found),
   );
+  // A short program comes to its end before a timer has looked; what it has counted is there to be read.
+  const stopping = point.listen(() => meter.look(), ["stopping"]);
   const tracer = new TaskTracer(api, point, read);
   return {
     [Symbol.dispose]: () => {
+      stopping[Symbol.dispose]();
       meter[Symbol.dispose]();
       reporter[Symbol.dispose]();
       tracer[Symbol.dispose]();

@@ -6,7 +6,7 @@ export const FUNCTION = "(function)";
 
 /** What one metric means. A table of the README is compared with these. */
 export interface MetricDefinition {
-  /** As in a scrape by Prometheus. */
+  /** As in a scrape by Prometheus, where dots are underscores. */
   readonly name: string;
   readonly kind: "counter" | "gauge" | "histogram";
   /** UCUM. */
@@ -40,6 +40,3 @@ export interface ObservedMetric extends MetricDefinition {
   readonly kind: "counter" | "gauge";
   readonly read: (readings: Readings, observe: Observe) => void;
 }
-
-/** Durations in seconds: the bounds of the OpenTelemetry messaging conventions. */
-export const SECONDS_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];

@@ -1,6 +1,7 @@
 import type { Attributes, BatchObservableResult, Meter, Observable } from "@opentelemetry/api";
 import type { InstrumentationPoint } from "../../ports/instrumentation.js";
 import { EventLoopDelay } from "./event-loop-delay.js";
+import type { Guard } from "./guard.js";
 import type { InstrumentOptions } from "./instrument-options.js";
 import type { MetricDefinition, Observe, ObservedMetric } from "./metric.js";
 import { PROCESS_DURATION, ProcessDuration } from "./process-duration.js";
@@ -17,55 +18,72 @@ export const METRICS: readonly MetricDefinition[] = [
   ...[LATENCY, WAIT, PROCESS_DURATION],
 ];
 
-/** Reports metrics to the meter that it is given, and nothing before. */
+/** Says the values of one metric at a collection. */
+interface Source {
+  readonly instrument: Observable;
+  readonly read: ObservedMetric["read"];
+}
+
+/**
+ * Reports metrics to the meter that it is given, and nothing before. A metric that cannot be made, or not be
+ * read, leaves the others as they are.
+ */
 export class MetricsReporter implements Disposable {
   readonly #point: InstrumentationPoint;
+  readonly #guard: Guard;
   readonly #options: InstrumentOptions;
   readonly #common: Attributes;
   readonly #ends: Disposable[] = [];
 
-  constructor(point: InstrumentationPoint, options: InstrumentOptions) {
+  constructor(point: InstrumentationPoint, guard: Guard, options: InstrumentOptions) {
     this.#point = point;
+    this.#guard = guard;
     this.#options = options;
     this.#common = options.name === undefined ? {} : { manager: options.name };
   }
 
   report(meter: Meter): void {
-    this.#ends.push(new TaskHistograms(this.#point, meter, this.#common));
+    this.#ends.push(new TaskHistograms(this.#point, this.#guard, meter, this.#common));
     if (this.#options.processDuration === true)
-      this.#ends.push(new ProcessDuration(this.#point, meter, this.#common));
-    this.#observe(meter);
+      this.#ends.push(new ProcessDuration(this.#point, this.#guard, meter, this.#common));
+    const delay = new EventLoopDelay(this.#point.clock);
+    this.#ends.push(delay);
+    this.#observe(meter, [
+      ...OBSERVED,
+      { ...EventLoopDelay.definition, kind: "gauge", read: (_, observe) => delay.read(observe) },
+    ]);
   }
 
   [Symbol.dispose](): void {
-    for (const end of this.#ends.splice(0)) end[Symbol.dispose]();
+    for (const end of this.#ends.splice(0)) this.#guard.call(() => end[Symbol.dispose]());
   }
 
   /** One reading of the manager for all that is observed at a collection. */
-  #observe(meter: Meter): void {
-    const delay = new EventLoopDelay();
-    const instruments = OBSERVED.map((metric) => ({ metric, instrument: createInstrument(meter, metric) }));
-    const loop = createInstrument(meter, EventLoopDelay.definition);
-    const collect = (result: BatchObservableResult) => {
-      const readings = this.#point.read();
-      for (const { metric, instrument } of instruments)
-        metric.read(readings, this.#observerOf(result, instrument));
-      delay.read(this.#observerOf(result, loop));
-    };
-    const all = [loop, ...instruments.map(({ instrument }) => instrument)];
-    meter.addBatchObservableCallback(collect, all);
-    this.#ends.push(delay, {
-      [Symbol.dispose]: () => meter.removeBatchObservableCallback(collect, all),
+  #observe(meter: Meter, metrics: readonly ObservedMetric[]): void {
+    const sources = metrics.flatMap((metric): Source[] => {
+      const instrument = this.#guard.call(() => createObservable(meter, metric));
+      return instrument === undefined ? [] : [{ instrument, read: metric.read }];
+    });
+    const collect = (result: BatchObservableResult) => this.#guard.call(() => this.#collect(sources, result));
+    const instruments = sources.map(({ instrument }) => instrument);
+    this.#guard.call(() => meter.addBatchObservableCallback(collect, instruments));
+    this.#ends.push({
+      [Symbol.dispose]: () => meter.removeBatchObservableCallback(collect, instruments),
     });
   }
 
-  #observerOf(result: BatchObservableResult, instrument: Observable): Observe {
+  #collect(sources: readonly Source[], result: BatchObservableResult): void {
+    const readings = this.#point.read();
     const common = this.#common;
-    return (value, attributes) => result.observe(instrument, value, { ...common, ...attributes });
+    for (const { instrument, read } of sources) {
+      const observe: Observe = (value, attributes) =>
+        this.#guard.settled(result.observe(instrument, value, { ...common, ...attributes }));
+      this.#guard.call(() => read(readings, observe));
+    }
   }
 }
 
-function createInstrument(meter: Meter, { name, kind, unit, description }: MetricDefinition): Observable {
+function createObservable(meter: Meter, { name, kind, unit, description }: MetricDefinition): Observable {
   const options = { unit, description };
   return kind === "counter"
     ? meter.createObservableCounter(name, options)

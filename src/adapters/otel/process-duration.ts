@@ -3,6 +3,7 @@ import type { InstrumentationPoint } from "../../ports/instrumentation.js";
 import { toErrorType } from "../../task/error-type.js";
 import type { TaskEvent } from "../../task/task-event.js";
 import type { TaskSnapshot } from "../../task/task-snapshot.js";
+import type { Guard } from "./guard.js";
 import type { MetricDefinition } from "./metric.js";
 import { createHistogram } from "./task-histograms.js";
 
@@ -14,19 +15,24 @@ export const PROCESS_DURATION: MetricDefinition = {
   attributes: ["messaging.system", "messaging.operation.name", "messaging.destination.name", "error.type"],
 };
 
+/** Upper bounds in seconds, as the conventions have them. */
+const BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+
 /** The histogram of the messaging conventions, which counts each attempt. */
 export class ProcessDuration implements Disposable {
   readonly #point: InstrumentationPoint;
-  readonly #histogram: Histogram;
+  readonly #guard: Guard;
+  readonly #histogram: Histogram | undefined;
   readonly #common: Attributes;
   /** Ids of tasks that run: one that ends while it waits has had its last attempt recorded. */
   readonly #running = new Set<string>();
   readonly #listening: Disposable;
 
-  constructor(point: InstrumentationPoint, meter: Meter, common: Attributes) {
+  constructor(point: InstrumentationPoint, guard: Guard, meter: Meter, common: Attributes) {
     this.#point = point;
+    this.#guard = guard;
     this.#common = { ...common, "messaging.system": "millrace", "messaging.operation.name": "process" };
-    this.#histogram = createHistogram(meter, PROCESS_DURATION);
+    this.#histogram = guard.call(() => createHistogram(meter, PROCESS_DURATION, BOUNDS));
     const types = ["started", "retried", "rescheduled", "finished"] as const;
     this.#listening = point.listen((event) => this.#follow(event), types);
   }
@@ -44,10 +50,11 @@ export class ProcessDuration implements Disposable {
 
   #record({ id, queue, handler, runMs }: TaskSnapshot, error: Error | undefined): void {
     if (!this.#running.delete(id) || runMs === undefined) return;
-    this.#histogram.record(runMs / 1_000, {
+    const attributes = {
       ...this.#common,
       "messaging.destination.name": this.#point.tallyOf(queue, handler).queue,
       ...(error === undefined ? undefined : { "error.type": toErrorType(error) }),
-    });
+    };
+    this.#guard.settled(this.#histogram?.record(runMs / 1_000, attributes));
   }
 }

@@ -36,15 +36,11 @@ export const STATE_METRICS: readonly ObservedMetric[] = [
     lane.concurrency === 0 ? 0 : 1 - lane.free / lane.concurrency,
   ),
   byLane("attempts_abandoned", "{attempt}", "Abandoned attempts that still go on", (lane) => lane.abandoned),
-  gauge("limiter_permits", "{permit}", "Permits of the shared limit, where there is one", [], {
-    read: ({ stats: { limiter } }, observe) => {
-      if (Number.isFinite(limiter.tasksPerSecond)) observe(limiter.available);
-    },
+  gauge("limiter_permits", "{permit}", "Permits of the shared limit; 0 where there is none", [], {
+    read: ({ stats }, observe) => observe(orZero(stats.limiter.available)),
   }),
-  gauge("limiter_rate", "{permit}/s", "Permits a second of the shared limit, where there is one", [], {
-    read: ({ stats: { limiter } }, observe) => {
-      if (Number.isFinite(limiter.tasksPerSecond)) observe(limiter.tasksPerSecond);
-    },
+  gauge("limiter_rate", "{permit}/s", "Permits a second of the shared limit; 0 where there is none", [], {
+    read: ({ stats }, observe) => observe(orZero(stats.limiter.tasksPerSecond)),
   }),
   {
     ...{ name: "limiter_wait_seconds_total", kind: "counter", unit: "s", attributes: [] },
@@ -53,6 +49,12 @@ export const STATE_METRICS: readonly ObservedMetric[] = [
   },
   gauge("manager_phase", "1", "1 for the phase of the manager, 0 for the others; paused is one", ["phase"], {
     read: observePhase,
+  }),
+  gauge("queues_paused", "{queue}", "Queues that are paused by themselves", [], {
+    read: ({ stats }, observe) => observe(Object.values(stats.queues).filter(({ paused }) => paused).length),
+  }),
+  gauge("idempotency_keys", "{key}", "Idempotency keys that are held", [], {
+    read: ({ stats }, observe) => observe(stats.idempotency.keys),
   }),
   gauge("subscriptions", "{subscription}", "Open subscriptions", [], {
     read: ({ stats }, observe) => observe(stats.subscriptions.length),
@@ -80,6 +82,9 @@ export const STATE_METRICS: readonly ObservedMetric[] = [
       for (const { subscription, dropped } of drops) observe(dropped, { subscription });
     },
   },
+  gauge("hook_calls_waiting", "{call}", "Hook calls that are still to be made", [], {
+    read: ({ stats }, observe) => observe(stats.waitingHookCalls),
+  }),
   countOf(
     "observer_errors_total",
     "{error}",
@@ -138,6 +143,11 @@ function countOf(
 ): ObservedMetric {
   const read = (readings: Readings, observe: Observe) => observe(count(readings));
   return { name, unit, description, attributes: [], kind: "counter", read };
+}
+
+/** Infinity is no number in the JSON of OTLP. */
+function orZero(value: number): number {
+  return Number.isFinite(value) ? value : 0;
 }
 
 const PHASES = ["ready", "running", "paused", "draining", "aborting", "stopped"] as const;

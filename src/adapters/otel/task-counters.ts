@@ -5,7 +5,7 @@ import { type AttributeKey, FUNCTION, type ObservedMetric } from "./metric.js";
 /** Counts of tasks by queue and handler. */
 export const TASK_COUNTERS: readonly ObservedMetric[] = [
   counter("tasks_scheduled_total", "Tasks accepted", ({ enqueued }) => enqueued),
-  counter("tasks_started_total", "Attempts started", ({ started }) => started),
+  counter("tasks_started_total", "Attempts started", ({ started }) => started, "{attempt}"),
   counter("tasks_completed_total", "Tasks completed", ({ completed }) => completed),
   counterByReason(
     "tasks_failed_total",
@@ -20,20 +20,28 @@ export const TASK_COUNTERS: readonly ObservedMetric[] = [
   counter(
     "tasks_retried_total",
     "Attempts that failed and were followed by another",
-    (tally) => tally.retried,
+    ({ retried }) => retried,
+    "{attempt}",
   ),
   counter(
     "tasks_rescheduled_total",
     "Attempts whose handler asked to run again later",
     ({ rescheduled }) => rescheduled,
+    "{attempt}",
   ),
-  counter("tasks_timed_out_total", "Attempts that ran into their timeout", ({ timedOut }) => timedOut),
+  counter(
+    "tasks_timed_out_total",
+    "Attempts that ran into their timeout",
+    ({ timedOut }) => timedOut,
+    "{attempt}",
+  ),
   counter("tasks_dropped_total", "Tasks dropped to make room for others", ({ dropped }) => dropped),
   counter("tasks_refused_total", "Tasks refused for want of room", ({ refused }) => refused),
   counter(
     "tasks_abandoned_total",
     "Attempts given up while their handler went on",
     ({ abandoned }) => abandoned,
+    "{attempt}",
   ),
   counter(
     "tasks_interrupted_total",
@@ -42,9 +50,15 @@ export const TASK_COUNTERS: readonly ObservedMetric[] = [
   ),
 ];
 
-function counter(name: string, description: string, count: (tally: GroupTally) => number): ObservedMetric {
+function counter(
+  name: string,
+  description: string,
+  count: (tally: GroupTally) => number,
+  unit = "{task}",
+): ObservedMetric {
   return {
     ...about(name, description, []),
+    unit,
     read: ({ tallies }, observe) => {
       for (const tally of tallies) observe(count(tally), toAttributes(tally));
     },

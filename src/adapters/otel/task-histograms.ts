@@ -1,10 +1,12 @@
 import type { Attributes, Histogram, Meter } from "@opentelemetry/api";
 import type { InstrumentationPoint } from "../../ports/instrumentation.js";
+import type { FinishedEvent } from "../../task/finished-event.js";
 import type { GroupTally } from "../../task/group-tally.js";
 import type { TerminalState } from "../../task/states.js";
 import type { TaskEvent } from "../../task/task-event.js";
 import type { TaskSnapshot } from "../../task/task-snapshot.js";
-import { FUNCTION, type MetricDefinition, SECONDS_BOUNDS } from "./metric.js";
+import type { Guard } from "./guard.js";
+import { FUNCTION, type MetricDefinition } from "./metric.js";
 
 export const LATENCY: MetricDefinition = {
   name: "task_latency_seconds",
@@ -22,6 +24,15 @@ export const WAIT: MetricDefinition = {
   attributes: ["queue", "handler"],
 };
 
+/**
+ * Upper bounds in seconds: those of the OpenTelemetry messaging conventions, with some below for tasks that
+ * hardly take time and some above, up to the default `timeoutMs`, for queues that are behind.
+ */
+const BOUNDS = [
+  ...[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75],
+  ...[1, 2.5, 5, 7.5, 10, 30, 60, 120, 300],
+];
+
 /** Attribute sets of one group of tasks, made once: what is recorded for each task must be cheap. */
 interface GroupAttributes {
   readonly wait: Attributes;
@@ -31,18 +42,20 @@ interface GroupAttributes {
 /** Two records a task: how long it waited, and how long it ran. */
 export class TaskHistograms implements Disposable {
   readonly #point: InstrumentationPoint;
-  readonly #wait: Histogram;
-  readonly #latency: Histogram;
+  readonly #guard: Guard;
+  readonly #wait: Histogram | undefined;
+  readonly #latency: Histogram | undefined;
   readonly #common: Attributes;
   readonly #attributes = new Map<GroupTally, GroupAttributes>();
   readonly #listening: Disposable;
 
   /** @param common attributes that all records have */
-  constructor(point: InstrumentationPoint, meter: Meter, common: Attributes) {
+  constructor(point: InstrumentationPoint, guard: Guard, meter: Meter, common: Attributes) {
     this.#point = point;
+    this.#guard = guard;
     this.#common = common;
-    this.#wait = createHistogram(meter, WAIT);
-    this.#latency = createHistogram(meter, LATENCY);
+    this.#wait = guard.call(() => createHistogram(meter, WAIT, BOUNDS));
+    this.#latency = guard.call(() => createHistogram(meter, LATENCY, BOUNDS));
     this.#listening = point.listen((event) => this.#record(event), ["started", "finished"]);
   }
 
@@ -52,20 +65,21 @@ export class TaskHistograms implements Disposable {
 
   #record(event: TaskEvent): void {
     if (event.type === "started") this.#recordWait(event.task);
-    else if (event.type === "finished") this.#recordLatency(event.task);
+    else if (event.type === "finished") this.#recordLatency(event);
   }
 
   #recordWait(task: TaskSnapshot): void {
-    this.#wait.record((task.waitMs ?? 0) / 1_000, this.#attributesOf(task).wait);
+    const { wait } = this.#attributesOf(this.#point.tallyOf(task.queue, task.handler));
+    this.#guard.settled(this.#wait?.record((task.waitMs ?? 0) / 1_000, wait));
   }
 
-  #recordLatency(task: TaskSnapshot): void {
-    if (task.runMs === undefined) return; // it was never started
-    this.#latency.record(task.runMs / 1_000, this.#attributesOf(task).latency[task.state as TerminalState]);
+  #recordLatency({ runMs, state, tally }: FinishedEvent): void {
+    if (runMs === undefined) return; // it was never started
+    const { latency } = this.#attributesOf(tally);
+    this.#guard.settled(this.#latency?.record(runMs / 1_000, latency[state]));
   }
 
-  #attributesOf({ queue, handler }: TaskSnapshot): GroupAttributes {
-    const tally = this.#point.tallyOf(queue, handler);
+  #attributesOf(tally: GroupTally): GroupAttributes {
     let attributes = this.#attributes.get(tally);
     if (attributes === undefined) {
       const wait = { ...this.#common, queue: tally.queue, handler: tally.handler ?? FUNCTION };
@@ -78,9 +92,11 @@ export class TaskHistograms implements Disposable {
   }
 }
 
-export function createHistogram(meter: Meter, { name, unit, description }: MetricDefinition): Histogram {
-  return meter.createHistogram(name, {
-    ...{ unit, description },
-    advice: { explicitBucketBoundaries: [...SECONDS_BOUNDS] },
-  });
+export function createHistogram(
+  meter: Meter,
+  { name, unit, description }: MetricDefinition,
+  bounds: readonly number[],
+): Histogram {
+  const advice = { explicitBucketBoundaries: [...bounds] };
+  return meter.createHistogram(name, { unit, description, advice });
 }

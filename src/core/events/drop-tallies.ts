@@ -8,17 +8,17 @@ const OTHER = "_OTHER";
 
 /** What subscriptions have dropped, by name. It outlives them, so that no number ever goes back. */
 export class DropTallies {
-  readonly #byName = new Map<string, DropTally>();
+  readonly #other: DropTally = { subscription: OTHER, dropped: 0 };
+  readonly #byName = new Map([[OTHER, this.#other]]);
 
   /** @param given what the subscription was named, if it was */
   of(given: string | undefined): DropTally {
-    const isApart = given !== undefined && (this.#byName.has(given) || this.#byName.size < MAX_NAMES);
-    const subscription = isApart ? given : OTHER;
-    let tally = this.#byName.get(subscription);
-    if (tally === undefined) {
-      tally = { subscription, dropped: 0 };
-      this.#byName.set(subscription, tally);
-    }
+    if (given === undefined) return this.#other;
+    const known = this.#byName.get(given);
+    if (known !== undefined) return known;
+    if (this.#byName.size > MAX_NAMES) return this.#other;
+    const tally = { subscription: given, dropped: 0 };
+    this.#byName.set(given, tally);
     return tally;
   }
 

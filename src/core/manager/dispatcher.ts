@@ -94,7 +94,8 @@ export class Dispatcher implements Alarm {
     if (this.#dispatching) return; // the loop below goes on and sees what has become possible
     this.#dispatching = true;
     try {
-      while (this.#mayStart() && this.#startNext()) {}
+      while (!this.#yielded && !this.#isHeldBack() && this.#startNext()) {}
+      if (this.#isHeldBack()) this.#endLimited();
     } finally {
       this.#dispatching = false;
     }
@@ -111,9 +112,10 @@ export class Dispatcher implements Alarm {
     this.wake();
   }
 
-  #mayStart(): boolean {
+  /** Whether something keeps all tasks from their start, whatever permits there are. */
+  #isHeldBack(): boolean {
     const { lifecycle, results } = this.#parts;
-    return !this.#yielded && !this.#paused && lifecycle.starting && !results.blocking;
+    return this.#paused || !lifecycle.starting || results.blocking;
   }
 
   /** One start, or one task that turned out not to be startable; false when nothing more can be done now. */

@@ -2,11 +2,14 @@ import type { InstrumentationPoint } from "../../ports/instrumentation.js";
 import type { Core } from "./core.js";
 import { toReadings } from "./readings.js";
 
-/** What is offered to those who watch a manager from outside the core. */
+/** What the parts of a manager offer to whoever watches it from outside the core. */
 export function toInstrumentationPoint(core: Core): InstrumentationPoint {
-  const { carriers, clock, journal, mishaps, observerErrors, tallies } = core;
+  const { carriers, clock, journal, lifecycle, mishaps, observerErrors, tallies } = core;
   return {
     clock,
+    get phase() {
+      return lifecycle.phase;
+    },
     listen: (listener, types) => journal.events.subscribe(listener, types),
     listenToMishaps: (listener) => mishaps.listen(listener),
     attach: (carrier) => carriers.attach(carrier),

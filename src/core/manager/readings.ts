@@ -1,4 +1,5 @@
 import type { GroupReading, Readings } from "../../ports/instrumentation.js";
+import type { GroupTally } from "../../task/group-tally.js";
 import type { QueueGroup } from "../queue/task-queue.js";
 import type { Core } from "./core.js";
 import { toHealth, toStats } from "./stats.js";
@@ -15,22 +16,25 @@ export function toReadings(core: Core): Readings {
   };
 }
 
-/** Groups are forgotten with their queues, so that one that is not here has nothing. */
+/**
+ * One for each tally, also where nothing waits or runs: what a reader of gauges is not told of keeps its last
+ * value there.
+ */
 function readGroups({ lane, queues, runner, tallies }: Core): readonly GroupReading[] {
-  const readings = new Map<string, { -readonly [K in keyof GroupReading]: GroupReading[K] }>();
-  const readingOf = (queue: string, handler: string | undefined) => {
-    const tally = tallies.of(queue, handler);
-    const key = `${tally.queue}\n${handler ?? ""}`;
-    let reading = readings.get(key);
+  const readings = new Map<GroupTally, { -readonly [K in keyof GroupReading]: GroupReading[K] }>();
+  const readingOf = (tally: GroupTally) => {
+    let reading = readings.get(tally);
     if (reading === undefined) {
-      reading = { queue: tally.queue, handler, lane: lane.executor.lane, queued: 0, running: 0 };
-      readings.set(key, reading);
+      const { queue, handler } = tally;
+      reading = { queue, handler, lane: lane.executor.lane, queued: 0, running: 0 };
+      readings.set(tally, reading);
     }
     return reading;
   };
+  for (const tally of tallies) readingOf(tally);
   for (const queue of queues.queues())
     for (const { handler, size } of queue.groups as readonly QueueGroup[])
-      readingOf(queue.name, handler?.name).queued += size;
-  for (const { task } of runner.attempts()) readingOf(task.queue, task.handler).running++;
+      readingOf(tallies.of(queue.name, handler?.name)).queued += size;
+  for (const { task } of runner.attempts()) readingOf(task.tally).running++;
   return [...readings.values()];
 }

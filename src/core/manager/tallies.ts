@@ -1,7 +1,13 @@
 import { GroupTally, OTHER_QUEUES, sumTallies, type TaskTally } from "../../task/group-tally.js";
 
-/** Queues that no option names and that have tallies of their own, at most. */
+/** Queues that no option names and that are told apart, at most. */
 const MAX_UNNAMED_QUEUES = 100;
+
+/**
+ * Groups, at most, beside one `_OTHER` for each handler. OpenTelemetry keeps 2,000 series of a metric and
+ * adds up wrongly what comes beyond, and each group has three reasons to fail.
+ */
+const MAX_GROUPS = 600;
 
 /**
  * What has happened to all tasks, by queue and handler. Names of queues may come from data: only those that
@@ -11,6 +17,8 @@ export class Tallies {
   readonly #named: ReadonlySet<string>;
   readonly #unnamed = new Set<string>();
   readonly #byHandler = new Map<string | undefined, Map<string, GroupTally>>();
+  /** Groups that are told apart. */
+  #groups = 0;
 
   /** @param named queues that the options name */
   constructor(named: Iterable<string>) {
@@ -24,11 +32,15 @@ export class Tallies {
       byQueue = new Map();
       this.#byHandler.set(handler, byQueue);
     }
-    const name = this.#isToldApart(queue) ? queue : OTHER_QUEUES;
+    const known = byQueue.get(queue);
+    if (known !== undefined) return known;
+    const isApart = this.#isToldApart(queue);
+    const name = isApart ? queue : OTHER_QUEUES;
     let tally = byQueue.get(name);
     if (tally === undefined) {
       tally = new GroupTally(name, handler);
       byQueue.set(name, tally);
+      if (isApart) this.#groups++;
     }
     return tally;
   }
@@ -42,6 +54,7 @@ export class Tallies {
   }
 
   #isToldApart(queue: string): boolean {
+    if (this.#groups >= MAX_GROUPS) return false;
     if (this.#named.has(queue) || this.#unnamed.has(queue)) return true;
     if (this.#unnamed.size >= MAX_UNNAMED_QUEUES) return false;
     this.#unnamed.add(queue);

@@ -31,8 +31,8 @@ export interface TaskRequest {
 /** What is the same for all tasks of one handler that say nothing themselves; of a plain function too. */
 interface Kind {
   readonly definition: HandlerDefinition | undefined;
-  /** By the queues that the manager's options name. */
-  readonly profiles: ReadonlyMap<string, TaskProfile>;
+  /** By the queues that the options name, as far as it was wanted there. */
+  readonly profiles: Map<string, TaskProfile>;
   readonly plain: TaskPlan;
 }
 
@@ -113,10 +113,7 @@ export class TaskPlanner {
   }
 
   #kind(definition: HandlerDefinition | undefined): Kind {
-    const { defaultQueue, queueSettings } = this.#options;
-    const queues = new Set([...queueSettings.keys(), definition?.queue ?? defaultQueue]);
-    const profiles = new Map([...queues].map((queue) => [queue, this.#profile(queue, definition)]));
-    const kind = { definition, profiles };
+    const kind = { definition, profiles: new Map<string, TaskProfile>() };
     const { cost, ttlMs } = definition ?? {};
     const options = (cost ?? ttlMs) === undefined ? undefined : Object.freeze(withDefaults({}, definition));
     return { ...kind, plain: { ...this.#complete({}, kind), options } };
@@ -125,7 +122,7 @@ export class TaskPlanner {
   #complete(given: CheckedTaskOptions, { definition, profiles }: Omit<Kind, "plain">): TaskPlan {
     const options = definition === undefined ? given : withDefaults(given, definition);
     const queue = options.queue ?? definition?.queue ?? this.#options.defaultQueue;
-    const profile = profiles.get(queue) ?? this.#profile(queue, definition);
+    const profile = profiles.get(queue) ?? this.#profile(queue, definition, profiles);
     const settings = resolveSettings(profile.settings, options);
     return {
       profile: settings === profile.settings ? profile : { ...profile, settings },
@@ -138,12 +135,20 @@ export class TaskPlanner {
   }
 
   /** What the tasks of a handler in one queue share, or plain functions in one queue. */
-  #profile(queue: string, definition: HandlerDefinition | undefined): TaskProfile {
-    const { queueSettings, settings: general } = this.#options;
+  #profile(
+    queue: string,
+    definition: HandlerDefinition | undefined,
+    profiles: Map<string, TaskProfile>,
+  ): TaskProfile {
+    const { defaultQueue, queueSettings, settings: general } = this.#options;
     const byQueue = queueSettings.get(queue) ?? general;
     const settings = resolveSettings(byQueue, definition?.settings ?? {});
     const handler = definition?.name;
-    return { idPrefix: this.#idPrefix, queue, handler, settings, tally: this.#tallies.of(queue, handler) };
+    const tally = this.#tallies.of(queue, handler);
+    const profile = { idPrefix: this.#idPrefix, queue, handler, settings, tally };
+    const isOwn = queue === (definition?.queue ?? defaultQueue);
+    if (isOwn || queueSettings.has(queue)) profiles.set(queue, profile); // others may come from data
+    return profile;
   }
 
   /** A task that costs more than a limit can ever save up would wait for ever. */

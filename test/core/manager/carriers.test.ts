@@ -170,4 +170,35 @@ describe("Carriers", () => {
     const bound = storage.run("mine", () => carriers.bind(() => storage.getStore()));
     expect(storage.run("other", bound)).toBe("mine");
   });
+
+  it("pass over one that is not active, at the capture and at the attempt", () => {
+    const notes: string[] = [];
+    const sleeper = { ...recording("sleeper", notes), active: false };
+    const carriers = new Carriers(new AsyncContext(), new ObserverErrors());
+    carriers.attach(sleeper);
+    expect(carriers.attached).toBe(false);
+    const asleep = carriers.capture(task, true);
+    expect(carriers.run(asleep, task, () => done)).toBe(done);
+    expect(notes).toEqual([]);
+
+    sleeper.active = true;
+    expect(carriers.attached).toBe(true);
+    expect(carriers.run(asleep, task, () => done)).toBe(done);
+    expect(notes).toEqual(["sleeper begins with undefined", "sleeper ends"]);
+    expect(carriers.capture(task, true)?.headers).toEqual({ sleeper: "yes" });
+  });
+
+  it("run those that are active beside one that is not", () => {
+    const notes: string[] = [];
+    const sleeper = { ...recording("sleeper", notes), active: true };
+    const carriers = new Carriers(new AsyncContext(), new ObserverErrors());
+    carriers.attach(sleeper);
+    carriers.attach(recording("waking", notes));
+    const captured = carriers.capture(task, true);
+    sleeper.active = false;
+    notes.length = 0;
+    expect(carriers.attached).toBe(true);
+    expect(carriers.run(captured, task, () => done)).toBe(done);
+    expect(notes).toEqual(['waking begins with {"waking":"yes"}', "waking ends"]);
+  });
 });
