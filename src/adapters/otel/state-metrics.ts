@@ -54,6 +54,12 @@ export const STATE_METRICS: readonly ObservedMetric[] = [
   gauge("manager_phase", "1", "1 for the phase of the manager, 0 for the others; paused is one", ["phase"], {
     read: observePhase,
   }),
+  gauge("queue_paused", "1", "1 where the queue is paused by its name, 0 where it is not", ["queue"], {
+    read: ({ groups, stats }, observe) => {
+      for (const queue of new Set(groups.map((group) => group.queue)))
+        observe(stats.queues[queue]?.paused === true ? 1 : 0, { queue });
+    },
+  }),
   gauge("subscriptions", "{subscription}", "Open subscriptions", [], {
     read: ({ stats }, observe) => observe(stats.subscriptions.length),
   }),
