@@ -38,7 +38,7 @@ describe("the tarball", () => {
     const papers = ["CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md", "package.json"];
     const others = packed.files.filter((path) => !papers.includes(path));
     const isBuilt = (path: string) => /^dist\/.+\.(js|d\.ts)(\.map)?$/.test(path);
-    const isSource = (path: string) => /^src\/.+\.(ts|md)$/.test(path);
+    const isSource = (path: string) => /^src\/.+\.(ts|md)$/.test(path) || isForOtherTools(path);
     expect(packed.files).toEqual(expect.arrayContaining(papers));
     expect(others.filter((path) => !isBuilt(path) && !isSource(path))).toEqual([]);
 

@@ -73,7 +73,7 @@ async function download(cache: string): Promise<PrometheusPrograms> {
       "https://prometheus.io/download on PATH.";
     throw new Error(`${message} What went wrong: ${String(cause)}`, { cause });
   } finally {
-    await rm(work, { recursive: true, force: true });
+    await rm(work, { recursive: true, force: true }).catch(() => {}); // it could not even be made
   }
 }
 
