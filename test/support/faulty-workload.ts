@@ -1,7 +1,3 @@
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { PrometheusExporter } from "@opentelemetry/exporter-prometheus";
-import { MeterProvider } from "@opentelemetry/sdk-metrics";
 import { instrument } from "../../src/adapters/otel/index.js";
 import {
   defineHandlers,
@@ -17,6 +13,7 @@ import {
 } from "../../src/index.js";
 import { ManualClock } from "../../src/testing/index.js";
 import { type Labels, Ledger } from "./ledger.js";
+import { MetricsServer } from "./metrics-server.js";
 import { Stubborn } from "./observed-manager.js";
 
 const AN_HOUR = 3_600_000;
@@ -67,29 +64,23 @@ export class FaultyWorkload implements AsyncDisposable {
   readonly #released = new Stubborn();
   readonly #clock = new ManualClock();
   readonly #managers = new Map<ManagerName, TaskManager>();
-  readonly #provider: MeterProvider;
-  readonly #server: Server;
+  readonly #server: MetricsServer;
   /** Results of tasks, and whether each was what it was to be. */
   readonly #ends: Promise<void>[] = [];
   #reader: Subscription | undefined;
   #endsInShop = 0;
 
-  private constructor(provider: MeterProvider, server: Server) {
-    this.#provider = provider;
+  private constructor(server: MetricsServer) {
     this.#server = server;
   }
 
   static async create(): Promise<FaultyWorkload> {
-    const exporter = new PrometheusExporter({ preventServerStart: true });
-    const provider = new MeterProvider({ readers: [exporter] });
-    const server = createServer((request, response) => exporter.getMetricsRequestHandler(request, response));
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    return new FaultyWorkload(provider, server);
+    return new FaultyWorkload(await MetricsServer.start());
   }
 
   /** Where the metrics are served: `host:port`. */
   get target(): string {
-    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return this.#server.target;
   }
 
   /**
@@ -116,9 +107,7 @@ export class FaultyWorkload implements AsyncDisposable {
     const stops = [...this.#managers.values()].map((tasks) => tasks.stopNow());
     await this.#clock.advance(10_000);
     await Promise.all(stops);
-    await this.#provider.shutdown();
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
+    await this.#server[Symbol.asyncDispose]();
   }
 
   #createManagers(): void {
@@ -133,7 +122,7 @@ export class FaultyWorkload implements AsyncDisposable {
     };
     for (const name of MANAGERS) {
       const tasks = new TaskManager(options[name]);
-      instrument(tasks, { name, meterProvider: this.#provider });
+      instrument(tasks, { name, meterProvider: this.#server.provider });
       this.#managers.set(name, tasks);
     }
     const shop = this.#of("shop");

@@ -94,10 +94,7 @@ const EXPECTED: Readonly<Record<string, () => readonly (readonly ExpectedSample[
   "Cancelled by reason": () => [by("reason").of("tasks_cancelled_total")],
   "Retried and rescheduled": () => [[total("tasks_retried_total")], [total("tasks_rescheduled_total")]],
   "Timed out by handler": () => [by("handler").of("tasks_timed_out_total")],
-  "Dropped and refused by queue": () => [
-    by("queue").of("tasks_dropped_total"),
-    by("queue").of("tasks_refused_total"),
-  ],
+  "Dropped and refused": () => [[total("tasks_dropped_total")], [total("tasks_refused_total")]],
   "Abandoned by handler": () => [by("handler").of("tasks_abandoned_total")],
   "Interrupted by queue": () => [by("queue").of("tasks_interrupted_total")],
   "Results a second": () => [[total("results_published_total")], [total("results_delivered_total")]],
