@@ -40,8 +40,7 @@ interface Point {
 
 const TICKS = 3;
 const PADDING = 10;
-const TITLE_HEIGHT = 22;
-const UNIT_HEIGHT = 14;
+const TITLE_HEIGHT = 32;
 const TICKS_WIDTH = 34;
 const TIMES_HEIGHT = 16;
 const LEGEND_LINE = 14;
@@ -60,9 +59,9 @@ export function drawChart(box: Box, chart: Chart): string {
   const legend = layOutLegend(chart.lines, box.width - 2 * PADDING);
   const plot: Box = {
     x: box.x + PADDING + TICKS_WIDTH,
-    y: box.y + TITLE_HEIGHT + UNIT_HEIGHT,
+    y: box.y + TITLE_HEIGHT,
     width: box.width - 2 * PADDING - TICKS_WIDTH,
-    height: box.height - TITLE_HEIGHT - UNIT_HEIGHT - TIMES_HEIGHT - legend.height - PADDING / 2,
+    height: box.height - TITLE_HEIGHT - TIMES_HEIGHT - legend.height - PADDING / 2,
   };
   const layers = toLayers(chart);
   const values = layers.flat().map(({ high }) => high);
@@ -74,7 +73,7 @@ export function drawChart(box: Box, chart: Chart): string {
     `<g class="panel">`,
     `<rect class="card" x="${round(box.x)}" y="${round(box.y)}" width="${round(box.width)}" height="${round(box.height)}" rx="4"/>`,
     text(box.x + PADDING, box.y + 17, chart.title, "title"),
-    text(box.x + PADDING, box.y + TITLE_HEIGHT + 8, name),
+    text(box.x + box.width - PADDING, box.y + 17, name, "end"),
     ...drawAxes(plot, { x, y }, isWhole(chart.unit)),
     ...chart.lines.flatMap((line, index) => drawLine(line, layers[index] ?? [], { chart, x, y, factor })),
     ...legend.draw(box.x + PADDING, plot.y + plot.height + TIMES_HEIGHT),
