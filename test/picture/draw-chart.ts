@@ -44,7 +44,8 @@ const TITLE_HEIGHT = 32;
 const TICKS_WIDTH = 34;
 const TIMES_HEIGHT = 16;
 const LEGEND_LINE = 14;
-const CHARACTER = 5.3;
+/** Of an average font at 10 pixels. */
+const CHARACTER = { wide: 7.5, other: 5.3 };
 const SWATCH = 12;
 const GAP = 10;
 
@@ -164,7 +165,7 @@ function isWhole(unit: string): boolean {
 function layOutLegend(lines: readonly Line[], width: number) {
   let [x, row] = [0, 0];
   const places = lines.map(({ legend, color }) => {
-    const needed = SWATCH + legend.length * CHARACTER + GAP;
+    const needed = SWATCH + widthOf(legend) + GAP;
     if (x > 0 && x + needed - GAP > width) [x, row] = [0, row + 1];
     const place = { legend, color, x, row };
     x += needed;
@@ -181,6 +182,11 @@ function layOutLegend(lines: readonly Line[], width: number) {
         ];
       }),
   };
+}
+
+function widthOf(content: string): number {
+  const wide = content.match(/[A-Z_mw%]/g)?.length ?? 0;
+  return wide * CHARACTER.wide + (content.length - wide) * CHARACTER.other;
 }
 
 function round(value: number): number {
