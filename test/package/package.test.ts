@@ -9,6 +9,11 @@ import { type Packed, packAndInstall, projectRoot } from "./pack.js";
 
 const program = (name: string) => join(projectRoot, "node_modules", ".bin", name);
 
+/** What Grafana, Prometheus and a reader of the README take from the package. */
+const forOtherTools = ["alerts.yml", "dashboard.svg", "millrace.json"].map(
+  (name) => `src/adapters/otel/dashboard/${name}`,
+);
+
 let packed: Packed;
 
 beforeAll(async () => {
@@ -31,6 +36,8 @@ describe("the tarball", () => {
       "esm-only",
       "--format",
       "ascii",
+      "--exclude-entrypoints", // no program can import it, and none is meant to
+      "./otel/alerts.yml",
     ]);
     expect(ran.code, `${ran.stdout}${ran.stderr}`).toBe(0);
   }, 120_000);
@@ -39,8 +46,8 @@ describe("the tarball", () => {
     const papers = ["CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md", "package.json"];
     const others = packed.files.filter((path) => !papers.includes(path));
     const isBuilt = (path: string) => /^dist\/.+\.(js|d\.ts)(\.map)?$/.test(path);
-    const isSource = (path: string) => /^src\/.+\.(ts|md)$/.test(path);
-    expect(packed.files).toEqual(expect.arrayContaining(papers));
+    const isSource = (path: string) => /^src\/.+\.(ts|md)$/.test(path) || forOtherTools.includes(path);
+    expect(packed.files).toEqual(expect.arrayContaining([...papers, ...forOtherTools]));
     expect(others.filter((path) => !isBuilt(path) && !isSource(path))).toEqual([]);
 
     const built = others.filter((path) => path.endsWith(".js"));
@@ -89,6 +96,20 @@ describe("a program that installed the package", () => {
     for (const name of ["testing.mjs", "testing.cjs"]) {
       expect(await packed.run(process.execPath, [name])).toMatchObject({ code: 0, stdout: "true\n" });
     }
+  });
+
+  test("finds the dashboard and the alert rules", async () => {
+    await packed.write({
+      "watch.mjs": `
+        import { readFileSync } from "node:fs";
+        import { fileURLToPath } from "node:url";
+        const read = (name) => readFileSync(fileURLToPath(import.meta.resolve(name)), "utf8");
+        console.log(JSON.parse(read("millrace/otel/dashboard.json")).title);
+        console.log(read("millrace/otel/alerts.yml").includes("alert: MillraceNoProgress"));`,
+    });
+    expect(await packed.run(process.execPath, ["watch.mjs"])).toMatchObject({
+      ...{ code: 0, stdout: "Millrace\ntrue\n", stderr: "" },
+    });
   });
 
   test("cannot reach what is inside", async () => {

@@ -16,9 +16,12 @@ const QUANTILES = [
 ] as const;
 
 /**
- * How much later than meant the event loop came to its timers: the worse of the present window and the one
- * before. Whoever collects does not begin a new window by it, so that several who do see the same: two of a
- * pair of Prometheus servers, say, of which the second would else see a few milliseconds.
+ * How much later than meant the event loop came to its timers, in the present window and the one before.
+ * Whoever collects does not begin a new window by it, so that several who do see the same: two of a pair of
+ * Prometheus servers, say, of which the second would else see a few milliseconds.
+ *
+ * Node's histogram forgets at its reset when it last looked, and with it a delay that has begun and is not
+ * over. So there are two, which are reset by turns; the one that was not reset last is read.
  */
 export class EventLoopDelay implements Disposable {
   static readonly definition: MetricDefinition = {
@@ -29,29 +32,29 @@ export class EventLoopDelay implements Disposable {
     attributes: ["quantile"],
   };
   readonly #clock: Clock;
-  readonly #histogram: IntervalHistogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  #histogram: IntervalHistogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  #next: IntervalHistogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   #windowAt: number;
-  #before: readonly number[] = [];
 
   constructor(clock: Clock) {
     this.#clock = clock;
     this.#windowAt = clock.now();
     this.#histogram.enable();
+    this.#next.enable();
   }
 
   read(observe: Observe): void {
-    const delays = QUANTILES.map(([percentile]) => this.#delayMs(percentile));
-    for (const [index, [, quantile]] of QUANTILES.entries())
-      observe(Math.max(delays[index] ?? 0, this.#before[index] ?? 0) / 1_000, { quantile });
+    for (const [percentile, quantile] of QUANTILES) observe(this.#delayMs(percentile) / 1_000, { quantile });
     const now = this.#clock.now();
     if (now - this.#windowAt < WINDOW_MS) return;
     this.#windowAt = now;
-    this.#before = delays;
     this.#histogram.reset();
+    [this.#histogram, this.#next] = [this.#next, this.#histogram];
   }
 
   [Symbol.dispose](): void {
     this.#histogram.disable();
+    this.#next.disable();
   }
 
   #delayMs(percentile: number): number {

@@ -50,8 +50,11 @@ export const STATE_METRICS: readonly ObservedMetric[] = [
   gauge("manager_phase", "1", "1 for the phase of the manager, 0 for the others; paused is one", ["phase"], {
     read: observePhase,
   }),
-  gauge("queues_paused", "{queue}", "Queues that are paused by themselves", [], {
-    read: ({ stats }, observe) => observe(Object.values(stats.queues).filter(({ paused }) => paused).length),
+  gauge("queue_paused", "1", "1 where the queue is paused by its name, 0 where it is not", ["queue"], {
+    read: ({ groups, stats }, observe) => {
+      for (const queue of new Set(groups.map((group) => group.queue)))
+        observe(stats.queues[queue]?.paused === true ? 1 : 0, { queue });
+    },
   }),
   gauge("idempotency_keys", "{key}", "Idempotency keys that are held", [], {
     read: ({ stats }, observe) => observe(stats.idempotency.keys),

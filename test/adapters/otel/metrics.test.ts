@@ -97,7 +97,7 @@ describe("metrics", () => {
     expect(seen.sum("tasks_capacity")).toBe(50);
     expect(seen.sum("oldest_wait_seconds")).toBe(0.5);
     expect([seen.sum("limiter_rate"), seen.sum("limiter_permits")]).toEqual([10, 4]);
-    expect([seen.sum("queues_paused"), seen.sum("idempotency_keys")]).toEqual([1, 1]);
+    expect([seen.sum("queue_paused"), seen.sum("idempotency_keys")]).toEqual([1, 1]);
     expect(seen.by("manager_phase", "phase")).toEqual({ running: 1 });
     expect(seen.find("manager_phase").map(({ labels }) => labels["phase"])).toEqual([
       ...["ready", "running", "paused", "draining", "aborting", "stopped"],

@@ -1,0 +1,288 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ALERTS_FILE, readAlerts } from "../../support/dashboard.js";
+import { findPrometheus } from "../../support/prometheus-programs.js";
+
+/**
+ * What is scraped once a minute, by series, in promtool's notation: `0+3x10` is 0 and ten more values, each 3
+ * larger; `5x10` is 5 eleven times; `_x10` is ten scrapes without a value.
+ */
+type Scraped = Readonly<Record<string, string>>;
+
+interface AlertCase {
+  readonly alert: string;
+  readonly scraped: Scraped;
+  /** Minutes at which the alert fires, and at which it does not, before and after. */
+  readonly firesAt: number;
+  readonly quietAt: readonly number[];
+  /** The alert beside its severity. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly summary: string;
+  readonly description: string;
+}
+
+/** The same alert where all is as it should be. */
+interface QuietTwin {
+  readonly alert: string;
+  readonly why: string;
+  readonly scraped: Scraped;
+}
+
+const LAST_MINUTE = 60;
+const SHOP = 'job="shop", instance="a:9464", manager="orders"';
+const OF_SHOP = { job: "shop", instance: "a:9464", manager: "orders" };
+const KIND = `${SHOP}, queue="bulk", handler="index"`;
+
+const running = { [`manager_phase{${SHOP}, phase="running"}`]: "1x60" };
+const waiting = { [`queue_depth{${KIND}, lane="inline"}`]: "3x60" };
+const still = { [`tasks_started_total{${KIND}}`]: "8x60" };
+
+const CASES: readonly AlertCase[] = [
+  {
+    alert: "MillraceNoProgress",
+    scraped: { ...running, ...waiting, [`tasks_started_total{${KIND}}`]: "0+3x10 30x20 31+3x29" },
+    ...{ firesAt: 25, quietAt: [15, 35, 60], labels: OF_SHOP },
+    summary: "shop starts no tasks",
+    description:
+      '3 tasks wait in manager "orders" of a:9464, and none has been started for 5 minutes or more, though it is ' +
+      "neither paused nor stopping.",
+  },
+  {
+    alert: "MillraceOldestWait",
+    scraped: { ...running, [`oldest_wait_seconds{${SHOP}}`]: "0+60x20 0x39" },
+    ...{ firesAt: 10, quietAt: [6, 21, 60], labels: OF_SHOP },
+    summary: "A task of shop has waited for 10m 0s",
+    description:
+      'In manager "orders" of a:9464 the task that became ready first has waited for 10m 0s and was never started.',
+  },
+  {
+    alert: "MillraceLimiterSaturated",
+    scraped: { [`limiter_wait_seconds_total{${SHOP}}`]: "0+60x30 1800x29" },
+    ...{ firesAt: 20, quietAt: [9, 40, 60], labels: OF_SHOP },
+    summary: "The rate limit of shop is used up",
+    description:
+      'In manager "orders" of a:9464 the shared rate limit alone has kept tasks from their start for 100% of the time.',
+  },
+  {
+    alert: "MillraceResultsDropped",
+    scraped: { [`results_dropped_total{${SHOP}, subscription="audit"}`]: "0x10 4x49" },
+    ...{ firesAt: 12, quietAt: [10, 20, 60], labels: { ...OF_SHOP, subscription: "audit" } },
+    summary: "A subscriber of shop loses results",
+    description:
+      'In manager "orders" of a:9464 the subscription "audit" has dropped about 4 results in 5 minutes.',
+  },
+  {
+    alert: "MillraceFailureRatio",
+    scraped: {
+      [`tasks_failed_total{${KIND}, reason="error"}`]: "0+2x20 40x39",
+      [`tasks_failed_total{${KIND}, reason="timeout"}`]: "0+1x20 20x39",
+      [`tasks_completed_total{${KIND}}`]: "0+9x60",
+    },
+    firesAt: 20,
+    quietAt: [5, 35, 60],
+    labels: { job: "shop", manager: "orders", queue: "bulk", handler: "index" },
+    summary: "25% of the tasks of index fail in shop",
+    description:
+      'Of the tasks of handler index in queue bulk (manager "orders") that ended in 10 minutes, 25% have failed ' +
+      "for good, after all of their attempts.",
+  },
+  {
+    alert: "MillraceTasksAbandoned",
+    scraped: { [`tasks_abandoned_total{${KIND}}`]: "0x10 9x49" },
+    ...{ firesAt: 15, quietAt: [10, 25, 60], labels: { ...OF_SHOP, queue: "bulk", handler: "index" } },
+    summary: "Handler index of shop ignores its signal",
+    description:
+      "About 9 attempts of handler index in queue bulk of a:9464 were given up in 10 minutes and may still go on in " +
+      "the background.",
+  },
+  {
+    alert: "MillraceEventLoopBlocked",
+    scraped: {
+      [`event_loop_delay_seconds{${SHOP}, quantile="1"}`]: "0.01x10 0.75x20 0.01x28",
+      [`event_loop_delay_seconds{${SHOP}, quantile="0.5"}`]: "0.01x60",
+    },
+    ...{ firesAt: 20, quietAt: [14, 33, 60], labels: { job: "shop", instance: "a:9464" } },
+    summary: "The event loop of shop is blocked",
+    description:
+      "On a:9464 something has blocked the event loop for 750ms, and it has been blocked for more than half a second " +
+      "again and again for 5 minutes.",
+  },
+];
+
+const TWINS: readonly QuietTwin[] = [
+  ...["paused", "ready", "draining", "aborting", "stopped"].map((phase) => ({
+    alert: "MillraceNoProgress",
+    why: `the manager is ${phase}`,
+    scraped: {
+      ...{ ...waiting, ...still },
+      [`manager_phase{${SHOP}, phase="running"}`]: "0x60",
+      [`manager_phase{${SHOP}, phase="${phase}"}`]: "1x60",
+    },
+  })),
+  {
+    alert: "MillraceNoProgress",
+    why: "all that waits is in a queue that is paused",
+    scraped: { ...running, ...waiting, ...still, [`queue_paused{${SHOP}, queue="bulk"}`]: "1x60" },
+  },
+  {
+    alert: "MillraceNoProgress",
+    why: "nothing waits",
+    scraped: { ...running, ...still, [`queue_depth{${KIND}, lane="inline"}`]: "0x60" },
+  },
+  {
+    alert: "MillraceNoProgress",
+    why: "something of another queue is started now and then",
+    scraped: {
+      ...{ ...running, ...waiting, ...still },
+      [`tasks_started_total{${SHOP}, queue="mail", handler="send"}`]: "0+1x60",
+    },
+  },
+  {
+    alert: "MillraceNoProgress",
+    why: "tasks come and go between the scrapes of a manager that was idle",
+    scraped: { ...running, ...still, [`queue_depth{${KIND}, lane="inline"}`]: "0x9 1x1 0x9 2x2 0x39" },
+  },
+  {
+    alert: "MillraceOldestWait",
+    why: "the manager is paused",
+    scraped: {
+      [`oldest_wait_seconds{${SHOP}}`]: "0+60x60",
+      [`manager_phase{${SHOP}, phase="running"}`]: "0x60",
+      [`manager_phase{${SHOP}, phase="paused"}`]: "1x60",
+    },
+  },
+  {
+    alert: "MillraceOldestWait",
+    why: "tasks wait, but not for long",
+    scraped: { ...running, [`oldest_wait_seconds{${SHOP}}`]: "290x60" },
+  },
+  {
+    alert: "MillraceLimiterSaturated",
+    why: "the limit is met half of the time",
+    scraped: { [`limiter_wait_seconds_total{${SHOP}}`]: "0+30x60" },
+  },
+  {
+    alert: "MillraceResultsDropped",
+    why: "nothing is dropped any more, or the process has begun anew",
+    scraped: { [`results_dropped_total{${SHOP}, subscription="audit"}`]: "70x30 0x30" },
+  },
+  {
+    alert: "MillraceFailureRatio",
+    why: "few fail of many",
+    scraped: {
+      [`tasks_failed_total{${KIND}, reason="error"}`]: "0+1x60",
+      [`tasks_completed_total{${KIND}}`]: "0+99x60",
+    },
+  },
+  {
+    alert: "MillraceFailureRatio",
+    why: "most fail, of very few",
+    scraped: {
+      [`tasks_failed_total{${KIND}, reason="error"}`]: "0+1x60",
+      [`tasks_completed_total{${KIND}}`]: "0x60",
+    },
+  },
+  {
+    alert: "MillraceTasksAbandoned",
+    why: "an abandoned attempt of long ago goes on",
+    scraped: { [`tasks_abandoned_total{${KIND}}`]: "1x60", [`attempts_abandoned{${SHOP}}`]: "1x60" },
+  },
+  {
+    alert: "MillraceEventLoopBlocked",
+    why: "it was blocked once, for long",
+    scraped: { [`event_loop_delay_seconds{${SHOP}, quantile="1"}`]: "0.01x20 9x1 0.01x38" },
+  },
+];
+
+const execute = promisify(execFile);
+const alerts = readAlerts();
+let folder: string;
+let promtool: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "millrace-alerts-"));
+  ({ promtool } = await findPrometheus());
+}, 240_000);
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** Runs promtool and gives what it wrote; rejects when it found something wrong. */
+async function run(...args: readonly string[]): Promise<string> {
+  const { stdout, stderr } = await execute(promtool, args).catch((error) => {
+    throw new Error(`promtool ${args.join(" ")}: ${error.stdout}${error.stderr}`);
+  });
+  return `${stdout}${stderr}`;
+}
+
+/** Runs rules in time that promtool makes up. */
+async function runRules(name: string, scraped: Scraped, expectations: readonly object[]): Promise<string> {
+  const file = join(folder, `${name}.json`); // JSON is YAML too
+  const series = Object.entries(scraped).map(([name, values]) => ({
+    series: name.replace("{", '{otel_scope_name="millrace", '),
+    values,
+  }));
+  const test = { interval: "1m", input_series: series, alert_rule_test: expectations };
+  const tests = { rule_files: [ALERTS_FILE], evaluation_interval: "1m", tests: [test] };
+  await writeFile(file, JSON.stringify(tests));
+  return run("test", "rules", file);
+}
+
+const quiet = (alertname: string, minute: number) => ({
+  ...{ eval_time: `${minute}m`, alertname },
+  exp_alerts: [],
+});
+
+describe("the alert rules", () => {
+  it("are right in the eyes of promtool", async () => {
+    expect(await run("check", "rules", "--lint=all", "--lint-fatal", ALERTS_FILE)).toContain(
+      `SUCCESS: ${alerts.length} rules found`,
+    );
+  });
+
+  it("have each a case in which they fire, and a twin in which they do not", () => {
+    const names = alerts.map(({ alert }) => alert);
+    expect(CASES.map(({ alert }) => alert)).toEqual(names);
+    expect([...new Set(TWINS.map(({ alert }) => alert))]).toEqual(names);
+    for (const { firesAt, quietAt } of CASES) {
+      expect(quietAt.some((minute) => minute < firesAt)).toBe(true);
+      expect(quietAt.some((minute) => minute > firesAt)).toBe(true);
+    }
+  });
+
+  it.each(CASES)("$alert fires, says what has happened, and clears", async (each) => {
+    const { alert, scraped, firesAt, quietAt, labels, summary, description } = each;
+    const rule = alerts.find((other) => other.alert === alert);
+    const fires = {
+      exp_labels: { ...labels, ...rule?.labels },
+      exp_annotations: { summary, description, runbook: rule?.annotations["runbook"] },
+    };
+    const said = await runRules(alert, scraped, [
+      { eval_time: `${firesAt}m`, alertname: alert, exp_alerts: [fires] },
+      ...quietAt.map((minute) => quiet(alert, minute)),
+    ]);
+    expect(said).toContain("SUCCESS");
+  });
+
+  it.each(TWINS.map((twin, index) => ({ ...twin, index })))("$alert stays quiet: $why", async (twin) => {
+    const minutes = Array.from({ length: LAST_MINUTE + 1 }, (_, minute) => quiet(twin.alert, minute));
+    expect(await runRules(`twin-${twin.index}`, twin.scraped, minutes)).toContain("SUCCESS");
+  });
+
+  it("are told to be wrong where they are", async () => {
+    const [{ alert, scraped, firesAt }] = CASES as [AlertCase];
+    await expect(runRules("wrong", scraped, [quiet(alert, firesAt)])).rejects.toThrow("MillraceNoProgress");
+  });
+});
+
+describe("where there is no Prometheus", () => {
+  it("fails with what is to be done", async () => {
+    const nowhere = { path: folder, cache: "/dev/null/nowhere/" };
+    await expect(findPrometheus(nowhere)).rejects.toThrow(
+      /Put the programs prometheus and promtool .* on PATH/,
+    );
+  });
+});

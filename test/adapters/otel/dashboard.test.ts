@@ -1,0 +1,268 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ALERTS_FILE, fillIn, panelsOf, readAlerts, readDashboard } from "../../support/dashboard.js";
+import { BLOCKED_MS, blockEventLoop, FaultyWorkload, NIGHT_MS } from "../../support/faulty-workload.js";
+import { differences, type Expected, type ExpectedSample, type Labels } from "../../support/ledger.js";
+import { Prometheus } from "../../support/prometheus.js";
+
+const SERVICE = "shops";
+/** Longer than the whole test: so that nothing of it is left out. */
+const ALL_OF_IT = "5m";
+
+const dashboard = readDashboard();
+const panels = panelsOf(dashboard);
+const alerts = readAlerts();
+
+let workload: FaultyWorkload;
+let prometheus: Prometheus;
+let startedAt: number;
+
+beforeAll(async () => {
+  workload = await FaultyWorkload.create();
+  prometheus = await Prometheus.start({
+    ...{ service: SERVICE, target: workload.target, scrapeIntervalMs: 200 },
+    rules: [ALERTS_FILE],
+  });
+  startedAt = Date.now() / 1_000;
+  await workload.run(() => prometheus.nextScrape());
+  await blockUntilSeen();
+}, 240_000);
+
+afterAll(async () => {
+  await prometheus?.[Symbol.asyncDispose]();
+  await workload?.[Symbol.asyncDispose]();
+});
+
+/** More than once where it has to: a delay that a scrape falls upon may be counted to none of its two sides. */
+async function blockUntilSeen(): Promise<void> {
+  for (let blocks = 0; blocks < 10; blocks++) {
+    await prometheus.nextScrape();
+    await blockEventLoop();
+    await prometheus.nextScrape();
+    if ((await longestDelay()) > 0.5) return;
+  }
+}
+
+/** Of all scrapes, in seconds. */
+async function longestDelay(): Promise<number> {
+  const [target] = panels.find(({ title }) => title === "Event loop delay")?.targets ?? [];
+  const query = fillIn(target?.expr ?? "", { rateInterval: ALL_OF_IT });
+  const series = await prometheus.queryRange(query, startedAt, Date.now() / 1_000, 0.1);
+  const longest = series.find(({ labels }) => labels["quantile"] === "1");
+  return Math.max(...(longest?.points ?? []).map(([, value]) => value));
+}
+
+const by = (...labels: string[]) => ({ of: (name: string) => workload.ledger.sumBy(name, labels) });
+const one = (value: Expected, labels: Labels = {}): ExpectedSample => ({ labels, value });
+const total = (name: string) => one(workload.ledger.total(name));
+const each = (label: string, values: Readonly<Record<string, Expected>>) =>
+  Object.entries(values).map(([is, value]) => one(value, { [label]: is }));
+const ofManagers = (values: Readonly<Record<string, Expected>>) =>
+  each("manager", values).map(({ labels, value }) => one(value, { job: SERVICE, ...labels }));
+const anyTime: Expected = [0, 60];
+
+/** What the workload leaves behind: for each panel, what each of its queries has to say of it. */
+const EXPECTED: Readonly<Record<string, () => readonly (readonly ExpectedSample[])[]>> = {
+  "Tasks a second": () =>
+    ["scheduled", "started", "completed", "failed", "cancelled"].map((what) => [
+      total(`tasks_${what}_total`),
+    ]),
+  "Started by queue": () => [by("queue").of("tasks_started_total")],
+  "Completed by handler": () => [by("handler").of("tasks_completed_total")],
+  "Running by handler": () => [
+    each("handler", { "(function)": 3, charge: 0, index: 0, ship: 0, slow: 0, stubborn: 0 }),
+  ],
+  "Waiting by queue": () => [each("queue", { critical: 0, bulk: 3, default: 3 + 2 + 1 })],
+  Delayed: () => [each("state", { scheduled: 2, backoff: 1 })],
+  "Capacity used": () => [
+    ofManagers({ shop: 6 / 100, mail: 3 / 3, batch: 2 / 2, old: 0, night: 1 / 10_000 }),
+  ],
+  "Calls that wait": () => [each("awaited", { room: 2, schema: 0 })],
+  "Run time": () => [[one([0, 1])], [one([0.01, 1])], [one([0.01, 1])]],
+  "Run time p95 by handler": () => [
+    each("handler", {
+      ...{ "(function)": [0, 1], charge: [0, 1], index: [0, 1], ship: [0, 1] },
+      ...{ slow: [0.01, 1], stubborn: [0.01, 1] },
+    }),
+  ],
+  Wait: () => [[one([0, 1])], [one([0, 10])], [one([0, 10])]],
+  "Oldest wait": () => [
+    ofManagers({ shop: anyTime, mail: anyTime, batch: anyTime, old: 0, night: NIGHT_MS / 1_000 }),
+  ],
+  Slots: () => [
+    each("lane", { inline: 6 + 16 + 16 + 16 + 2 }),
+    each("lane", { inline: 3 }),
+    each("lane", { inline: 1 }),
+  ],
+  "Slots taken": () => [
+    ofManagers({ shop: 3 / 6, mail: 0, batch: 0, old: 0, night: 1 / 2 }).map(({ labels, value }) =>
+      one(value, { ...labels, lane: "inline" }),
+    ),
+  ],
+  "Abandoned attempts that go on": () => [each("lane", { inline: 2 })],
+  "Starts and their limit": () => [
+    ofManagers({ mail: workload.ledger.total("tasks_started_total", { manager: "mail" }), night: 1 }),
+    ofManagers({ mail: 20, night: 0.0001 }),
+  ],
+  Permits: () => [ofManagers({ mail: 1, night: 0.06 })],
+  "Time lost to the limit": () => [
+    ofManagers({ shop: 0, mail: [0.1, 5], batch: 0, old: 0, night: NIGHT_MS / 1_000 }),
+  ],
+  Phase: () => [each("phase", { running: 2, paused: 1, ready: 1, stopped: 1 })],
+  "Paused queues": () => [each("queue", { critical: 0, bulk: 1, default: 0 })],
+  "Failure ratio": () => [
+    each("handler", { charge: 0, index: 0, ship: 16 / 40, slow: 1, stubborn: 1, "(function)": 1 / 7 }),
+  ],
+  "Failed by reason": () => [by("reason").of("tasks_failed_total")],
+  "Cancelled by reason": () => [by("reason").of("tasks_cancelled_total")],
+  "Retried and rescheduled": () => [[total("tasks_retried_total")], [total("tasks_rescheduled_total")]],
+  "Timed out by handler": () => [by("handler").of("tasks_timed_out_total")],
+  "Dropped and refused": () => [[total("tasks_dropped_total")], [total("tasks_refused_total")]],
+  "Abandoned by handler": () => [by("handler").of("tasks_abandoned_total")],
+  "Interrupted by queue": () => [by("queue").of("tasks_interrupted_total")],
+  "Results a second": () => [[total("results_published_total")], [total("results_delivered_total")]],
+  "Results dropped by subscription": () => [by("subscription").of("results_dropped_total")],
+  "Results buffered": () => [ofManagers({ shop: 5, mail: 0, batch: 0, old: 0, night: 0 })],
+  "Open subscriptions": () => [ofManagers({ shop: 2, mail: 0, batch: 0, old: 0, night: 0 })],
+  "Observer errors and dropped hook calls": () => [[total("observer_errors_total")], [one(0)]],
+  "Event loop delay": () => [each("quantile", { "0.5": [0, 1], "0.99": [0, 1], "1": [0, 1] })],
+};
+
+/** What each alert's expression has to name after the workload. */
+const ALERTING: Readonly<Record<string, readonly Labels[]>> = {
+  MillraceNoProgress: [{ manager: "night" }],
+  MillraceOldestWait: [{ manager: "night" }],
+  MillraceLimiterSaturated: [{ manager: "night" }],
+  MillraceResultsDropped: [{ manager: "shop", subscription: "audit" }],
+  MillraceFailureRatio: [{ manager: "shop", queue: "critical", handler: "ship" }],
+  MillraceTasksAbandoned: [{ manager: "shop", queue: "critical", handler: "stubborn" }],
+};
+
+/** Its moment may have passed when the workload is over. */
+const PASSING = "MillraceEventLoopBlocked";
+
+/** Counts in the place of rates: the same selection and the same sums, but numbers that can be told exactly. */
+const withCounts = (expr: string) => expr.replaceAll(/\brate\(/g, "last_over_time(");
+
+describe("the dashboard, in a Prometheus that has scraped a workload with faults", () => {
+  it("has a panel for each expectation", () => {
+    expect(Object.keys(EXPECTED).sort()).toEqual(panels.map(({ title }) => title).sort());
+  });
+
+  it.each(panels)("shows under $title what has happened, to the unit", async ({ title, targets = [] }) => {
+    const expected = EXPECTED[title]?.() ?? [];
+    expect(targets).toHaveLength(expected.length);
+    for (const [index, { expr }] of targets.entries()) {
+      const found = await prometheus.query(withCounts(fillIn(expr, { rateInterval: ALL_OF_IT })));
+      expect(differences(found, expected[index] ?? []), expr).toEqual([]);
+    }
+  });
+
+  it.each(panels)("draws lines of $title with legends that say which they are", async ({ targets = [] }) => {
+    const legends: string[] = [];
+    for (const { expr, legendFormat } of targets) {
+      const found = await prometheus.query(fillIn(expr, { rateInterval: ALL_OF_IT }));
+      expect(found, expr).not.toEqual([]);
+      for (const { labels, value } of found) {
+        expect(value >= 0 || Number.isNaN(value), `${expr} is ${value}`).toBe(true);
+        const inLegend = [...legendFormat.matchAll(/\{\{(\w+)\}\}/g)].map(([, label]) => label);
+        expect(Object.keys(labels).sort()).toEqual(inLegend.sort());
+        legends.push(legendFormat.replaceAll(/\{\{(\w+)\}\}/g, (_, label: string) => labels[label] ?? ""));
+      }
+    }
+    expect(new Set(legends).size).toBe(legends.length);
+  });
+
+  it("shows rates above 0 where a counter has risen, and 0 where none has", async () => {
+    const sums = /^(sum|max)( by \([\w, ]+\))? ?\(rate\([^/]*$/;
+    const rates = panels.flatMap(({ targets = [] }) => targets).filter(({ expr }) => sums.test(expr));
+    expect(rates.length).toBeGreaterThan(15);
+    for (const { expr } of rates) {
+      const query = fillIn(expr, { rateInterval: ALL_OF_IT });
+      const before = query.replaceAll(/\brate\(/g, "min_over_time(");
+      const risen = await prometheus.query(`(${withCounts(query)}) - (${before})`);
+      const expected = risen.map(({ labels, value }) => one(value > 0 ? [1e-9, 1e9] : 0, labels));
+      expect(differences(await prometheus.query(query), expected), expr).toEqual([]);
+      expect(expected, expr).not.toEqual([]);
+    }
+  });
+
+  it("shows less when a service, manager, queue or handler is chosen", async () => {
+    const choice = {
+      rateInterval: ALL_OF_IT,
+      service: SERVICE,
+      manager: "shop",
+      queue: "critical",
+      handler: "ship",
+    };
+    const show = (title: string, chosen: typeof choice) => {
+      const [target] = panels.find((panel) => panel.title === title)?.targets ?? [];
+      return prometheus.query(withCounts(fillIn(target?.expr ?? "", chosen)));
+    };
+    expect(await show("Completed by handler", choice)).toEqual([one(24, { handler: "ship" })]);
+    expect(await show("Oldest wait", { ...choice, manager: "old" })).toEqual(ofManagers({ old: 0 }));
+    expect(await show("Started by queue", { ...choice, queue: "bulk", handler: ".*" })).toEqual(
+      by("queue")
+        .of("tasks_started_total")
+        .filter(({ labels }) => labels["queue"] === "bulk"),
+    );
+    expect(await show("Completed by handler", { ...choice, manager: "mail|old" })).toEqual([]);
+    expect(await show("Completed by handler", { ...choice, service: "others" })).toEqual([]);
+  });
+
+  it("offers services, managers, queues and handlers to choose from", async () => {
+    const offers: Record<string, readonly (string | undefined)[]> = {};
+    for (const { name, type, query } of dashboard.templating.list) {
+      if (type === "datasource" || typeof query === "string") continue;
+      const [, selector = "", label = ""] = query.query.match(/^label_values\((.*), (\w+)\)$/) ?? [];
+      const found = await prometheus.query(
+        fillIn(`count by (${label}) (${selector})`, { rateInterval: ALL_OF_IT }),
+      );
+      offers[name] = found.map(({ labels }) => labels[label]).sort();
+    }
+    expect(offers).toEqual({
+      service: [SERVICE],
+      manager: ["batch", "mail", "night", "old", "shop"],
+      queue: ["bulk", "critical", "default"],
+      handler: ["(function)", "charge", "index", "ship", "slow", "stubborn"],
+    });
+  });
+
+  it("has seen the longest delay of the event loop in one of the scrapes", async () => {
+    const delay = await longestDelay();
+    expect(delay).toBeGreaterThan((BLOCKED_MS - 100) / 1_000);
+    expect(delay).toBeLessThan(10);
+  });
+});
+
+describe("the alert rules, in the same Prometheus", () => {
+  it("are all expected", () => {
+    expect([...Object.keys(ALERTING), PASSING]).toEqual(alerts.map(({ alert }) => alert));
+  });
+
+  it("are evaluated without an error", async () => {
+    const rules = await prometheus.rules();
+    expect(rules.map(({ name, health }) => `${name}: ${health}`)).toEqual(
+      alerts.map(({ alert }) => `${alert}: ok`),
+    );
+  });
+
+  it.each(alerts.filter(({ alert }) => alert !== PASSING))(
+    "$alert finds what is wrong, and nothing else",
+    async ({ alert, expr }) => {
+      const found = await prometheus.query(expr);
+      const seen = found.map(({ labels: { job, instance, ...others } }) => {
+        expect(job).toBe(SERVICE);
+        expect(instance ?? workload.target).toBe(workload.target);
+        const { __name__: _, ...named } = others;
+        return named;
+      });
+      expect(seen).toEqual(ALERTING[alert]);
+    },
+  );
+
+  it(`${PASSING} finds the scrape before which the loop was blocked`, async () => {
+    const { expr = "" } = alerts.find(({ alert }) => alert === PASSING) ?? {};
+    const series = await prometheus.queryRange(expr, startedAt, Date.now() / 1_000, 0.1);
+    expect(series.map(({ labels }) => labels)).toEqual([{ job: SERVICE, instance: workload.target }]);
+  });
+});
