@@ -279,7 +279,8 @@ export function withoutStack<E extends MillraceError>(create: () => E): E {
 }
 
 /**
- * Throws when a rule of Millrace itself is broken.
+ * Throws when a rule of Millrace itself is broken. The rule is a constant: text put together for each call
+ * would cost more than what is asserted.
  * @throws {InvariantError} with the rule, in words
  */
 export function assert(condition: unknown, rule: string): asserts condition {

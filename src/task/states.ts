@@ -1,4 +1,4 @@
-import { assert } from "../errors.js";
+import { InvariantError } from "../errors.js";
 
 /** Where a task is in its life. Why it is there is its `TaskReason`. */
 export type TaskState = "scheduled" | "queued" | "running" | TerminalState;
@@ -51,7 +51,7 @@ export const TRANSITIONS: Readonly<Record<TaskState, Readonly<Partial<Record<Tas
  */
 export function nextState(state: TaskState, transition: TaskTransition): TaskState {
   const next = TRANSITIONS[state][transition];
-  assert(next !== undefined, `a ${state} task must not ${transition}`);
+  if (next === undefined) throw new InvariantError(`a ${state} task must not ${transition}`);
   return next;
 }
 

@@ -1,4 +1,4 @@
-import { assert } from "../errors.js";
+import { InvariantError } from "../errors.js";
 import type { GroupTally } from "./group-tally.js";
 import { NO_METADATA, type TaskMetadata } from "./metadata.js";
 import { toPriority, toWeight } from "./order.js";
@@ -187,7 +187,8 @@ export class Task {
 
   /** Moves by the transition table; `from` is the state that the caller believes the task to be in. */
   move(from: TaskState, transition: TaskTransition, reason?: TaskReason): void {
-    assert(this.#state === from, `the task to ${transition} is ${this.#state}, not ${from}`);
+    if (this.#state !== from)
+      throw new InvariantError(`the task to ${transition} is ${this.#state}, not ${from}`);
     this.#state = nextState(from, transition);
     this.reason = reason;
   }
