@@ -150,13 +150,14 @@ export class AttemptRunner implements AttemptKeeper {
   /** Runs the handler in the context that was carried to it. */
   #perform(attempt: Attempt): void {
     const { carriers } = this.#parts;
+    if (carriers.attached) this.#performCarried(attempt);
+    else carriers.enter(attempt.task.captured as CapturedContext | undefined, this.#begin, attempt);
+  }
+
+  /** The same, with carriers that are told how it ends. */
+  #performCarried(attempt: Attempt): void {
     const { task } = attempt;
-    const captured = task.captured as CapturedContext | undefined;
-    if (!carriers.attached) {
-      carriers.enter(captured, this.#begin, attempt);
-      return;
-    }
-    void carriers.run(captured, task, () => {
+    void this.#parts.carriers.run(task.captured as CapturedContext | undefined, task, () => {
       const outcome = attempt.outcome();
       this.#begin(attempt);
       return outcome;

@@ -18,6 +18,9 @@ export interface CallsParts {
 /**
  * The calls that bring tasks in, untyped: each is given a function and its options, or the name of a handler,
  * a payload and options. Middleware wraps them, and what it passes on is checked as anything else.
+ *
+ * Here and wherever each task comes by, what needs a closure has a method of its own: one that may make a
+ * closure allocates what the closure would share at every call.
  */
 export class Calls {
   readonly #parts: CallsParts;
@@ -29,8 +32,7 @@ export class Calls {
   enqueue(first: unknown, second: unknown, third: unknown): TaskHandle {
     const { callChain } = this.#parts;
     if (callChain === undefined) return this.#enqueue(first, second, third);
-    const request = toCallRequest("enqueue", [[first, second, third]]);
-    return callChain.sync(request, ({ tasks }) => this.#enqueue(...only(tasks)));
+    return this.#enqueueThrough(callChain, [first, second, third]);
   }
 
   enqueueAsync(...given: EnqueueArguments): Promise<TaskHandle> {
@@ -60,6 +62,11 @@ export class Calls {
     const { callChain } = this.#parts;
     if (callChain === undefined) return perform(given);
     return callChain.promised(toCallRequest(call, [given]), ({ tasks }) => perform(only(tasks)));
+  }
+
+  #enqueueThrough(callChain: CallChain, given: EnqueueArguments): TaskHandle {
+    const request = toCallRequest("enqueue", [given]);
+    return callChain.sync(request, ({ tasks }) => this.#enqueue(...only(tasks)));
   }
 
   #enqueue(first: unknown, second: unknown, third: unknown): TaskHandle {

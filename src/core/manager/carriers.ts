@@ -69,9 +69,7 @@ export class Carriers {
   /** @param keepLocal false when the task gave up its async context */
   capture(task: Task, keepLocal: boolean): CapturedContext | undefined {
     const local = keepLocal ? this.#local.capture(task) : undefined;
-    if (!this.attached) return local;
-    const active = this.#active();
-    return new Captures(local, new Map(active.map((one) => [one, this.#captureBy(one, task)])));
+    return this.attached ? this.#captureAll(local, task) : local;
   }
 
   run(
@@ -95,6 +93,10 @@ export class Carriers {
 
   #active(): ContextCarrier[] {
     return this.#attached.filter(({ active }) => active !== false);
+  }
+
+  #captureAll(local: CapturedContext | undefined, task: Task): CapturedContext {
+    return new Captures(local, new Map(this.#active().map((one) => [one, this.#captureBy(one, task)])));
   }
 
   #captureBy(carrier: ContextCarrier, task: Task): CapturedContext | undefined {

@@ -53,6 +53,16 @@ export class Dispatcher implements Alarm {
   /** Since when a task that could start has lacked a permit; undefined while none does. */
   #limitedSince: number | undefined = undefined;
   #limitedMs = 0;
+  readonly #dispatchSoon = () => {
+    this.#awake = false;
+    this.dispatch();
+  };
+  readonly #beginTurn = () => {
+    this.#starts = 0;
+    if (!this.#yielded) return;
+    this.#yielded = false;
+    this.dispatch();
+  };
 
   constructor(parts: DispatcherParts) {
     this.#parts = parts;
@@ -83,10 +93,7 @@ export class Dispatcher implements Alarm {
   wake(): void {
     if (this.#awake) return;
     this.#awake = true;
-    queueMicrotask(() => {
-      this.#awake = false;
-      this.dispatch();
-    });
+    queueMicrotask(this.#dispatchSoon);
   }
 
   /** Starts whatever can be started now, within the turn. */
@@ -177,17 +184,10 @@ export class Dispatcher implements Alarm {
   #countTurn(now: number): void {
     if (this.#starts === 0) {
       this.#turnStartedAt = now;
-      this.#parts.clock.setImmediate(() => this.#newTurn());
+      this.#parts.clock.setImmediate(this.#beginTurn);
     }
     this.#starts++;
     this.#yielded = this.#starts >= STARTS_PER_TURN || now - this.#turnStartedAt >= MAX_TURN_MS;
-  }
-
-  #newTurn(): void {
-    this.#starts = 0;
-    if (!this.#yielded) return;
-    this.#yielded = false;
-    this.dispatch();
   }
 
   #closeGate(limited: LimitedGate, until: number): void {

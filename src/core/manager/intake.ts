@@ -156,7 +156,10 @@ export class Intake {
       return handle as TaskHandle<R>;
     }
     this.#refuse(plan.options);
-    if (this.#free() > 0) return this.#admit(work, plan);
+    return this.#free() > 0 ? this.#admit(work, plan) : this.#admitInPlaceOfAnother(work, plan);
+  }
+
+  #admitInPlaceOfAnother<R>(work: Work, plan: TaskPlan): TaskHandle<R> {
     return this.#parts.journal.events.hold(() => {
       this.#makeRoom(1, [plan]);
       return this.#admit(work, plan);
