@@ -1,13 +1,9 @@
 import { DuplicateTaskError, NotAcceptingError, QueueFullError } from "../../errors.js";
-import type { Clock } from "../../ports/clock.js";
 import { isTerminal } from "../../task/states.js";
 import { Task } from "../../task/task.js";
 import type { CheckedTaskOptions } from "../../task/task-options.js";
 import type { Work } from "../../task/work.js";
-import type { Mishaps } from "../events/mishaps.js";
-import type { Backlog } from "./backlog.js";
 import type { Calendar } from "./calendar.js";
-import type { Canceller } from "./canceller.js";
 import type { Carriers } from "./carriers.js";
 import { Checkpoint } from "./checkpoint.js";
 import { DuplicateHandle } from "./duplicate-handle.js";
@@ -15,6 +11,7 @@ import type { Acceptance, IdempotencyKeys, Verdict } from "./idempotency-keys.js
 import type { Journal } from "./journal.js";
 import type { Lifecycle } from "./lifecycle.js";
 import type { Registry } from "./registry.js";
+import { Room, type RoomParts } from "./room.js";
 import type { Settler } from "./settler.js";
 import type { SignalListeners } from "./signal-listeners.js";
 import { toDetails } from "./task-details.js";
@@ -30,23 +27,23 @@ import {
 import { WaitingRoom } from "./waiting-room.js";
 import type { Watches } from "./watches.js";
 
-export interface IntakeParts {
+export interface IntakeParts extends RoomParts {
   readonly calendar: Calendar;
-  readonly clock: Clock;
-  readonly capacity: number;
-  readonly whenFull: "reject" | "drop-oldest";
   readonly lifecycle: Lifecycle;
   readonly registry: Registry;
   readonly keys: IdempotencyKeys;
-  readonly backlog: Backlog;
-  readonly canceller: Canceller;
   readonly settler: Settler;
   readonly watches: Watches;
   readonly carriers: Carriers;
   readonly journal: Journal;
-  readonly mishaps: Mishaps;
   readonly signals: SignalListeners;
   readonly handleHost: HandleHost;
+}
+
+/** A task that has just been taken in. */
+interface Admitted {
+  readonly task: Task;
+  readonly options: CheckedTaskOptions | undefined;
 }
 
 /**
@@ -55,13 +52,15 @@ export interface IntakeParts {
  */
 export class Intake {
   readonly #parts: IntakeParts;
-  readonly #room: WaitingRoom;
+  readonly #room: Room;
+  readonly #waiters: WaitingRoom;
   readonly #checks: Checkpoint;
   #number = 0;
 
   constructor(parts: IntakeParts) {
     this.#parts = parts;
-    this.#room = new WaitingRoom(parts.capacity, parts.signals);
+    this.#room = new Room(parts);
+    this.#waiters = new WaitingRoom(parts.capacity, parts.signals);
     this.#checks = new Checkpoint(parts.capacity, parts.signals);
   }
 
@@ -76,7 +75,7 @@ export class Intake {
 
   /** Calls that wait for room. */
   get waiting(): number {
-    return this.#room.waiting;
+    return this.#waiters.waiting;
   }
 
   /** Calls that wait for an asynchronous schema. */
@@ -109,7 +108,7 @@ export class Intake {
     const gone = whenGone(plan, "room");
     const signal = plan.options?.signal;
     if (signal?.aborted) throw gone(signal.reason); // while its payload was checked
-    if (whenFull === "drop-oldest" || (this.#room.waiting === 0 && this.#free() > 0))
+    if (whenFull === "drop-oldest" || (this.#waiters.waiting === 0 && this.#room.free > 0))
       return this.accept(work, plan);
     if (keys.isHeld(plan, clock.now())) return this.accept(work, plan); // it needs no room
     this.#refuse(plan.options);
@@ -118,7 +117,7 @@ export class Intake {
       if (signal?.aborted) throw gone(signal.reason);
       return this.#accept<R>(work, plan);
     });
-    return await this.#countRefusal(plan, this.#room.wait(accept, signal, gone));
+    return await this.#countRefusal(plan, this.#waiters.wait(accept, signal, gone));
   }
 
   /** The work of a call, when an asynchronous schema has let its payload pass. */
@@ -138,14 +137,14 @@ export class Intake {
 
   /** Room may have become free. */
   admitWaiting(): void {
-    while (this.#room.waiting > 0 && this.#free() > 0) {
-      if (!this.#room.admitOne()) return;
+    while (this.#waiters.waiting > 0 && this.#room.free > 0) {
+      if (!this.#waiters.admitOne()) return;
     }
   }
 
   /** Sends those that wait for room away. */
   close(): void {
-    this.#room.refuseAll(() => new NotAcceptingError("This task manager stopped before there was room"));
+    this.#waiters.refuseAll(() => new NotAcceptingError("This task manager stopped before there was room"));
     this.#checks.close(() => new NotAcceptingError("This task manager stopped before a schema answered"));
   }
 
@@ -156,12 +155,12 @@ export class Intake {
       return handle as TaskHandle<R>;
     }
     this.#refuse(plan.options);
-    return this.#free() > 0 ? this.#admit(work, plan) : this.#admitInPlaceOfAnother(work, plan);
+    return this.#room.free > 0 ? this.#admit(work, plan) : this.#admitInPlaceOfAnother(work, plan);
   }
 
   #admitInPlaceOfAnother<R>(work: Work, plan: TaskPlan): TaskHandle<R> {
     return this.#parts.journal.events.hold(() => {
-      this.#makeRoom(1, [plan]);
+      this.#room.make(1, [plan]);
       return this.#admit(work, plan);
     });
   }
@@ -185,31 +184,27 @@ export class Intake {
       ids.add(id);
     }
     return journal.events.hold(() => {
-      this.#makeRoom(accepted.length - replaced.size, accepted, replaced);
+      this.#room.make(accepted.length - replaced.size, accepted, replaced);
       const handles: TaskHandle<unknown>[] = [];
-      const captures: (() => void)[] = []; // when all of them are in
+      const admitted: Admitted[] = [];
       for (const [index, request] of requests.entries())
-        handles.push(this.#follow(verdicts[index] as Verdict, request, handles, captures));
-      for (const capture of captures) capture();
+        handles.push(this.#follow(verdicts[index] as Verdict, request, handles, admitted));
+      for (const { task, options } of admitted) this.#capture(task, options);
       return handles;
     });
   }
 
-  #follow(verdict: Verdict, { work, plan }: TaskRequest, handles: TaskHandle[], later: (() => void)[]) {
+  #follow(verdict: Verdict, { work, plan }: TaskRequest, handles: TaskHandle[], admitted: Admitted[]) {
     const { canceller, clock, keys } = this.#parts;
     if (verdict.kind === "accept") {
       const { replaced } = verdict;
-      const handle = this.#admit(work, plan, verdict, later);
+      const handle = this.#admit(work, plan, verdict, admitted);
       if (replaced !== undefined && canceller.cancel(replaced, REPLACED, clock.now())) keys.tally.replaced++;
       return handle;
     }
     keys.tally.kept++;
     if (verdict.kind === "keep") return verdict.handle;
     return new DuplicateHandle(handles[verdict.first] as TaskHandle<unknown>);
-  }
-
-  #free(): number {
-    return this.#parts.capacity - this.#parts.backlog.size;
   }
 
   #refuse(options: CheckedTaskOptions | undefined): void {
@@ -219,32 +214,8 @@ export class Intake {
     refuseAborted(options); // a schema may have aborted it since the options were read
   }
 
-  /**
-   * @param plans what is to be accepted: all of them are refused where there is no room
-   * @param spared tasks that go anyway, each for a new one: they can be dropped for nobody else
-   */
-  #makeRoom(count: number, plans: readonly TaskPlan[], spared: ReadonlySet<Task> = NONE): void {
-    const { capacity, whenFull, backlog, canceller, clock } = this.#parts;
-    const missing = count - this.#free();
-    // Retries may have taken more room than there is: that is no reason to refuse nothing.
-    if (missing <= 0 || count === 0) return;
-    const oldest =
-      whenFull === "drop-oldest" && count <= capacity ? backlog.oldestFew(missing + spared.size) : [];
-    const victims = spared.size === 0 ? oldest : oldest.filter((task) => !spared.has(task)).slice(0, missing);
-    if (victims.length < missing) {
-      for (const { profile } of plans) this.#parts.mishaps.recordRefusal(profile);
-      const found = `${backlog.size} of ${capacity} places are taken`;
-      throw new QueueFullError(
-        `No room for ${count === 1 ? "a task" : `${count} tasks`}: ${found}`,
-        capacity,
-      );
-    }
-    const now = clock.now();
-    for (const victim of victims) canceller.drop(victim, capacity, now);
-  }
-
-  #admit<R>(work: Work, plan: TaskPlan, acceptance?: Acceptance, later?: (() => void)[]): LocalTaskHandle<R> {
-    const { calendar, clock, registry, settler, watches, carriers, handleHost } = this.#parts;
+  #admit<R>(work: Work, plan: TaskPlan, acceptance?: Acceptance, admitted?: Admitted[]): LocalTaskHandle<R> {
+    const { calendar, clock, registry, settler, watches, handleHost } = this.#parts;
     const { options } = plan;
     const now = clock.now();
     const dueAt = toDueAt(options, calendar, now);
@@ -264,12 +235,12 @@ export class Intake {
     registry.add(task);
     settler.begin(task);
     this.#enter(task, dueAt);
-    if (later === undefined || !carriers.attached) this.#capture(task, options);
-    else later.push(() => this.#capture(task, options));
+    if (admitted === undefined) this.#capture(task, options);
+    else admitted.push({ task, options });
     return handle;
   }
 
-  /** Last of all, since carriers are code of others: it may enter the manager, and must find it whole. */
+  /** When the whole call is in: carriers are code of others, which may enter the manager. */
   #capture(task: Task, options: CheckedTaskOptions | undefined): void {
     const captured = this.#parts.carriers.capture(task, options?.context !== false);
     if (!isTerminal(task.state)) task.captured = captured;
@@ -298,5 +269,3 @@ export class Intake {
 
 /** The reason of the cancellation of a task that was replaced. */
 const REPLACED = "replaced by a task with the same idempotency key";
-
-const NONE: ReadonlySet<Task> = new Set();
