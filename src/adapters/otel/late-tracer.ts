@@ -11,13 +11,23 @@ interface Proxy {
   getDelegateTracer(name: string, version?: string): Tracer | undefined;
 }
 
+/** So many questions whether there is an SDK are answered by a short look, and the next by a whole one. */
+const SHORT_LOOKS = 15;
+
 /**
  * Gives the tracer as soon as there is one. Who stands behind the global provider is looked up at each use,
  * which costs less than a span that nobody keeps; so an SDK may come late, and be replaced by another.
+ *
+ * While there is none, tasks pay for the question alone. So mostly it is asked of the stand-in that was there
+ * from the beginning; only a second copy of the API would put another one in its place.
  */
 export class LateTracer {
   readonly #api: OtelApi;
   readonly #given: TracerProvider | undefined;
+  /** What has stood in for an SDK from the beginning, and who has stood behind it. */
+  readonly #standIn: Proxy | undefined;
+  readonly #nobody: TracerProvider | undefined;
+  #shortLooks = 0;
   /** Of whom the tracer was taken. */
   #provider: TracerProvider | undefined;
   #tracer: Tracer | undefined;
@@ -26,6 +36,10 @@ export class LateTracer {
   constructor(api: OtelApi, given: TracerProvider | undefined) {
     this.#api = api;
     this.#given = given;
+    if (this.present) return;
+    const provider = given ?? api.trace.getTracerProvider();
+    this.#standIn = isProxy(provider) ? provider : undefined;
+    this.#nobody = this.#standIn?.getDelegate();
   }
 
   /**
@@ -34,10 +48,16 @@ export class LateTracer {
    */
   get present(): boolean {
     try {
-      return this.find() !== undefined;
+      return !this.#isQuiet() && this.find() !== undefined;
     } catch {
       return true;
     }
+  }
+
+  #isQuiet(): boolean {
+    if (this.#standIn === undefined || this.#tracer !== undefined) return false;
+    this.#shortLooks = this.#shortLooks === SHORT_LOOKS ? 0 : this.#shortLooks + 1;
+    return this.#shortLooks !== 0 && this.#standIn.getDelegate() === this.#nobody;
   }
 
   /** The tracer of this moment; undefined while there is no SDK. Throws what the provider does. */

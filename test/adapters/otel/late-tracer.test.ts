@@ -50,6 +50,22 @@ describe("an SDK that comes late", () => {
     expect(sdk.named("process after").map(linksOf)).toEqual([[idOf(sdk.sends[0])]]);
   });
 
+  it("is seen before long when another copy of the API has registered it", async () => {
+    const tasks = observeManager();
+    using _instrumented = instrument(tasks);
+    for (let count = 0; count < 20; count++) await tasks.enqueue(() => 1).result();
+    const sdk = new TraceSdk().register();
+    const theirs = trace.getTracerProvider();
+    trace.disable(); // this copy has forgotten it
+    const registry = globalThis as Record<symbol, { trace?: TracerProvider } | undefined>;
+    const shared = registry[Symbol.for("opentelemetry.js.api.1")];
+    expect(shared).toBeDefined();
+    if (shared !== undefined) shared.trace = theirs;
+    for (let count = 0; count < 20; count++) await tasks.enqueue(() => 1).result();
+    expect(sdk.sends.length).toBeGreaterThanOrEqual(10);
+    delete shared?.trace;
+  });
+
   it("may come while an attempt runs, and go while another does", async () => {
     const tasks = observeManager();
     using _instrumented = instrument(tasks);
