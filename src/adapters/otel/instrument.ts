@@ -9,7 +9,7 @@ import { TaskTracer } from "./task-tracer.js";
 
 /**
  * Reports what a manager does to OpenTelemetry: metrics, and a span for each enqueue call and each attempt.
- * It may be called before the SDK has started. Until there is one, it costs tasks nothing; counters count
+ * It may be called before the SDK has started. Until there is one, tasks pay next to nothing; counters count
  * from the making of the manager all the same, while histograms and spans begin with the SDK.
  *
  * Instrument a manager once, and give each a `name` where a process has several. Dispose of what it returns
