@@ -22,7 +22,8 @@ export type MillraceErrorCode =
   | "MILLRACE_ASYNC_SCHEMA"
   | "MILLRACE_RESULT"
   | "MILLRACE_SUBSCRIPTION_LIMIT"
-  | "MILLRACE_MIDDLEWARE";
+  | "MILLRACE_MIDDLEWARE"
+  | "MILLRACE_PEER_MISSING";
 
 /** What all errors of Millrace have in common. */
 export abstract class MillraceError extends Error {
@@ -263,6 +264,17 @@ export class MiddlewareError extends MillraceError {
   }
 }
 
+/** An entry point needs the package `peer`, which is not installed; the message says how to install it. */
+export class PeerMissingError extends MillraceError {
+  readonly code = "MILLRACE_PEER_MISSING";
+  readonly peer: string;
+
+  constructor(entryPoint: string, peer: string, options?: ErrorOptions) {
+    super(`${entryPoint} needs ${peer}: npm install ${peer}`, options);
+    this.peer = peer;
+  }
+}
+
 /**
  * Makes an error without a stack, for ends that Millrace decides: its frames would show nothing but this
  * library, and they are nine tenths of what an error costs where thousands of tasks end at once.
@@ -279,8 +291,7 @@ export function withoutStack<E extends MillraceError>(create: () => E): E {
 }
 
 /**
- * Throws when a rule of Millrace itself is broken. The rule is a constant: text put together for each call
- * would cost more than what is asserted.
+ * Throws when a rule of Millrace itself is broken; a constant, since to put text together costs more.
  * @throws {InvariantError} with the rule, in words
  */
 export function assert(condition: unknown, rule: string): asserts condition {

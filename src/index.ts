@@ -43,6 +43,7 @@ export {
   NotAcceptingError,
   OptionError,
   PayloadError,
+  PeerMissingError,
   QueueFullError,
   ResultError,
   ResultExpiredError,

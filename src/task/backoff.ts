@@ -113,9 +113,8 @@ export function exponential(options?: ExponentialBackoffOptions): BackoffRule {
 /** A backoff as an option: a function, or a rule that `fixed`, `linear` or `exponential` made. */
 export const backoffCheck: Check<Backoff> = (value, path) => {
   if (typeof value === "function") return value as Backoff;
-  if (typeof value !== "object" || value === null) {
-    throw expected(path, "fixed(), linear(), exponential() or a function", value);
-  }
+  const isRule = typeof value === "object" && value !== null && "kind" in value;
+  if (!isRule) throw expected(path, "fixed(), linear(), exponential() or a function", value);
   const rule = readOptions<BackoffRule>(path, value, RULE_CHECKS);
   for (const name of Object.keys(RULE_CHECKS)) {
     if (!Object.hasOwn(rule, name)) throw expected(`${path}.${name}`, "given", undefined);

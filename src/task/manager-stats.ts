@@ -146,6 +146,7 @@ export interface TaskManagerStats {
 export type HealthConcern =
   | "abandoned-holding-slots"
   | "rate-limited"
+  | "handler-rate-limited"
   | "blocked-by-subscriber"
   | "stopping"
   | "stopped"
@@ -155,7 +156,8 @@ export type HealthConcern =
 /** Whether the manager does its work, and if not, why. */
 export interface TaskManagerHealth {
   /**
-   * `ok`: all is well. `degraded`: it works with fewer slots, or not at present. `stopped`: it works no more.
+   * `ok`: all is well. `degraded`: it works with fewer slots, or not on everything, or not at present.
+   * `stopped`: it works no more.
    */
   readonly status: "ok" | "degraded" | "stopped";
   readonly concerns: readonly HealthConcern[];

@@ -168,10 +168,11 @@ describe("millrace/otel, installed", () => {
       try {
         instrument(tasks);
       } catch (error) {
-        console.log(error.message, error.cause.code);
+        console.log(error.code, error.message, error.cause.code);
       }
       tasks.execute(() => 1).then((value) => console.log("ran", value));`);
-    const message = "millrace/otel needs @opentelemetry/api: npm install @opentelemetry/api MODULE_NOT_FOUND";
+    const advice = "millrace/otel needs @opentelemetry/api: npm install @opentelemetry/api";
+    const message = `MILLRACE_PEER_MISSING ${advice} MODULE_NOT_FOUND`;
     expect(ran).toEqual(printed(`${message}\nran 1\n`));
   });
 

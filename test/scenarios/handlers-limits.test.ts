@@ -433,10 +433,12 @@ describe("rateLimited", () => {
     tasks.enqueue("one", 0, { id: "waits" });
     await clock.advance(899);
     expect(starts).toEqual(["300", "900", "100"]);
+    expect(tasks.health()).toMatchObject({ status: "degraded", concerns: ["handler-rate-limited"] });
     expect(tasks.stats().handlers["one"]).toMatchObject({ queued: 3, completed: 0, closedForMs: 1 });
     await clock.advance(1);
     expect(starts.slice(3)).toEqual(["waits", "100", "300", "900"]);
     expect(tasks.stats().handlers["one"]?.closedForMs).toBe(0);
+    expect(tasks.health()).toMatchObject({ status: "ok", concerns: [] });
   });
 
   test("with scope all closes everything until then", async () => {

@@ -9,7 +9,12 @@ import { projectPath, readProjectFile } from "./sources.js";
 /** What Prometheus and the exporter add to what a metric says itself. */
 const ADDED_LABELS = ["job", "instance", "manager", "otel_scope_name"];
 /** Reported only where it is asked for; and sizes of what is bounded. */
-const NOT_SHOWN = ["messaging.process.duration", "idempotency_keys", "hook_calls_waiting"];
+const NOT_SHOWN = [
+  "messaging.process.duration",
+  "handler_closed_seconds",
+  "idempotency_keys",
+  "hook_calls_waiting",
+];
 const HISTOGRAM_PARTS = /_(bucket|count|sum)$/;
 
 const metricsByName: ReadonlyMap<string, MetricDefinition> = new Map(

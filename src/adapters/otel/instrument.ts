@@ -1,5 +1,5 @@
 import { type Instrumentable, instrumentation } from "../../ports/instrumentation.js";
-import { readOptions } from "../../task/checks.js";
+import { expected, readOptions } from "../../task/checks.js";
 import { Guard } from "./guard.js";
 import { INSTRUMENT_CHECKS, type InstrumentOptions } from "./instrument-options.js";
 import { LateMeter } from "./late-meter.js";
@@ -14,9 +14,10 @@ import { TaskTracer } from "./task-tracer.js";
  *
  * Instrument a manager once, and give each a `name` where a process has several. Dispose of what it returns
  * to end that: a meter provider holds the manager until then, also a stopped one.
- * @throws {OptionError} @throws {Error} when `@opentelemetry/api` is not installed
+ * @throws {OptionError} @throws {PeerMissingError} when `@opentelemetry/api` is not installed
  */
 export function instrument(tasks: Instrumentable, options?: InstrumentOptions): Disposable {
+  if (!isInstrumentable(tasks)) throw expected("tasks", "a TaskManager", tasks);
   const read = readOptions<InstrumentOptions>("", options, INSTRUMENT_CHECKS);
   const api = loadOtelApi();
   const point = tasks[instrumentation]();
@@ -40,4 +41,8 @@ export function instrument(tasks: Instrumentable, options?: InstrumentOptions): 
       tracer[Symbol.dispose]();
     },
   };
+}
+
+function isInstrumentable(tasks: unknown): tasks is Instrumentable {
+  return typeof tasks === "object" && tasks !== null && instrumentation in tasks;
 }

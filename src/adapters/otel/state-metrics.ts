@@ -56,6 +56,18 @@ export const STATE_METRICS: readonly ObservedMetric[] = [
         observe(stats.queues[queue]?.paused === true ? 1 : 0, { queue });
     },
   }),
+  gauge(
+    "handler_closed_seconds",
+    "s",
+    "How long rateLimited() still holds the handler's tasks back",
+    ["handler"],
+    {
+      read: ({ stats }, observe) => {
+        for (const [handler, { closedForMs }] of Object.entries(stats.handlers))
+          observe(closedForMs / 1_000, { handler });
+      },
+    },
+  ),
   gauge("idempotency_keys", "{key}", "Idempotency keys that are held", [], {
     read: ({ stats }, observe) => observe(stats.idempotency.keys),
   }),

@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import { type Checks, callback, duration, expected, readOptions } from "../../task/checks.js";
+import { type Checks, callback, duration, expected, having, readOptions } from "../../task/checks.js";
 
 /** Which signals stop a manager, and how long that may take. */
 export interface StopOnSignalsOptions<Report = unknown> {
@@ -7,7 +7,7 @@ export interface StopOnSignalsOptions<Report = unknown> {
   deadlineMs?: number | undefined;
   /** Signals to listen to. Default SIGTERM and SIGINT. */
   signals?: readonly NodeJS.Signals[] | undefined;
-  /** Told of the first signal. */
+  /** Told of the first signal, before the stop begins: here `tasks.pause()` makes it drop what waits. */
   onSignal?: ((signal: NodeJS.Signals) => void) | undefined;
   /** Given the report when the stop is done. */
   onStopped?: ((report: Report) => void) | undefined;
@@ -39,6 +39,7 @@ export function stopOnSignals<Report>(
   tasks: Stoppable<Report>,
   options?: StopOnSignalsOptions<Report>,
 ): Disposable {
+  const manager = stoppable<Report>(tasks, "tasks");
   const { deadlineMs, signals, onSignal, onStopped } = read(options);
   let first: { readonly signal: NodeJS.Signals; readonly at: number } | undefined;
   const remove = () => {
@@ -48,19 +49,29 @@ export function stopOnSignals<Report>(
     const now = performance.now();
     if (first !== undefined) {
       const isEcho = signal === first.signal && now - first.at < ECHO_MS;
-      if (!isEcho) void tasks.stopNow();
+      if (!isEcho) void manager.stopNow();
       return;
     }
     first = { signal, at: now };
     process.exitCode = 128 + constants.signals[signal];
-    void tasks
+    try {
+      onSignal?.(signal);
+    } finally {
+      stop(now); // also where that has thrown
+    }
+  };
+  const stop = (signalledAt: number) => {
+    void manager
       .stopGraceful({ deadlineMs })
       .then((report) => onStopped?.(report))
-      .finally(() => setTimeout(remove, Math.max(0, now + ECHO_MS - performance.now())).unref());
-    onSignal?.(signal); // last, since it may throw
+      .finally(() => setTimeout(remove, Math.max(0, signalledAt + ECHO_MS - performance.now())).unref());
   };
   for (const signal of signals) process.on(signal, listener);
   return { [Symbol.dispose]: remove };
+}
+
+function stoppable<Report>(tasks: unknown, path: string): Stoppable<Report> {
+  return having<Stoppable<Report>>("a task manager", "stopGraceful", "stopNow")(tasks, path);
 }
 
 function read<Report>(options: StopOnSignalsOptions<Report> | undefined) {

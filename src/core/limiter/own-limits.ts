@@ -47,6 +47,12 @@ export class OwnLimits {
     return this.#buckets.get(name)?.closedForMs(now) ?? 0;
   }
 
+  /** Whether `closeUntil` holds any name back. */
+  closesAny(now: number): boolean {
+    for (const bucket of this.#buckets.values()) if (bucket.closedForMs(now) > 0) return true;
+    return false;
+  }
+
   /** Gives out nothing under this name before that instant, whether it has a limit or not. */
   closeUntil(name: string, at: number, now: number): void {
     this.#bucket(name, UNLIMITED, now).closeUntil(at);

@@ -55,6 +55,7 @@ export function toHealth(core: Core): TaskManagerHealth {
   const concerns: HealthConcern[] = [];
   if (lane.held > 0) concerns.push("abandoned-holding-slots");
   if (limiter.closedForMs(now) > 0) concerns.push("rate-limited");
+  if (limiter.handlers.closesAny(now)) concerns.push("handler-rate-limited");
   if (results.blocking) concerns.push("blocked-by-subscriber");
   if (lifecycle.phase === "ready") concerns.push("not-started");
   else if (lifecycle.phase === "stopped") concerns.push("stopped");

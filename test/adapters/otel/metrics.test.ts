@@ -30,9 +30,11 @@ function createScraped(options: TaskManagerOptions = {}, instrumented: Instrumen
   return { ...manager, watching, scrape: () => scraped.scrape() };
 }
 
+const handlers = defineHandlers({ send: { payload: json<string>(), run: () => 1 } });
+
 describe("a scrape", () => {
   test("has every observed metric from the first, under the names of the table", async () => {
-    const { scrape } = createScraped();
+    const { scrape } = createScraped({ handlers });
     const observed = METRICS.filter(({ kind }) => kind !== "histogram").map(({ name }) => name);
     const { names } = await scrape();
     expect([...names].sort()).toEqual([...observed].sort());
@@ -40,7 +42,7 @@ describe("a scrape", () => {
   });
 
   test("has the histograms too when tasks have run, with their kinds, units and attributes", async () => {
-    const { clock, tasks, scrape } = createScraped({}, { processDuration: true, name: "mail" });
+    const { clock, tasks, scrape } = createScraped({ handlers }, { processDuration: true, name: "mail" });
     const failing = () => Promise.reject(new TypeError("broken"));
     tasks.enqueue(failing);
     await clock.advance(0);
@@ -314,5 +316,10 @@ describe("an instrumented manager", () => {
     ])
       expect(thrownBy(() => instrument(tasks, options as InstrumentOptions))).toBeInstanceOf(OptionError);
     expect(clock.timers).toBe(0);
+  });
+
+  test("refuses what is no manager", () => {
+    for (const none of [undefined, null, {}, "tasks"])
+      expect(thrownBy(() => instrument(none as never))).toBeInstanceOf(OptionError);
   });
 });

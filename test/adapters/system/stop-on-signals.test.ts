@@ -52,6 +52,26 @@ describe("stopOnSignals", () => {
     handlers[Symbol.dispose]();
   });
 
+  it("tells of the signal before it stops, and stops also where that throws", () => {
+    const { calls, tasks } = createStoppable();
+    const seen: string[][] = [];
+    const handlers = stopOnSignals(tasks, {
+      signals,
+      onSignal: () => {
+        seen.push([...calls]);
+        throw new Error("from onSignal");
+      },
+    });
+    expect(() => emit(ONE)).toThrow("from onSignal");
+    expect([seen, calls]).toEqual([[[]], ["graceful 10000"]]);
+    handlers[Symbol.dispose]();
+  });
+
+  it("refuses what is no manager at once, not when the signal comes", () => {
+    for (const none of [undefined, null, {}, { stopGraceful: () => Promise.resolve() }])
+      expect(() => stopOnSignals(none as never, { signals })).toThrow(OptionError);
+  });
+
   it("takes the same signal for an echo within 250 ms, for a second one after that", () => {
     const { calls, tasks } = createStoppable();
     const now = vi.spyOn(performance, "now").mockReturnValue(1_000);
