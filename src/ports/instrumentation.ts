@@ -58,6 +58,11 @@ export interface InstrumentationPoint {
   /** Counts and reports an error of the one who watches. */
   recordError(error: unknown, source: ObserverSource): void;
   read(): Readings;
+  /**
+   * Calls back in the async context in which the manager was made: for what is kept, and would else keep the
+   * context of whoever instruments.
+   */
+  atRoot<R>(callback: () => R): R;
   /** The one of `tallies` in which tasks of that queue and handler are counted. */
   tallyOf(queue: string, handler: string | undefined): GroupTally;
 }

@@ -26,9 +26,9 @@ export interface TaskTally {
  * object for all tasks of its kind, so that counting costs an addition.
  */
 export class GroupTally {
-  /** `OTHER_QUEUES` where the queue has none of its own. */
+  /** `OTHER` where the queue has none of its own. */
   readonly queue: string;
-  /** Name of the handler; undefined for plain functions. */
+  /** Name of the handler, or `OTHER`; undefined for plain functions. */
   readonly handler: string | undefined;
   enqueued = 0;
   started = 0;
@@ -60,8 +60,8 @@ export class GroupTally {
 /** Why a task failed or was cancelled. */
 export type DefeatReason = keyof GroupTally["failed"] | keyof GroupTally["cancelled"];
 
-/** Stands for the queues that have no tally of their own, being too many. */
-export const OTHER_QUEUES = "_OTHER";
+/** Stands for the queues and handlers that have no tally of their own, being too many. */
+export const OTHER = "_OTHER";
 
 /** The sum of all groups. */
 export function sumTallies(tallies: Iterable<GroupTally>): TaskTally {

@@ -163,6 +163,10 @@ export interface TaskManagerHealth {
   readonly concerns: readonly HealthConcern[];
   readonly slots: LaneStats;
   readonly limiter: LimiterStats;
+  /** Tasks that wait: queued, scheduled or in backoff. */
+  readonly waiting: number;
+  /** Tasks that may wait. */
+  readonly capacity: number;
   /** How long the task has waited that became ready first and was never started; 0 when none waits. */
   readonly oldestWaitMs: number;
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Check, type Checks, duration, expected, flag, having, readOptions } from "../../task/checks.js";
-import type { HealthConcern, TaskManagerHealth, TaskManagerStats } from "../../task/manager-stats.js";
+import type { HealthConcern, TaskManagerHealth } from "../../task/manager-stats.js";
 
 /** Why a manager is not live, or not ready. */
 export type HealthReason =
@@ -36,7 +36,6 @@ export interface HealthHandlerOptions {
 /** What can be asked for its health: a `TaskManager`. */
 interface Checkable {
   health(): TaskManagerHealth;
-  stats(): Pick<TaskManagerStats, "queued" | "scheduled" | "capacity">;
 }
 
 /** What a request is answered with. */
@@ -60,7 +59,7 @@ const CHECKS: Checks<HealthHandlerOptions> = {
   readyWhenFull: flag,
 };
 
-const checkable = having<Checkable>("a task manager", "health", "stats");
+const checkable = having<Checkable>("a task manager", "health");
 
 /**
  * Answers the probes of an orchestrator, for `node:http` and frameworks that take its handlers, also below a
@@ -134,10 +133,9 @@ function judgeReadiness(manager: Checkable, options: HealthHandlerOptions): Heal
   const { maxOldestWaitMs = Number.POSITIVE_INFINITY, readyWhenFull = false } = options;
   return judge(() => {
     const health = manager.health();
-    const { queued, scheduled, capacity } = manager.stats();
     const reasons: HealthReason[] = [...reasonsToRestart(health)];
     if (health.concerns.includes("stopping")) reasons.push("stopping");
-    if (!readyWhenFull && queued + scheduled >= capacity) reasons.push("full");
+    if (!readyWhenFull && health.waiting >= health.capacity) reasons.push("full");
     if (health.oldestWaitMs > maxOldestWaitMs) reasons.push("waiting-too-long");
     return [health, reasons];
   });

@@ -21,7 +21,15 @@ export const METRICS: readonly MetricDefinition[] = [
 /** Says the values of one metric at a collection. */
 interface Source {
   readonly instrument: Observable;
+  readonly kind: ObservedMetric["kind"];
   readonly read: ObservedMetric["read"];
+}
+
+/** What was observed of one series. */
+interface Observation {
+  readonly instrument: Observable;
+  readonly value: number;
+  readonly attributes: Attributes;
 }
 
 /**
@@ -46,12 +54,12 @@ export class MetricsReporter implements Disposable {
     this.#ends.push(new TaskHistograms(this.#point, this.#guard, meter, this.#common));
     if (this.#options.processDuration === true)
       this.#ends.push(new ProcessDuration(this.#point, this.#guard, meter, this.#common));
-    const delay = new EventLoopDelay(this.#point.clock);
-    this.#ends.push(delay);
+    const delay = this.#point.atRoot(() => new EventLoopDelay(this.#point.clock));
     this.#observe(meter, [
       ...OBSERVED,
       { ...EventLoopDelay.definition, kind: "gauge", read: (_, observe) => delay.read(observe) },
     ]);
+    this.#ends.push(delay);
   }
 
   [Symbol.dispose](): void {
@@ -62,24 +70,51 @@ export class MetricsReporter implements Disposable {
   #observe(meter: Meter, metrics: readonly ObservedMetric[]): void {
     const sources = metrics.flatMap((metric): Source[] => {
       const instrument = this.#guard.call(() => createObservable(meter, metric));
-      return instrument === undefined ? [] : [{ instrument, read: metric.read }];
+      return instrument === undefined ? [] : [{ instrument, kind: metric.kind, read: metric.read }];
     });
     const collect = (result: BatchObservableResult) => this.#guard.call(() => this.#collect(sources, result));
     const instruments = sources.map(({ instrument }) => instrument);
     this.#guard.call(() => meter.addBatchObservableCallback(collect, instruments));
     this.#ends.push({
-      [Symbol.dispose]: () => meter.removeBatchObservableCallback(collect, instruments),
+      [Symbol.dispose]: () => {
+        this.#guard.call(() => meter.removeBatchObservableCallback(collect, instruments));
+        this.#sayFarewell(meter, sources, instruments);
+      },
     });
   }
 
   #collect(sources: readonly Source[], result: BatchObservableResult): void {
+    this.#read(sources, ({ instrument, value, attributes }) =>
+      this.#guard.settled(result.observe(instrument, value, attributes)),
+    );
+  }
+
+  #read(sources: readonly Source[], onObservation: (observation: Observation, source: Source) => void): void {
     const readings = this.#point.read();
     const common = this.#common;
-    for (const { instrument, read } of sources) {
+    for (const source of sources) {
+      const { instrument, read } = source;
       const observe: Observe = (value, attributes) =>
-        this.#guard.settled(result.observe(instrument, value, { ...common, ...attributes }));
+        onObservation({ instrument, value, attributes: { ...common, ...attributes } }, source);
       this.#guard.call(() => read(readings, observe));
     }
+  }
+
+  /**
+   * An SDK goes on exporting what it was told last, for ever. So the next collection is told how it ended:
+   * counters with what came since the one before, and gauges 0, since nobody looks any more.
+   */
+  #sayFarewell(meter: Meter, sources: readonly Source[], instruments: Observable[]): void {
+    const last: Observation[] = [];
+    this.#read(sources, (one, { kind }) => last.push(kind === "counter" ? one : { ...one, value: 0 }));
+    const farewell = (result: BatchObservableResult) => {
+      for (const { instrument, value, attributes } of last)
+        this.#guard.call(() => result.observe(instrument, value, attributes));
+      queueMicrotask(() =>
+        this.#guard.call(() => meter.removeBatchObservableCallback(farewell, instruments)),
+      );
+    };
+    meter.addBatchObservableCallback(farewell, instruments);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Attributes, Histogram, Meter } from "@opentelemetry/api";
 import type { InstrumentationPoint } from "../../ports/instrumentation.js";
 import { toErrorType } from "../../task/error-type.js";
+import { OTHER } from "../../task/group-tally.js";
 import type { TaskEvent } from "../../task/task-event.js";
 import type { TaskSnapshot } from "../../task/task-snapshot.js";
 import type { Guard } from "./guard.js";
@@ -18,6 +19,9 @@ export const PROCESS_DURATION: MetricDefinition = {
 /** Upper bounds in seconds, as the conventions have them. */
 const BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 
+/** Types of errors that are told apart, at most: classes may be made from data. */
+const MAX_TYPES = 100;
+
 /** The histogram of the messaging conventions, which counts each attempt. */
 export class ProcessDuration implements Disposable {
   readonly #point: InstrumentationPoint;
@@ -26,6 +30,7 @@ export class ProcessDuration implements Disposable {
   readonly #common: Attributes;
   /** Ids of tasks that run: one that ends while it waits has had its last attempt recorded. */
   readonly #running = new Set<string>();
+  readonly #types = new Set<string>();
   readonly #listening: Disposable;
 
   constructor(point: InstrumentationPoint, guard: Guard, meter: Meter, common: Attributes) {
@@ -45,7 +50,8 @@ export class ProcessDuration implements Disposable {
     if (event.type === "started") this.#running.add(event.task.id);
     else if (event.type === "retried") this.#record(event.task, event.error);
     else if (event.type === "rescheduled") this.#record(event.task, undefined);
-    else if (event.type === "finished") this.#record(event.task, event.task.error);
+    else if (event.type === "finished")
+      this.#record(event.task, event.task.state === "failed" ? event.task.error : undefined);
   }
 
   #record({ id, queue, handler, runMs }: TaskSnapshot, error: Error | undefined): void {
@@ -53,8 +59,15 @@ export class ProcessDuration implements Disposable {
     const attributes = {
       ...this.#common,
       "messaging.destination.name": this.#point.tallyOf(queue, handler).queue,
-      ...(error === undefined ? undefined : { "error.type": toErrorType(error) }),
+      ...(error === undefined ? undefined : { "error.type": this.#typeOf(error) }),
     };
     this.#guard.settled(this.#histogram?.record(runMs / 1_000, attributes));
+  }
+
+  #typeOf(error: Error): string {
+    const type = toErrorType(error);
+    if (!this.#types.has(type) && this.#types.size >= MAX_TYPES) return OTHER;
+    this.#types.add(type);
+    return type;
   }
 }

@@ -13,12 +13,16 @@ export class RingBuffer<T> {
   readonly #fewestCells: number;
   #cells: (T | undefined)[] = [];
   /** The position of the first item. */
-  #first = 0;
+  #first: number;
   #size = 0;
 
-  /** @param fewestCells what it never shrinks below, once it holds something: a power of two */
-  constructor(fewestCells = FEWEST_CELLS) {
+  /**
+   * @param fewestCells what it never shrinks below, once it holds something: a power of two
+   * @param firstPosition where positions begin, for who wants to see them wrap
+   */
+  constructor(fewestCells = FEWEST_CELLS, firstPosition = 0) {
     this.#fewestCells = fewestCells;
+    this.#first = firstPosition;
   }
 
   get size(): number {

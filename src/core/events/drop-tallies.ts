@@ -1,10 +1,8 @@
+import { OTHER } from "../../task/group-tally.js";
 import type { DropTally } from "../../task/manager-stats.js";
 
 /** Names may come from data: only so many are told apart. */
 const MAX_NAMES = 100;
-
-/** Stands for all others. */
-const OTHER = "_OTHER";
 
 /** What subscriptions have dropped, by name. It outlives them, so that no number ever goes back. */
 export class DropTallies {

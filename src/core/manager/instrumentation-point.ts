@@ -15,6 +15,11 @@ export function toInstrumentationPoint(core: Core): InstrumentationPoint {
     attach: (carrier) => carriers.attach(carrier),
     recordError: (error, source) => observerErrors.record(error, source),
     read: () => toReadings(core),
+    atRoot: (callback) => {
+      const given: ReturnType<typeof callback>[] = [];
+      carriers.enter(undefined, () => given.push(callback()), undefined);
+      return given[0] as ReturnType<typeof callback>;
+    },
     tallyOf: (queue, handler) => tallies.of(queue, handler),
   };
 }

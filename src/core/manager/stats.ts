@@ -67,6 +67,8 @@ export function toHealth(core: Core): TaskManagerHealth {
     concerns: Object.freeze(concerns),
     slots: toLaneStats(lane),
     limiter: toLimiterStats(limiter, now),
+    waiting: backlog.size,
+    capacity: core.intake.capacity,
     oldestWaitMs: oldest === undefined ? 0 : now - (oldest.readyAt ?? oldest.enqueuedAt),
   });
 }

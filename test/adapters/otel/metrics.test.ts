@@ -188,6 +188,21 @@ describe("metrics", () => {
     expect(seen.sum(name, always)).toBe(4);
   });
 
+  test("by the messaging conventions call no cancellation an error, and tell 100 types apart (V15)", async () => {
+    const { clock, tasks, scrape } = createScraped({ concurrency: 200 }, { processDuration: true });
+    const cancelled = tasks.enqueue(untilAborted);
+    for (let number = 0; number < 150; number++) {
+      const Made = { [`Made${number}`]: class extends Error {} }[`Made${number}`] as typeof Error;
+      tasks.enqueue(() => Promise.reject(new Made("broken")));
+    }
+    await clock.advance(0);
+    cancelled.cancel();
+    await clock.advance(0);
+    const seen = (await scrape()).by("messaging_process_duration_count", "error_type");
+    expect(Object.keys(seen)).toHaveLength(102);
+    expect([seen[""], seen["Made0"], seen["_OTHER"]]).toEqual([1, 1, 50]);
+  });
+
   test("go on after a stop, with the last word on every task", async () => {
     const { clock, tasks, scrape } = createScraped();
     tasks.enqueue(untilAborted);
@@ -294,6 +309,23 @@ describe("an instrumented manager", () => {
     expect(tasks.stats().total.completed).toBe(2);
     const seen = await scrape(); // what an SDK has seen once it keeps
     expect([seen.sum("tasks_completed_total"), seen.sum("task_latency_seconds_count")]).toEqual([1, 1]);
+  });
+
+  test("says how it ended, and then nothing: a gauge that stood still would alarm for ever", async () => {
+    const { clock, tasks, watching, scrape } = createScraped({ concurrency: 1 });
+    for (let count = 0; count < 3; count++) tasks.enqueue(untilAborted);
+    await clock.advance(0);
+    const busy = await scrape();
+    expect([busy.sum("tasks_running"), busy.sum("queue_depth")]).toEqual([1, 2]);
+    await tasks.stopNow();
+    watching[Symbol.dispose]();
+    for (let count = 0; count < 3; count++) {
+      const seen = await scrape();
+      expect(
+        ["tasks_running", "queue_depth", "manager_phase", "slots"].map((name) => seen.sum(name)),
+      ).toEqual([...[0, 0, 0, 0]]);
+      expect([seen.sum("tasks_scheduled_total"), seen.sum("tasks_cancelled_total")]).toEqual([3, 3]);
+    }
   });
 
   test("has no timer and no listener left when nobody looks any more", async () => {

@@ -32,38 +32,45 @@ function held(items: readonly WeakRef<object>[]): number[] {
   return items.flatMap((item, index) => (item.deref() === undefined ? [] : [index]));
 }
 
+/** The last position there is. */
+const LAST = 2 ** 30 - 1;
+
 describe("RingBuffer", () => {
   it("does what an array does, whatever the order of its operations", () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 60, size: "max" }), (steps) => {
-        const ring = new RingBuffer<number>();
-        let model: number[] = [];
-        let next = 0;
-        for (const { kind, ...rest } of steps as (Step & { times?: number; keepEach?: number })[]) {
-          for (let time = 0; time < (rest.times ?? 0); time += 1) {
-            if (kind === "push") {
-              ring.push(next);
-              model.push(next++);
-            } else if (ring.shift() !== model.shift()) expect.fail("shift gave another item");
+      fc.property(
+        fc.array(step, { maxLength: 60, size: "max" }),
+        fc.constantFrom(0, LAST - 50),
+        (steps, first) => {
+          const ring = new RingBuffer<number>(undefined, first);
+          let model: number[] = [];
+          let next = 0;
+          for (const { kind, ...rest } of steps as (Step & { times?: number; keepEach?: number })[]) {
+            for (let time = 0; time < (rest.times ?? 0); time += 1) {
+              if (kind === "push") {
+                ring.push(next);
+                model.push(next++);
+              } else if (ring.shift() !== model.shift()) expect.fail("shift gave another item");
+            }
+            if (kind === "retain") {
+              const asked: number[] = [];
+              const keep = (item: number) => item % (rest.keepEach ?? 1) === 0;
+              ring.retain((item) => {
+                asked.push(item);
+                return keep(item);
+              });
+              expect(asked).toEqual(model);
+              model = model.filter(keep);
+            } else if (kind === "clear") {
+              ring.clear();
+              model = [];
+            }
+            expect(ring.size).toBe(model.length);
+            expect(ring.peek()).toBe(model[0]);
+            expect([...ring]).toEqual(model);
           }
-          if (kind === "retain") {
-            const asked: number[] = [];
-            const keep = (item: number) => item % (rest.keepEach ?? 1) === 0;
-            ring.retain((item) => {
-              asked.push(item);
-              return keep(item);
-            });
-            expect(asked).toEqual(model);
-            model = model.filter(keep);
-          } else if (kind === "clear") {
-            ring.clear();
-            model = [];
-          }
-          expect(ring.size).toBe(model.length);
-          expect(ring.peek()).toBe(model[0]);
-          expect([...ring]).toEqual(model);
-        }
-      }),
+        },
+      ),
       { numRuns: 500 },
     );
   });
@@ -92,6 +99,18 @@ describe("RingBuffer", () => {
     ring.replace(position, "replaced");
     expect(ring.shift()).toBe("replaced");
     expect(ring.peek()).toBe("late 0");
+  });
+
+  it("replaces an item by its position when positions have begun anew behind the last", () => {
+    const ring = new RingBuffer<number>(undefined, LAST - 20);
+    const positions: number[] = [];
+    repeat(40, (index) => positions.push(ring.push(index)));
+    expect(positions[21]).toBe(0);
+    repeat(10, () => ring.shift());
+    for (let index = 10; index < 40; index++) ring.replace(positions[index] as number, index + 100);
+    repeat(100, (index) => ring.push(index + 1_000)); // it grows meanwhile
+    repeat(30, (index) => expect(ring.shift()).toBe(index + 110));
+    expect(ring.peek()).toBe(1_000);
   });
 
   it("refuses a position where nothing is any more", () => {
