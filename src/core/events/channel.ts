@@ -35,18 +35,27 @@ export class Channel<T> {
   readonly tally: ResultTally = createResultTally();
   readonly #results: RingBuffer<T>;
   readonly #sizes: RingBuffer<number> | undefined;
-  readonly #options: ChannelOptions<T>;
+  readonly #capacity: number;
+  readonly #maxBytes: number;
+  readonly #excess: () => number;
+  readonly #onDrop: (result: T) => void;
+  readonly #total: ResultTally;
   #overflow: Overflow;
   #bytes = 0;
   #state: "open" | "blocking" | "lifted" = "open";
   /** What it may hold while it is blocking. */
   #limit = 0;
 
-  constructor(options: ChannelOptions<T>) {
-    this.#options = options;
-    this.#overflow = options.overflow;
-    this.#results = new RingBuffer(options.capacity < MANY ? undefined : MANY);
-    if (options.maxBytes !== Number.POSITIVE_INFINITY) this.#sizes = new RingBuffer();
+  /** Keeps the options as fields of its own: each result reads them, and fields have one shape for all. */
+  constructor({ capacity, maxBytes, overflow, excess, onDrop, total }: ChannelOptions<T>) {
+    this.#capacity = capacity;
+    this.#maxBytes = maxBytes;
+    this.#overflow = overflow;
+    this.#excess = excess;
+    this.#onDrop = onDrop;
+    this.#total = total;
+    this.#results = new RingBuffer(capacity < MANY ? undefined : MANY);
+    if (maxBytes !== Number.POSITIVE_INFINITY) this.#sizes = new RingBuffer();
   }
 
   get size(): number {
@@ -64,8 +73,8 @@ export class Channel<T> {
 
   offer(result: T, bytes: number): void {
     this.tally.published++;
-    this.#options.total.published++;
-    if (bytes > this.#options.maxBytes) {
+    this.#total.published++;
+    if (bytes > this.#maxBytes) {
       this.#drop(result);
     } else if (this.#makeRoom(bytes)) {
       this.#push(result, bytes);
@@ -86,7 +95,7 @@ export class Channel<T> {
     const result = this.#shift();
     if (result === undefined) return undefined;
     this.tally.delivered++;
-    this.#options.total.delivered++;
+    this.#total.delivered++;
     if (this.#state !== "open") this.#reopen();
     return result;
   }
@@ -95,8 +104,7 @@ export class Channel<T> {
   lift(): void {
     if (this.#state !== "blocking") return;
     this.#state = "lifted";
-    const { capacity, maxBytes } = this.#options;
-    while (this.#results.size > capacity || this.#bytes > maxBytes) this.#dropOldest();
+    while (this.#results.size > this.#capacity || this.#bytes > this.#maxBytes) this.#dropOldest();
   }
 
   /** Blocks no more: `block` is `drop-oldest` from now on. What is held beyond the bounds may be read. */
@@ -127,8 +135,8 @@ export class Channel<T> {
   }
 
   #fits(bytes: number): boolean {
-    const { capacity, maxBytes } = this.#options;
-    return this.#results.size < capacity && (this.#sizes === undefined || this.#bytes + bytes <= maxBytes);
+    if (this.#results.size >= this.#capacity) return false;
+    return this.#sizes === undefined || this.#bytes + bytes <= this.#maxBytes;
   }
 
   #push(result: T, bytes: number): void {
@@ -148,12 +156,12 @@ export class Channel<T> {
 
   /** Looks anew at whether it must block. A block that goes on keeps what it may hold. */
   #reopen(): void {
-    const { capacity, maxBytes, excess } = this.#options;
-    if (this.#overflow !== "block" || (this.#results.size < capacity && this.#bytes < maxBytes)) {
+    const isFull = this.#results.size >= this.#capacity || this.#bytes >= this.#maxBytes;
+    if (this.#overflow !== "block" || !isFull) {
       this.#state = "open";
     } else if (this.#state !== "blocking") {
       this.#state = "blocking";
-      this.#limit = this.#results.size + excess();
+      this.#limit = this.#results.size + this.#excess();
     }
   }
 
@@ -164,8 +172,8 @@ export class Channel<T> {
 
   #drop(result: T): void {
     this.tally.dropped++;
-    this.#options.total.dropped++;
-    this.#options.onDrop(result);
+    this.#total.dropped++;
+    this.#onDrop(result);
   }
 }
 

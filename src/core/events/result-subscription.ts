@@ -32,6 +32,7 @@ export class ResultSubscription implements Subscription {
   alarmTicket = -1;
   readonly #parts: ResultSubscriptionParts;
   readonly #channel: Channel<TaskResult>;
+  readonly #admits: ((result: TaskResult) => boolean) | undefined;
   readonly #readers = new RingBuffer<(step: Step) => void>();
   readonly #enlist = (resolve: (step: Step) => void) => this.#readers.push(resolve);
   #blocking = false;
@@ -40,6 +41,7 @@ export class ResultSubscription implements Subscription {
   constructor(parts: ResultSubscriptionParts) {
     this.#parts = parts;
     this.#channel = parts.channel;
+    this.#admits = parts.admits;
     this.#followBlock(false); // it may have been filled by a replay
   }
 
@@ -81,7 +83,7 @@ export class ResultSubscription implements Subscription {
 
   /** @param bytes of the result; 0 where no subscription bounds them */
   publish(result: TaskResult, bytes: number): void {
-    if (this.#closed || this.#parts.admits?.(result) === false) return;
+    if (this.#closed || this.#admits?.(result) === false) return;
     if (this.#closed) return; // by its filter
     this.#channel.offer(result, bytes);
     if (this.#readers.size > 0) this.#feed();
