@@ -75,21 +75,8 @@ function layGround(options: ResolvedOptions, { random, carrier, inline, ...world
   const hooks = new HookRunner({ clock, carrier, events, errors: observerErrors, mishaps });
   if (options.hooks !== undefined) hooks.observe(options.hooks);
   return {
-    ...{
-      clock,
-      random,
-      alarms,
-      keys,
-      registry,
-      limiter,
-      lane,
-      signals,
-      observerErrors,
-      journal,
-      mishaps,
-      hooks,
-      tallies,
-    },
+    ...{ clock, random, alarms, keys, registry, limiter, lane, signals, tallies },
+    ...{ observerErrors, journal, mishaps, hooks },
     calendar: new Calendar(clock),
     carriers: new Carriers(carrier, observerErrors),
     callChain: wrapCalls(options, observerErrors),
