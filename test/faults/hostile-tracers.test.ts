@@ -253,6 +253,51 @@ describe("a span processor that enters the manager again", () => {
     expect(tasks.stats()).toMatchObject({ total: { completed: 3 }, observerErrors: 0 });
   });
 
+  const enders: Readonly<Record<string, (enqueue: () => void) => TracerProvider>> = {
+    "when a span ends": (enqueue) => processing({ onEnd: enqueue }),
+    "when a span ends, and throws": (enqueue) =>
+      processing({
+        onEnd: () => {
+          enqueue();
+          boom();
+        },
+      }),
+    "when it hears what became of an attempt": (enqueue) => spansWith({ setAttributes: enqueue }),
+    "when it hears of an event": (enqueue) => spansWith({ addEvent: enqueue }),
+    "when it hears of a failure": (enqueue) => spansWith({ setStatus: enqueue }),
+  };
+
+  test.each(Object.entries(enders))("%s has no spans of its own to end", async (name, provide) => {
+    let inner = 0;
+    const tasks = observeManager({ maxAttempts: 2, backoff: fixed({ delayMs: 0 }) });
+    const work = ({ attempt }: TaskContext) => (attempt === 1 ? rejects() : "done");
+    const enqueue = () => {
+      if (++inner < 100) tasks.enqueue(work, { queue: "inner" });
+    };
+    using _instrumented = instrument(tasks, { tracerProvider: provide(enqueue) });
+    expect(await tasks.enqueue(work).result()).toBe("done");
+    await tasks.drain();
+    // Three spans end; of two attempts, one of which fails, it is told what became of them.
+    const told = name.includes("ends") ? 3 : name.includes("became") ? 3 : 1;
+    expect([inner, tasks.stats().total.completed]).toEqual([told, told + 1]);
+  });
+
+  test("when a span ends keeps no call from being traced that a handler makes", async () => {
+    let audits = 0;
+    const tasks = observeManager();
+    const onEnd = () => {
+      if (++audits < 100) tasks.enqueue(() => "audited", { queue: "audit" });
+    };
+    const nothing = { onStart() {}, forceFlush: async () => {}, shutdown: async () => {} };
+    const own = new TraceSdk({ processors: [{ ...nothing, onEnd }] });
+    using _instrumented = instrument(tasks, { tracerProvider: own.provider });
+    await tasks.enqueue((context) => context.enqueue(() => "inner", { queue: "inner" })).result();
+    await tasks.drain();
+    expect(audits).toBe(4);
+    expect(own.sends.map(({ name }) => name)).toEqual(["send default", "send inner"]);
+    expect(own.attempts).toHaveLength(2);
+  });
+
   test("may be an exporter that does its work by tasks: those are not traced", async () => {
     const exported: string[] = [];
     const tasks = observeManager();

@@ -7,6 +7,7 @@ import type { ObserverSource } from "../../task/observer-error.js";
  */
 export class Guard {
   readonly #record: (error: unknown) => void;
+  #depth = 0;
 
   /** @param source as what errors are counted */
   constructor(
@@ -16,24 +17,35 @@ export class Guard {
     this.#record = (error) => recordError(error, source);
   }
 
+  /** Whether a call is under way: who asks may then be one that was called, and has entered the manager. */
+  get calling(): boolean {
+    return this.#depth > 0;
+  }
+
   /** What the call gives; undefined when it throws. */
   call<R>(call: () => R): R | undefined {
+    this.#depth++;
     try {
       return this.settled(call());
     } catch (error) {
       this.#record(error);
       return undefined;
+    } finally {
+      this.#depth--;
     }
   }
 
   /** Whether the call returned. */
   succeeds(call: () => void): boolean {
+    this.#depth++;
     try {
       call();
       return true;
     } catch (error) {
       this.#record(error);
       return false;
+    } finally {
+      this.#depth--;
     }
   }
 

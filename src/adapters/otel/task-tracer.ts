@@ -30,7 +30,6 @@ export class TaskTracer implements ContextCarrier, Disposable {
   readonly #tracer: LateTracer;
   readonly #open: OpenSpans;
   readonly #attached: Disposable;
-  #starting = false;
   #disposed = false;
 
   constructor(api: OtelApi, point: InstrumentationPoint, options: InstrumentOptions) {
@@ -74,9 +73,12 @@ export class TaskTracer implements ContextCarrier, Disposable {
     this.#open[Symbol.dispose]();
   }
 
-  /** The span of an enqueue call, over at once. */
+  /**
+   * The span of an enqueue call, over at once. A span processor that enqueues in its turn gets none for that,
+   * or there would be no end to it.
+   */
   #recordSend(task: Task, context: Context): SpanContext | undefined {
-    if (this.#starting) return undefined;
+    if (this.#guard.calling) return undefined;
     return this.#guard.call(() =>
       this.#startSpan("send", task, context, undefined, (span) => {
         const spanContext = this.#guard.settled(span.spanContext());
@@ -121,10 +123,7 @@ export class TaskTracer implements ContextCarrier, Disposable {
     return entered ?? context;
   }
 
-  /**
-   * Starts a span, for `use`. A span processor that enqueues in its turn gets no span for that, or there
-   * would be no end to it.
-   */
+  /** Starts a span, for `use`. */
   #startSpan<T>(
     operation: "send" | "process",
     task: Task,
@@ -134,14 +133,9 @@ export class TaskTracer implements ContextCarrier, Disposable {
   ): T | undefined {
     const tracer = this.#tracer.find();
     if (tracer === undefined) return undefined;
-    this.#starting = true;
-    try {
-      const options = this.#toOptions(operation, task, origin);
-      const made = tracer.startSpan(toSpanName(operation, task), options, context);
-      return use(toSoundSpan(made, this.#guard));
-    } finally {
-      this.#starting = false;
-    }
+    const options = this.#toOptions(operation, task, origin);
+    const made = tracer.startSpan(toSpanName(operation, task), options, context);
+    return use(toSoundSpan(made, this.#guard));
   }
 
   #toOptions(operation: "send" | "process", task: Task, origin: SpanContext | undefined): SpanOptions {

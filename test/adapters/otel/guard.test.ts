@@ -38,3 +38,16 @@ test("errors are counted as those of the source that was named", () => {
   guard.call(() => JSON.parse("{"));
   expect(errors).toEqual([["carrier", expect.any(SyntaxError)]]);
 });
+
+test("it is known whether a call is under way, also within another, and after one that threw", () => {
+  const { guard } = createGuard();
+  const seen: boolean[] = [];
+  const look = () => seen.push(guard.calling);
+  guard.call(() => {
+    guard.call(() => JSON.parse("{"));
+    guard.succeeds(look);
+    look();
+  });
+  look();
+  expect(seen).toEqual([true, true, false]);
+});
