@@ -48,11 +48,12 @@ export class Trace<T extends TracedTask> {
     });
   }
 
-  /** A subscriber may have frozen what it was given: then all go on with what it had. */
   #update(ended: TracedTask): void {
     try {
       Object.assign(this.#traced, ended);
-    } catch {}
+    } catch {
+      // A subscriber has frozen it: all go on with what it had.
+    }
   }
 
   #end(): void {
