@@ -19,6 +19,8 @@ function boom(): never {
   throw new Error("broken tracer");
 }
 
+const rejects = (): Promise<never> => Promise.reject(new Error("broken tracer"));
+
 const sdk = new TraceSdk();
 const sound = sdk.provider.getTracer("sound");
 
@@ -47,16 +49,7 @@ function revoked(): object {
   return proxy;
 }
 
-const JUNK: readonly unknown[] = [
-  undefined,
-  null,
-  7,
-  "span",
-  {},
-  [],
-  Promise.reject.bind(Promise),
-  revoked(),
-];
+const JUNK: readonly unknown[] = [undefined, null, 7, "span", {}, [], boom, revoked()];
 
 const HOSTILE: Readonly<Record<string, TracerProvider>> = {
   "has a provider that throws": { getTracer: boom },
@@ -81,6 +74,19 @@ const HOSTILE: Readonly<Record<string, TracerProvider>> = {
   }),
   "throws at everything but its beginning": spansWith({
     ...{ setAttribute: boom, setAttributes: boom, addEvent: boom, setStatus: boom, end: boom },
+  }),
+  "has a provider that rejects": { getTracer: rejects as never },
+  "has a proxy that rejects": Object.assign(
+    { getTracer: boom },
+    { getDelegate: rejects, getDelegateTracer: rejects },
+  ),
+  "rejects when a span starts": startingSpans(rejects),
+  "has a context that rejects": spansWith({ spanContext: rejects }),
+  "rejects when it is asked whether a span records": spansWith({ isRecording: rejects }),
+  "rejects when a span ends": spansWith({ end: rejects }),
+  "rejects at everything but its beginning": spansWith({
+    ...{ setAttribute: rejects, setAttributes: rejects, addEvent: rejects, setStatus: rejects },
+    ...{ end: rejects, isRecording: rejects, updateName: rejects, recordException: rejects },
   }),
   "has a processor that throws at the start": processing({ onStart: boom }),
   "has a processor that throws at the end": processing({ onEnd: boom }),
@@ -193,6 +199,46 @@ describe("a tracer that breaks", () => {
   });
 });
 
+describe("each call of a span", () => {
+  const everything = (how: () => unknown) =>
+    spansWith({ setAttributes: how, addEvent: how, setStatus: how, end: how });
+
+  test.each([
+    ["throws", boom, 11],
+    ["rejects", rejects, 11],
+    ["never settles", () => new Promise(() => {}), 0],
+  ])("that %s leaves the others to be made", async (_, how, errors) => {
+    const reported: unknown[] = [];
+    const tasks = observeManager({
+      ...{ maxAttempts: 2, backoff: fixed({ delayMs: 1 }), killAfterMs: 5 },
+      onObserverError: (_error, { source }) => void reported.push(source),
+    });
+    using _instrumented = instrument(tasks, { tracerProvider: everything(how) });
+    // Of its call the end; then attributes, event, type of the error, status and end of its first attempt;
+    // then an event, attributes, type of the error, status and end of its second, which is given up.
+    const work = ({ attempt }: TaskContext) => (attempt === 1 ? rejects() : new Promise(() => {}));
+    const handle = tasks.enqueue(work, { timeoutMs: 50 });
+    await tasks.clock.advance(60);
+    await expect(handle.result()).rejects.toMatchObject({ code: "MILLRACE_TASK_TIMEOUT" });
+    await tasks.clock.settle();
+    expect(tasks.stats().observerErrors).toBe(errors);
+    expect(reported).toEqual(Array(errors).fill("carrier"));
+  });
+
+  test("that is still open when instrumentation ends may reject", async () => {
+    const tasks = observeManager();
+    const instrumented = instrument(tasks, { tracerProvider: spansWith({ end: rejects }) });
+    const handle = tasks.enqueue(untilAborted);
+    await tasks.clock.advance(0);
+    expect(tasks.stats().observerErrors).toBe(1);
+    instrumented[Symbol.dispose]();
+    await tasks.clock.settle();
+    expect(tasks.stats().observerErrors).toBe(2);
+    handle.cancel();
+    await Promise.allSettled([handle.result()]);
+  });
+});
+
 describe("a span processor that enters the manager again", () => {
   test("has its tasks run, and no spans for them, which would have no end", async () => {
     let inner = 0;
@@ -205,6 +251,51 @@ describe("a span processor that enters the manager again", () => {
     await tasks.drain();
     expect(inner).toBe(2); // one for the call, one for the attempt
     expect(tasks.stats()).toMatchObject({ total: { completed: 3 }, observerErrors: 0 });
+  });
+
+  const enders: Readonly<Record<string, (enqueue: () => void) => TracerProvider>> = {
+    "when a span ends": (enqueue) => processing({ onEnd: enqueue }),
+    "when a span ends, and throws": (enqueue) =>
+      processing({
+        onEnd: () => {
+          enqueue();
+          boom();
+        },
+      }),
+    "when it hears what became of an attempt": (enqueue) => spansWith({ setAttributes: enqueue }),
+    "when it hears of an event": (enqueue) => spansWith({ addEvent: enqueue }),
+    "when it hears of a failure": (enqueue) => spansWith({ setStatus: enqueue }),
+  };
+
+  test.each(Object.entries(enders))("%s has no spans of its own to end", async (name, provide) => {
+    let inner = 0;
+    const tasks = observeManager({ maxAttempts: 2, backoff: fixed({ delayMs: 0 }) });
+    const work = ({ attempt }: TaskContext) => (attempt === 1 ? rejects() : "done");
+    const enqueue = () => {
+      if (++inner < 100) tasks.enqueue(work, { queue: "inner" });
+    };
+    using _instrumented = instrument(tasks, { tracerProvider: provide(enqueue) });
+    expect(await tasks.enqueue(work).result()).toBe("done");
+    await tasks.drain();
+    // Three spans end; of two attempts, one of which fails, it is told what became of them.
+    const told = name.includes("ends") ? 3 : name.includes("became") ? 3 : 1;
+    expect([inner, tasks.stats().total.completed]).toEqual([told, told + 1]);
+  });
+
+  test("when a span ends keeps no call from being traced that a handler makes", async () => {
+    let audits = 0;
+    const tasks = observeManager();
+    const onEnd = () => {
+      if (++audits < 100) tasks.enqueue(() => "audited", { queue: "audit" });
+    };
+    const nothing = { onStart() {}, forceFlush: async () => {}, shutdown: async () => {} };
+    const own = new TraceSdk({ processors: [{ ...nothing, onEnd }] });
+    using _instrumented = instrument(tasks, { tracerProvider: own.provider });
+    await tasks.enqueue((context) => context.enqueue(() => "inner", { queue: "inner" })).result();
+    await tasks.drain();
+    expect(audits).toBe(4);
+    expect(own.sends.map(({ name }) => name)).toEqual(["send default", "send inner"]);
+    expect(own.attempts).toHaveLength(2);
   });
 
   test("may be an exporter that does its work by tasks: those are not traced", async () => {

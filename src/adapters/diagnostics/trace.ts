@@ -41,11 +41,19 @@ export class Trace<T extends TracedTask> {
     this.#scope?.runInAsyncScope(() => {
       this.#end();
       const { asyncStart, asyncEnd, error: failed } = this.#channels;
-      Object.assign(this.#traced, error === undefined ? { task } : { task, error });
+      this.#update(error === undefined ? { task } : { task, error });
       if (error !== undefined) failed.publish(this.#traced);
       asyncStart.publish(this.#traced);
       asyncEnd.publish(this.#traced);
     });
+  }
+
+  #update(ended: TracedTask): void {
+    try {
+      Object.assign(this.#traced, ended);
+    } catch {
+      // A subscriber has frozen it: all go on with what it had.
+    }
   }
 
   #end(): void {

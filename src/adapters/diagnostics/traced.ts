@@ -2,7 +2,8 @@ import type { TaskSnapshot } from "../../task/task-snapshot.js";
 
 /**
  * What the tracing channels `tracing:millrace:task:*` of `node:diagnostics_channel` publish of one task: the
- * same object at all its moments, to which a subscriber may add what it likes. No payload, and no value.
+ * same object at all its moments, to which a subscriber may add what it likes. One that freezes it keeps what
+ * it has from being brought up to date, for all. No payload, and no value.
  */
 export interface TracedTask {
   /** The task at this moment: as it was accepted, and from `error` or `asyncStart` on as it has ended. */

@@ -1,4 +1,5 @@
 import type { Tracer, TracerProvider } from "@opentelemetry/api";
+import type { Guard } from "./guard.js";
 import type { OtelApi } from "./otel-api.js";
 import { SCOPE } from "./scope.js";
 
@@ -23,6 +24,7 @@ const SHORT_LOOKS = 15;
  */
 export class LateTracer {
   readonly #api: OtelApi;
+  readonly #guard: Guard;
   readonly #given: TracerProvider | undefined;
   /** What has stood in for an SDK from the beginning, and who has stood behind it. */
   readonly #standIn: Proxy | undefined;
@@ -33,13 +35,14 @@ export class LateTracer {
   #tracer: Tracer | undefined;
 
   /** @param given the provider to use; undefined for the global one */
-  constructor(api: OtelApi, given: TracerProvider | undefined) {
+  constructor(api: OtelApi, guard: Guard, given: TracerProvider | undefined) {
     this.#api = api;
+    this.#guard = guard;
     this.#given = given;
     if (this.present) return;
     const provider = given ?? api.trace.getTracerProvider();
     this.#standIn = isProxy(provider) ? provider : undefined;
-    this.#nobody = this.#standIn?.getDelegate();
+    this.#nobody = guard.call(() => this.#standIn?.getDelegate());
   }
 
   /**
@@ -57,18 +60,23 @@ export class LateTracer {
   #isQuiet(): boolean {
     if (this.#standIn === undefined || this.#tracer !== undefined) return false;
     this.#shortLooks = this.#shortLooks === SHORT_LOOKS ? 0 : this.#shortLooks + 1;
-    return this.#shortLooks !== 0 && this.#standIn.getDelegate() === this.#nobody;
+    if (this.#shortLooks === 0) return false;
+    const provider = this.#standIn.getDelegate();
+    if (provider === this.#nobody) return true;
+    this.#guard.settled(provider);
+    return false;
   }
 
   /** The tracer of this moment; undefined while there is no SDK. Throws what the provider does. */
   find(): Tracer | undefined {
     const given = this.#given ?? this.#api.trace.getTracerProvider();
     const proxy = isProxy(given) ? given : undefined;
-    const provider = proxy === undefined ? given : proxy.getDelegate();
+    const provider = proxy === undefined ? given : this.#guard.settled(proxy.getDelegate());
     if (provider === this.#provider) return this.#tracer;
     const { name, version } = SCOPE;
-    this.#tracer =
-      proxy === undefined ? given.getTracer(name, version) : proxy.getDelegateTracer(name, version);
+    this.#tracer = this.#guard.settled(
+      proxy === undefined ? given.getTracer(name, version) : proxy.getDelegateTracer(name, version),
+    );
     this.#provider = provider; // not before: one that has failed is asked again
     return this.#tracer;
   }

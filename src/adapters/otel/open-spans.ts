@@ -3,6 +3,7 @@ import type { InstrumentationPoint } from "../../ports/instrumentation.js";
 import { toErrorType } from "../../task/error-type.js";
 import type { TaskReason, TaskState } from "../../task/states.js";
 import type { TaskEvent } from "../../task/task-event.js";
+import type { Guard } from "./guard.js";
 
 const HEARD = ["retried", "rescheduled", "abandoned", "finished"] as const;
 
@@ -18,13 +19,15 @@ type AttemptOutcome = "retried" | "rescheduled" | TaskState;
  */
 export class OpenSpans implements Disposable {
   readonly #point: InstrumentationPoint;
+  readonly #guard: Guard;
   readonly #errorStatus: SpanStatusCode.ERROR;
   /** By task: what became of an attempt is heard before the next begins. */
   readonly #open = new Map<string, Span>();
   #listening: Disposable | undefined;
 
-  constructor(point: InstrumentationPoint, errorStatus: SpanStatusCode.ERROR) {
+  constructor(point: InstrumentationPoint, guard: Guard, errorStatus: SpanStatusCode.ERROR) {
     this.#point = point;
+    this.#guard = guard;
     this.#errorStatus = errorStatus;
   }
 
@@ -40,13 +43,15 @@ export class OpenSpans implements Disposable {
     this.#listening = undefined;
     const all = [...this.#open.values()];
     this.#open.clear();
-    for (const span of all) this.#end(span);
+    for (const span of all) this.#guard.call(() => span.end());
   }
 
   #follow(event: TaskEvent): void {
     if (this.#open.size === 0) return; // a snapshot is made when it is looked at
-    if (event.type === "abandoned") this.#open.get(event.task.id)?.addEvent("abandon");
-    else if (event.type === "retried" || event.type === "rescheduled" || event.type === "finished")
+    if (event.type === "abandoned") {
+      const span = this.#open.get(event.task.id);
+      if (span !== undefined) this.#add(span, "abandon");
+    } else if (event.type === "retried" || event.type === "rescheduled" || event.type === "finished")
       this.#close(event);
   }
 
@@ -54,44 +59,45 @@ export class OpenSpans implements Disposable {
     const { id } = event.task;
     const span = this.#open.get(id);
     if (span === undefined) return; // it ended while it waited, or was not traced
-    this.#open.delete(id); // first, since the span may break
-    try {
-      this.#describe(span, event);
-    } finally {
-      span.end();
-    }
+    this.#open.delete(id); // first, since the span may enter the manager
+    this.#guard.call(() => this.#describe(span, event));
+    this.#guard.call(() => span.end());
   }
 
+  /** Step by step: one that breaks leaves the others. */
   #describe(span: Span, event: AttemptEnd): void {
     const { task } = event;
     switch (event.type) {
       case "finished":
-        span.setAttributes(toOutcome(task.state, task.reason));
+        this.#set(span, toOutcome(task.state, task.reason));
         if (task.state === "failed") this.#fail(span, task.error);
         break;
       case "rescheduled":
-        span.setAttributes(toOutcome(event.type, task.reason));
-        span.addEvent("reschedule", { "millrace.delay_ms": event.delayMs });
+        this.#set(span, toOutcome(event.type, task.reason));
+        this.#add(span, "reschedule", { "millrace.delay_ms": event.delayMs });
         break;
       case "retried":
-        span.setAttributes(toOutcome(event.type, undefined)); // the reason is that of its wait
-        span.addEvent("retry", { "millrace.delay_ms": event.delayMs, "millrace.attempt": task.attempt + 1 });
+        this.#set(span, toOutcome(event.type, undefined)); // the reason is that of its wait
+        this.#add(span, "retry", {
+          "millrace.delay_ms": event.delayMs,
+          "millrace.attempt": task.attempt + 1,
+        });
         this.#fail(span, event.error);
     }
   }
 
   /** The status has no description: a message may hold anything. */
   #fail(span: Span, error: unknown): void {
-    span.setAttribute("error.type", toErrorType(error));
-    span.setStatus({ code: this.#errorStatus });
+    this.#set(span, { "error.type": toErrorType(error) });
+    this.#guard.call(() => span.setStatus({ code: this.#errorStatus }));
   }
 
-  #end(span: Span): void {
-    try {
-      span.end();
-    } catch (error) {
-      this.#point.recordError(error, "carrier");
-    }
+  #set(span: Span, attributes: Attributes): void {
+    this.#guard.call(() => span.setAttributes(attributes));
+  }
+
+  #add(span: Span, event: string, attributes?: Attributes): void {
+    this.#guard.call(() => span.addEvent(event, attributes));
   }
 }
 

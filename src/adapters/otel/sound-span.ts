@@ -1,4 +1,5 @@
 import type { Span, SpanContext } from "@opentelemetry/api";
+import type { Guard } from "./guard.js";
 
 /** What handlers, and what instruments the libraries they use, may call on the active span. */
 const METHODS = [
@@ -10,11 +11,11 @@ const METHODS = [
  * Gives a span back that can be used as one, since it is put into the context in which handlers run.
  * @throws {TypeError} for what a tracer made that is no span
  */
-export function toSoundSpan(made: Span): Span {
-  const found: unknown = made;
+export function toSoundSpan(made: Span, guard: Guard): Span {
+  const found: unknown = guard.settled(made);
   if (typeof found === "object" && found !== null) {
     const isWhole = METHODS.every((method) => typeof made[method] === "function");
-    if (isWhole && isSpanContext(made.spanContext())) return made;
+    if (isWhole && isSpanContext(guard.settled(made.spanContext()))) return made;
   }
   throw new TypeError("The tracer made something that is no span");
 }

@@ -5,6 +5,7 @@ import type { Eventually, Outcome } from "../../task/outcome.js";
 import type { Task } from "../../task/task.js";
 import { chooseBaggage } from "./baggage-header.js";
 import { CapturedTrace, fromHeaders } from "./captured-trace.js";
+import { Guard } from "./guard.js";
 import type { InstrumentOptions } from "./instrument-options.js";
 import { LateTracer } from "./late-tracer.js";
 import { OpenSpans } from "./open-spans.js";
@@ -17,28 +18,28 @@ import { toSpanAttributes, toSpanName } from "./span-options.js";
  * middleware run. A task whose call was not sampled, or not to be traced, has none for its attempts either,
  * and its handler runs in the context of the call, so that what it does is not sampled too.
  *
- * Tracers are code of others: what they throw is counted, and the task goes on without a span.
+ * Tracers are code of others: what they throw, or reject with, is counted, and the task goes on without a
+ * span.
  */
 export class TaskTracer implements ContextCarrier, Disposable {
   readonly #api: OtelApi;
-  readonly #point: InstrumentationPoint;
+  readonly #guard: Guard;
   readonly #manager: string | undefined;
   readonly #relation: "link" | "parent";
   readonly #baggage: ReadonlySet<string>;
   readonly #tracer: LateTracer;
   readonly #open: OpenSpans;
   readonly #attached: Disposable;
-  #starting = false;
   #disposed = false;
 
   constructor(api: OtelApi, point: InstrumentationPoint, options: InstrumentOptions) {
     this.#api = api;
-    this.#point = point;
+    this.#guard = new Guard(point, "carrier");
     this.#manager = options.name;
     this.#relation = options.traces?.relation ?? "link";
     this.#baggage = new Set(options.traces?.baggage);
-    this.#tracer = new LateTracer(api, options.tracerProvider);
-    this.#open = new OpenSpans(point, api.SpanStatusCode.ERROR);
+    this.#tracer = new LateTracer(api, this.#guard, options.tracerProvider);
+    this.#open = new OpenSpans(point, this.#guard, api.SpanStatusCode.ERROR);
     this.#attached = point.attach(this);
   }
 
@@ -48,8 +49,8 @@ export class TaskTracer implements ContextCarrier, Disposable {
   }
 
   capture(task: Task): CapturedTrace {
-    const context = this.#api.context.active();
-    const baggage = this.#counted(() =>
+    const context = this.#guard.settled(this.#api.context.active());
+    const baggage = this.#guard.call(() =>
       chooseBaggage(this.#api, this.#api.propagation.getBaggage(context), this.#baggage),
     );
     return new CapturedTrace(this.#api, this.#recordSend(task, context), baggage);
@@ -61,7 +62,7 @@ export class TaskTracer implements ContextCarrier, Disposable {
     perform: () => Eventually<Outcome>,
   ): Eventually<Outcome> {
     if (this.#disposed) return perform();
-    const context = this.#counted(() => this.#enter(this.#toTrace(captured), task));
+    const context = this.#guard.call(() => this.#enter(this.#toTrace(captured), task));
     return context === undefined ? perform() : this.#api.context.with(context, perform);
   }
 
@@ -72,13 +73,16 @@ export class TaskTracer implements ContextCarrier, Disposable {
     this.#open[Symbol.dispose]();
   }
 
-  /** The span of an enqueue call, over at once. */
+  /**
+   * The span of an enqueue call, over at once. A span processor that enqueues in its turn gets none for that,
+   * or there would be no end to it.
+   */
   #recordSend(task: Task, context: Context): SpanContext | undefined {
-    if (this.#starting) return undefined;
-    return this.#counted(() =>
+    if (this.#guard.calling) return undefined;
+    return this.#guard.call(() =>
       this.#startSpan("send", task, context, undefined, (span) => {
-        const spanContext = span.spanContext();
-        this.#counted(() => span.end());
+        const spanContext = this.#guard.settled(span.spanContext());
+        this.#guard.call(() => span.end());
         return this.#api.isSpanContextValid(spanContext) ? spanContext : undefined;
       }),
     );
@@ -99,7 +103,7 @@ export class TaskTracer implements ContextCarrier, Disposable {
   /** The context to run an attempt in: that of the call, with the span of the attempt. */
   #enter(trace: CapturedTrace | undefined, task: Task): Context {
     const { trace: spans } = this.#api;
-    const context = this.#withBaggage(this.#api.context.active(), trace);
+    const context = this.#withBaggage(this.#guard.settled(this.#api.context.active()), trace);
     if (trace === undefined) return this.#enterSpan(context, task, undefined);
     const { spanContext } = trace;
     if (spanContext === undefined) return context;
@@ -110,19 +114,16 @@ export class TaskTracer implements ContextCarrier, Disposable {
 
   /** @param context that of the call, which is also the one to run in when there can be no span */
   #enterSpan(context: Context, task: Task, origin: SpanContext | undefined): Context {
-    const entered = this.#counted(() =>
+    const entered = this.#guard.call(() =>
       this.#startSpan("process", task, context, origin, (span) => {
-        if (span.isRecording()) this.#open.add(task.id, span);
+        if (this.#guard.settled(span.isRecording())) this.#open.add(task.id, span);
         return this.#api.trace.setSpan(context, span);
       }),
     );
     return entered ?? context;
   }
 
-  /**
-   * Starts a span, for `use`. A span processor that enqueues in its turn gets no span for that, or there
-   * would be no end to it.
-   */
+  /** Starts a span, for `use`. */
   #startSpan<T>(
     operation: "send" | "process",
     task: Task,
@@ -132,13 +133,9 @@ export class TaskTracer implements ContextCarrier, Disposable {
   ): T | undefined {
     const tracer = this.#tracer.find();
     if (tracer === undefined) return undefined;
-    this.#starting = true;
-    try {
-      const options = this.#toOptions(operation, task, origin);
-      return use(toSoundSpan(tracer.startSpan(toSpanName(operation, task), options, context)));
-    } finally {
-      this.#starting = false;
-    }
+    const options = this.#toOptions(operation, task, origin);
+    const made = tracer.startSpan(toSpanName(operation, task), options, context);
+    return use(toSoundSpan(made, this.#guard));
   }
 
   #toOptions(operation: "send" | "process", task: Task, origin: SpanContext | undefined): SpanOptions {
@@ -160,14 +157,5 @@ export class TaskTracer implements ContextCarrier, Disposable {
     let baggage = propagation.getBaggage(context) ?? propagation.createBaggage();
     for (const [key, entry] of chosen) baggage = baggage.setEntry(key, entry);
     return propagation.setBaggage(context, baggage);
-  }
-
-  #counted<T>(call: () => T): T | undefined {
-    try {
-      return call();
-    } catch (error) {
-      this.#point.recordError(error, "carrier");
-      return undefined;
-    }
   }
 }

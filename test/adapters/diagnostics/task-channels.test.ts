@@ -325,6 +325,56 @@ describe("who subscribes", () => {
   });
 });
 
+describe("a subscriber that does not let what it is given change", () => {
+  it.each([
+    ["freezes it", Object.freeze],
+    ["takes no more fields", Object.preventExtensions],
+    [
+      "has a setter that throws",
+      (traced: object) =>
+        Object.defineProperty(traced, "task", {
+          get: () => ({ id: "its own", state: "its own" }),
+          set: () => {
+            throw new Error("broken subscriber");
+          },
+        }),
+    ],
+  ])("and %s keeps no moment from the others", async (_, tamper) => {
+    for (const kind of ["task", "attempt"] as const) {
+      const listener = (published: unknown) => void tamper(published as object);
+      channelOf(kind, "start").subscribe(listener);
+      onTestFinished(() => void channelOf(kind, "start").unsubscribe(listener));
+    }
+    const watch = new Watch("task", "attempt");
+    const manager = observeManager({ maxAttempts: 2, backoff: fixed({ delayMs: 5 }) });
+    const handle = manager.enqueue(({ attempt }) => {
+      if (attempt === 1) throw new Error("once");
+      return "value";
+    });
+    await manager.clock.advance(5);
+    expect(await handle.result()).toBe("value");
+    const all = [...TASK, ...ATTEMPT, ...FAILED, ...ATTEMPT, ...OVER, ...TASK_OVER];
+    expect(watch.moments.map(({ name }) => name)).toEqual(all);
+    expect(new Set(watch.moments.map(({ traced }) => traced)).size).toBe(3);
+    expect(manager.stats().observerErrors).toBe(0);
+  });
+
+  it("has all see what it had when it froze it", async () => {
+    const freeze = (published: unknown) => void Object.freeze(published);
+    channelOf("task", "start").subscribe(freeze);
+    onTestFinished(() => void channelOf("task", "start").unsubscribe(freeze));
+    const watch = new Watch("task", "attempt");
+    const { tasks } = createManager({ maxAttempts: 1 });
+    await expect(tasks.execute(() => Promise.reject(new Error("fails")))).rejects.toThrow("fails");
+    const states = (of: string) =>
+      watch.moments
+        .filter(({ name }) => name.startsWith(of))
+        .map(({ state, error }) => [state, error?.message]);
+    expect(states("task:")).toEqual(Array(5).fill(["queued", undefined]));
+    expect(states("attempt:").at(-1)).toEqual(["failed", "fails"]); // nobody froze that
+  });
+});
+
 describe("a store that is bound to the start", () => {
   function bind(kind: "task" | "attempt"): AsyncLocalStorage<string> {
     const store = new AsyncLocalStorage<string>();
