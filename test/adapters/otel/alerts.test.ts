@@ -38,13 +38,23 @@ const OF_SHOP = { job: "shop", instance: "a:9464", manager: "orders" };
 const KIND = `${SHOP}, queue="bulk", handler="index"`;
 
 const running = { [`manager_phase{${SHOP}, phase="running"}`]: "1x60" };
-const waiting = { [`queue_depth{${KIND}, lane="inline"}`]: "3x60" };
+const notPaused = { [`tasks_paused{${SHOP}}`]: "0x60" };
+const waiting = { ...notPaused, [`queue_depth{${KIND}, lane="inline"}`]: "3x60" };
+/** In queues that are too many to have a label each. */
+const paused = {
+  [`queue_depth{${SHOP}, queue="_OTHER", handler="index", lane="inline"}`]: "7x60",
+  [`queue_paused{${SHOP}, queue="_OTHER"}`]: "0x60",
+  [`tasks_paused{${SHOP}}`]: "7x60",
+};
 const still = { [`tasks_started_total{${KIND}}`]: "8x60" };
 
 const CASES: readonly AlertCase[] = [
   {
     alert: "MillraceNoProgress",
-    scraped: { ...running, ...waiting, [`tasks_started_total{${KIND}}`]: "0+3x10 30x20 31+3x29" },
+    scraped: {
+      ...{ ...running, ...waiting, ...paused },
+      [`tasks_started_total{${KIND}}`]: "0+3x10 30x20 31+3x29",
+    },
     ...{ firesAt: 25, quietAt: [15, 35, 60], labels: OF_SHOP },
     summary: "shop starts no tasks",
     description:
@@ -126,12 +136,17 @@ const TWINS: readonly QuietTwin[] = [
   {
     alert: "MillraceNoProgress",
     why: "all that waits is in a queue that is paused",
-    scraped: { ...running, ...waiting, ...still, [`queue_paused{${SHOP}, queue="bulk"}`]: "1x60" },
+    scraped: { ...running, ...waiting, ...still, [`tasks_paused{${SHOP}}`]: "3x60" },
+  },
+  {
+    alert: "MillraceNoProgress",
+    why: "all that waits is in queues that are paused, and too many to have a label each",
+    scraped: { ...running, ...still, ...paused },
   },
   {
     alert: "MillraceNoProgress",
     why: "nothing waits",
-    scraped: { ...running, ...still, [`queue_depth{${KIND}, lane="inline"}`]: "0x60" },
+    scraped: { ...running, ...still, ...notPaused, [`queue_depth{${KIND}, lane="inline"}`]: "0x60" },
   },
   {
     alert: "MillraceNoProgress",
@@ -144,7 +159,12 @@ const TWINS: readonly QuietTwin[] = [
   {
     alert: "MillraceNoProgress",
     why: "tasks come and go between the scrapes of a manager that was idle",
-    scraped: { ...running, ...still, [`queue_depth{${KIND}, lane="inline"}`]: "0x9 1x1 0x9 2x2 0x39" },
+    scraped: {
+      ...running,
+      ...still,
+      ...notPaused,
+      [`queue_depth{${KIND}, lane="inline"}`]: "0x9 1x1 0x9 2x2 0x39",
+    },
   },
   {
     alert: "MillraceOldestWait",

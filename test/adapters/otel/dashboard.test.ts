@@ -72,7 +72,7 @@ const EXPECTED: Readonly<Record<string, () => readonly (readonly ExpectedSample[
     each("handler", { "(function)": 3, charge: 0, index: 0, ship: 0, slow: 0, stubborn: 0 }),
   ],
   "Waiting by queue": () => [each("queue", { critical: 0, bulk: 3, default: 3 + 2 + 1 })],
-  Delayed: () => [each("state", { scheduled: 2, backoff: 1 })],
+  Delayed: () => [each("state", { scheduled: 2, backoff: 1 }), [one(3)]],
   "Capacity used": () => [
     ofManagers({ shop: 6 / 100, mail: 3 / 3, batch: 2 / 2, old: 0, night: 1 / 10_000 }),
   ],
