@@ -47,7 +47,7 @@ export const STATE_METRICS: readonly ObservedMetric[] = [
   }),
   {
     ...{ name: "limiter_wait_seconds_total", kind: "counter", unit: "s", attributes: [] },
-    description: "How long the shared limit alone has kept tasks from their start",
+    description: "How long only the shared limit or rateLimited() for all kept tasks from their start",
     read: ({ limitedMs }, observe) => observe(limitedMs / 1_000),
   },
   gauge("manager_phase", "1", "1 for the phase of the manager, 0 for the others; paused is one", ["phase"], {

@@ -46,6 +46,7 @@ const paused = {
   [`queue_paused{${SHOP}, queue="_OTHER"}`]: "0x60",
   [`tasks_paused{${SHOP}}`]: "7x60",
 };
+const limited = { [`limiter_rate{${SHOP}}`]: "20x60" };
 const still = { [`tasks_started_total{${KIND}}`]: "8x60" };
 
 const CASES: readonly AlertCase[] = [
@@ -71,11 +72,12 @@ const CASES: readonly AlertCase[] = [
   },
   {
     alert: "MillraceLimiterSaturated",
-    scraped: { [`limiter_wait_seconds_total{${SHOP}}`]: "0+60x30 1800x29" },
+    scraped: { ...limited, [`limiter_wait_seconds_total{${SHOP}}`]: "0+60x30 1800x29" },
     ...{ firesAt: 20, quietAt: [9, 40, 60], labels: OF_SHOP },
     summary: "The rate limit of shop is used up",
     description:
-      'In manager "orders" of a:9464 the shared rate limit alone has kept tasks from their start for 100% of the time.',
+      'In manager "orders" of a:9464 the shared rate limit alone, or a handler\'s rateLimited() for all, has kept ' +
+      "tasks from their start for 100% of the time.",
   },
   {
     alert: "MillraceResultsDropped",
@@ -183,7 +185,12 @@ const TWINS: readonly QuietTwin[] = [
   {
     alert: "MillraceLimiterSaturated",
     why: "the limit is met half of the time",
-    scraped: { [`limiter_wait_seconds_total{${SHOP}}`]: "0+30x60" },
+    scraped: { ...limited, [`limiter_wait_seconds_total{${SHOP}}`]: "0+30x60" },
+  },
+  {
+    alert: "MillraceLimiterSaturated",
+    why: "handlers hold everything back, and there is no limit",
+    scraped: { [`limiter_rate{${SHOP}}`]: "0x60", [`limiter_wait_seconds_total{${SHOP}}`]: "0+60x60" },
   },
   {
     alert: "MillraceResultsDropped",
