@@ -30,6 +30,8 @@ interface QuietTwin {
   readonly alert: string;
   readonly why: string;
   readonly scraped: Scraped;
+  /** The minute from which on; 0 where it is not given. */
+  readonly from?: number;
 }
 
 const LAST_MINUTE = 60;
@@ -88,6 +90,14 @@ const CASES: readonly AlertCase[] = [
       'In manager "orders" of a:9464 the subscription "audit" has dropped about 4 results in 5 minutes.',
   },
   {
+    alert: "MillraceResultsDropped",
+    scraped: { [`results_dropped_total{${SHOP}, subscription="audit"}`]: "_x9 5000x50" },
+    ...{ firesAt: 11, quietAt: [8, 15, 60], labels: { ...OF_SHOP, subscription: "audit" } },
+    summary: "A subscriber of shop loses results",
+    description:
+      'In manager "orders" of a:9464 the subscription "audit" has dropped about 5k results in 5 minutes.',
+  },
+  {
     alert: "MillraceFailureRatio",
     scraped: {
       [`tasks_failed_total{${KIND}, reason="error"}`]: "0+2x20 40x39",
@@ -109,6 +119,15 @@ const CASES: readonly AlertCase[] = [
     summary: "Handler index of shop ignores its signal",
     description:
       "About 9 attempts of handler index in queue bulk of a:9464 were given up in 10 minutes and may still go on in " +
+      "the background.",
+  },
+  {
+    alert: "MillraceTasksAbandoned",
+    scraped: { [`tasks_abandoned_total{${KIND}}`]: "_x9 5000x50" },
+    ...{ firesAt: 18, quietAt: [8, 20, 60], labels: { ...OF_SHOP, queue: "bulk", handler: "index" } },
+    summary: "Handler index of shop ignores its signal",
+    description:
+      "About 5k attempts of handler index in queue bulk of a:9464 were given up in 10 minutes and may still go on in " +
       "the background.",
   },
   {
@@ -196,6 +215,7 @@ const TWINS: readonly QuietTwin[] = [
     alert: "MillraceResultsDropped",
     why: "nothing is dropped any more, or the process has begun anew",
     scraped: { [`results_dropped_total{${SHOP}, subscription="audit"}`]: "70x30 0x30" },
+    from: 5,
   },
   {
     alert: "MillraceFailureRatio",
@@ -217,6 +237,7 @@ const TWINS: readonly QuietTwin[] = [
     alert: "MillraceTasksAbandoned",
     why: "an abandoned attempt of long ago goes on",
     scraped: { [`tasks_abandoned_total{${KIND}}`]: "1x60", [`attempts_abandoned{${SHOP}}`]: "1x60" },
+    from: 10,
   },
   {
     alert: "MillraceEventLoopBlocked",
@@ -272,7 +293,7 @@ describe("the alert rules", () => {
 
   it("have each a case in which they fire, and a twin in which they do not", () => {
     const names = alerts.map(({ alert }) => alert);
-    expect(CASES.map(({ alert }) => alert)).toEqual(names);
+    expect([...new Set(CASES.map(({ alert }) => alert))]).toEqual(names);
     expect([...new Set(TWINS.map(({ alert }) => alert))]).toEqual(names);
     for (const { firesAt, quietAt } of CASES) {
       expect(quietAt.some((minute) => minute < firesAt)).toBe(true);
@@ -280,7 +301,7 @@ describe("the alert rules", () => {
     }
   });
 
-  it.each(CASES)("$alert fires, says what has happened, and clears", async (each) => {
+  it.each(CASES)("$alert fires at minute $firesAt, says what has happened, and clears", async (each) => {
     const { alert, scraped, firesAt, quietAt, labels, summary, description } = each;
     const rule = alerts.find((other) => other.alert === alert);
     const fires = {
@@ -296,7 +317,8 @@ describe("the alert rules", () => {
 
   it.each(TWINS.map((twin, index) => ({ ...twin, index })))("$alert stays quiet: $why", async (twin) => {
     const minutes = Array.from({ length: LAST_MINUTE + 1 }, (_, minute) => quiet(twin.alert, minute));
-    expect(await runRules(`twin-${twin.index}`, twin.scraped, minutes)).toContain("SUCCESS");
+    const from = twin.from ?? 0;
+    expect(await runRules(`twin-${twin.index}`, twin.scraped, minutes.slice(from))).toContain("SUCCESS");
   });
 
   it("are told to be wrong where they are", async () => {
