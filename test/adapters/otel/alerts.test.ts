@@ -70,7 +70,8 @@ const CASES: readonly AlertCase[] = [
     ...{ firesAt: 10, quietAt: [6, 21, 60], labels: OF_SHOP },
     summary: "A task of shop has waited for 10m 0s",
     description:
-      'In manager "orders" of a:9464 the task that became ready first has waited for 10m 0s and was never started.',
+      'In manager "orders" of a:9464 the task that became ready first has waited for 10m 0s and was never started. ' +
+      "Tasks of queues that are paused by name count too; those that have been started before do not.",
   },
   {
     alert: "MillraceLimiterSaturated",

@@ -123,6 +123,21 @@ describe("metrics", () => {
     expect([resumed.sum("queue_depth"), resumed.sum("tasks_paused")]).toEqual([104, 0]);
   });
 
+  test("have as oldest wait that of paused queues too, but not of tasks that were started before", async () => {
+    const { clock, tasks, scrape } = createScraped({ concurrency: 1 });
+    const backoff = fixed({ delayMs: 1_000 });
+    tasks.enqueue(() => Promise.reject(new Error("not now")), { maxAttempts: 2, backoff });
+    await clock.advance(500);
+    tasks.enqueue(untilAborted); // takes the slot that the retry is to wait for
+    await clock.advance(5_000);
+    const retry = await scrape();
+    expect([retry.sum("queue_depth"), retry.sum("oldest_wait_seconds")]).toEqual([1, 0]);
+    await tasks.pause({ queue: "quiet" });
+    tasks.enqueue(() => 1, { queue: "quiet" });
+    await clock.advance(2_000);
+    expect((await scrape()).sum("oldest_wait_seconds")).toBe(2);
+  });
+
   test("show the phase, and paused as one", async () => {
     const { clock, tasks, scrape } = createScraped({ autoStart: false });
     const phase = async () => (await scrape()).by("manager_phase", "phase");
