@@ -209,6 +209,14 @@ describe("the dashboard, in a Prometheus that has scraped a workload with faults
     expect(await show("Completed by handler", { ...choice, service: "others" })).toEqual([]);
   });
 
+  it.each(["Run time", "Wait"])("says under %s where its buckets end", async (title) => {
+    const { description = "", targets = [] } = panels.find((panel) => panel.title === title) ?? {};
+    const [metric = ""] = targets[0]?.expr.match(/\w+_bucket/) ?? [];
+    const found = await prometheus.query(`count by (le) (${metric}{otel_scope_name="millrace"})`);
+    const bounds = found.map(({ labels }) => Number(labels["le"])).filter(Number.isFinite);
+    expect(description).toContain(`Buckets end at ${Math.max(...bounds)} s.`);
+  });
+
   it("offers services, managers, queues and handlers to choose from", async () => {
     const offers: Record<string, readonly (string | undefined)[]> = {};
     for (const { name, type, query } of dashboard.templating.list) {
