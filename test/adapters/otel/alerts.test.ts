@@ -58,11 +58,11 @@ const CASES: readonly AlertCase[] = [
       ...{ ...running, ...waiting, ...paused },
       [`tasks_started_total{${KIND}}`]: "0+3x10 30x20 31+3x29",
     },
-    ...{ firesAt: 25, quietAt: [15, 35, 60], labels: OF_SHOP },
+    ...{ firesAt: 20, quietAt: [19, 35, 60], labels: OF_SHOP }, // 10 minutes after the last start
     summary: "shop starts no tasks",
     description:
-      '3 tasks wait in manager "orders" of a:9464, and none has been started for 5 minutes or more, though it is ' +
-      "neither paused nor stopping.",
+      '3 tasks wait in manager "orders" of a:9464, and none has been started for about 10 minutes or more, though ' +
+      "it is neither paused nor stopping.",
   },
   {
     alert: "MillraceOldestWait",
