@@ -51,6 +51,16 @@ const paused = {
 const limited = { [`limiter_rate{${SHOP}}`]: "20x60" };
 const still = { [`tasks_started_total{${KIND}}`]: "8x60" };
 
+const lost = ({
+  refused,
+  dropped,
+  hookCalls,
+}: Record<"refused" | "dropped" | "hookCalls", string>): Scraped => ({
+  [`tasks_refused_total{${KIND}}`]: refused,
+  [`tasks_dropped_total{${KIND}}`]: dropped,
+  [`hook_calls_dropped_total{${SHOP}}`]: hookCalls,
+});
+
 const CASES: readonly AlertCase[] = [
   {
     alert: "MillraceNoProgress",
@@ -97,6 +107,22 @@ const CASES: readonly AlertCase[] = [
     summary: "A subscriber of shop loses results",
     description:
       'In manager "orders" of a:9464 the subscription "audit" has dropped about 5k results in 5 minutes.',
+  },
+  {
+    alert: "MillraceNoRoom",
+    scraped: lost({ refused: "0x10 6x49", dropped: "0x10 4x49", hookCalls: "0x10 1x49" }),
+    ...{ firesAt: 15, quietAt: [10, 25, 60], labels: OF_SHOP },
+    summary: "shop has no room for all that it is given",
+    description:
+      'Manager "orders" of a:9464 has refused or dropped about 11 tasks and hook calls in 10 minutes for want of room.',
+  },
+  {
+    alert: "MillraceNoRoom",
+    scraped: lost({ refused: "_x9 0x50", dropped: "_x9 0x50", hookCalls: "_x5 5000x54" }),
+    ...{ firesAt: 12, quietAt: [4, 20, 60], labels: OF_SHOP },
+    summary: "shop has no room for all that it is given",
+    description:
+      'Manager "orders" of a:9464 has refused or dropped about 5k tasks and hook calls in 10 minutes for want of room.',
   },
   {
     alert: "MillraceFailureRatio",
@@ -217,6 +243,17 @@ const TWINS: readonly QuietTwin[] = [
     why: "nothing is dropped any more, or the process has begun anew",
     scraped: { [`results_dropped_total{${SHOP}, subscription="audit"}`]: "70x30 0x30" },
     from: 5,
+  },
+  {
+    alert: "MillraceNoRoom",
+    why: "a task is refused now and then",
+    scraped: lost({ refused: "0+1x60", dropped: "0x60", hookCalls: "0x60" }),
+  },
+  {
+    alert: "MillraceNoRoom",
+    why: "much was lost, long ago",
+    scraped: lost({ refused: "90x60", dropped: "80x60", hookCalls: "70x60" }),
+    from: 10,
   },
   {
     alert: "MillraceFailureRatio",

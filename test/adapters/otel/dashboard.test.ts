@@ -133,6 +133,7 @@ const ALERTING: Readonly<Record<string, readonly Labels[]>> = {
   MillraceOldestWait: [{ manager: "night" }],
   MillraceLimiterSaturated: [{ manager: "night" }],
   MillraceResultsDropped: [{ manager: "shop", subscription: "audit" }],
+  MillraceNoRoom: [{ manager: "batch" }],
   MillraceFailureRatio: [{ manager: "shop", queue: "critical", handler: "ship" }],
   MillraceTasksAbandoned: [{ manager: "shop", queue: "critical", handler: "stubborn" }],
 };
