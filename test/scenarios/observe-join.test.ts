@@ -95,6 +95,8 @@ function expectGauges(scrape: Scrape, { tasks }: JoinedRun): void {
     expect(scrape.sum("queue_depth", { handler })).toBe(queued);
     expect(scrape.sum("tasks_running", { handler })).toBe(running);
   }
+  const paused = Object.values(stats.queues).filter((queue) => queue.paused);
+  expect(scrape.sum("tasks_paused")).toBe(paused.reduce((sum, { queued }) => sum + queued, 0));
   expect(scrape.by("tasks_delayed", "state")).toEqual(
     notZero({ scheduled: stats.scheduled - stats.backingOff, backoff: stats.backingOff }),
   );

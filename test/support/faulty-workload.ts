@@ -250,11 +250,11 @@ export class FaultyWorkload implements AsyncDisposable {
       this.#enqueue("mail", end);
   }
 
-  /** One more fits, three are refused, and two calls wait for room. */
+  /** One more fits, twelve are refused, and two calls wait for room. */
   #fillBatch(): void {
     const batch = this.#of("batch");
     this.#enqueue("batch", undefined);
-    for (let n = 1; n <= 3; n++) {
+    for (let n = 1; n <= 12; n++) {
       try {
         batch.enqueue(() => {});
       } catch {

@@ -24,9 +24,13 @@ const dashboard = readDashboard();
 const panels = panelsOf(dashboard);
 const alerts = readAlerts();
 
+/** What has been counted in a window: the whole of a series that is new in it, the increase of any other. */
+const COUNTED_IN_WINDOW = /\((\w+\{[^}]*\})\s+unless \1 offset (\w+)\)\s+or increase\(\1\[\2\]\)/g;
+
 /** One line for each metric or label of an expression that is not what the metrics define. */
 function complaints(expr: string): readonly string[] {
-  const selections = [...expr.matchAll(/(?:(\w+) ?\(\s*)?\b([a-z]\w+)\{([^}]*)\}/g)].map(
+  const plain = expr.replaceAll(COUNTED_IN_WINDOW, "increase($1[$2])");
+  const selections = [...plain.matchAll(/(?:(\w+) ?\(\s*)?\b([a-z]\w+)\{([^}]*)\}/g)].map(
     ([, call = "", name = "", matchers = ""]) => ({ call, name, matchers }),
   );
   if (selections.length === 0) return [`nothing is selected by ${expr}`];
@@ -150,6 +154,7 @@ test("the dashboard and the alert rules are where the package says", () => {
 
 describe("the check of queries", () => {
   const scope = 'otel_scope_name="millrace"';
+  const counter = `tasks_started_total{${scope}}`;
 
   test("accepts what is right", () => {
     expect(
@@ -159,6 +164,12 @@ describe("the check of queries", () => {
       complaints(`histogram_quantile(0.5, sum by (le) (rate(task_wait_seconds_bucket{${scope}}[5m])))`),
     ).toEqual([]);
     expect(complaints(`max(slots{${scope}, lane="inline"}) > 0`)).toEqual([]);
+    expect(complaints(`(${counter} unless ${counter} offset 5m) or increase(${counter}[5m])`)).toEqual([]);
+  });
+
+  test("refuses a counter that is new in another window than the one in which it is to rise", () => {
+    const mixed = `(${counter} unless ${counter} offset 1m) or increase(${counter}[5m])`;
+    expect(complaints(mixed)).not.toEqual([]);
   });
 
   test.each([

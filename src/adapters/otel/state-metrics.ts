@@ -1,5 +1,5 @@
 import type { GroupReading, Readings } from "../../ports/instrumentation.js";
-import type { LaneStats } from "../../task/manager-stats.js";
+import type { LaneStats, QueueStats } from "../../task/manager-stats.js";
 import { FUNCTION, type MetricDefinition, type Observe, type ObservedMetric } from "./metric.js";
 
 /** What waits and runs, what holds it up, and who reads its results. */
@@ -18,6 +18,9 @@ export const STATE_METRICS: readonly ObservedMetric[] = [
       },
     },
   ),
+  gauge("tasks_paused", "{task}", "Tasks that are ready, in queues that are paused by their names", [], {
+    read: ({ stats }, observe) => observe(countPaused(Object.values(stats.queues))),
+  }),
   gauge("tasks_capacity", "{task}", "Tasks that may wait", [], {
     read: ({ stats }, observe) => observe(stats.capacity),
   }),
@@ -44,7 +47,7 @@ export const STATE_METRICS: readonly ObservedMetric[] = [
   }),
   {
     ...{ name: "limiter_wait_seconds_total", kind: "counter", unit: "s", attributes: [] },
-    description: "How long the shared limit alone has kept tasks from their start",
+    description: "How long only the shared limit or rateLimited() for all kept tasks from their start",
     read: ({ limitedMs }, observe) => observe(limitedMs / 1_000),
   },
   gauge("manager_phase", "1", "1 for the phase of the manager, 0 for the others; paused is one", ["phase"], {
@@ -158,6 +161,11 @@ function countOf(
 ): ObservedMetric {
   const read = (readings: Readings, observe: Observe) => observe(count(readings));
   return { name, unit, description, attributes: [], kind: "counter", read };
+}
+
+/** Over all queues, also those that are too many to have a label each. */
+function countPaused(queues: readonly QueueStats[]): number {
+  return queues.reduce((sum, { paused, queued }) => sum + (paused ? queued : 0), 0);
 }
 
 /** Infinity is no number in the JSON of OTLP. */

@@ -30,6 +30,8 @@ interface QuietTwin {
   readonly alert: string;
   readonly why: string;
   readonly scraped: Scraped;
+  /** The minute from which on; 0 where it is not given. */
+  readonly from?: number;
 }
 
 const LAST_MINUTE = 60;
@@ -38,18 +40,39 @@ const OF_SHOP = { job: "shop", instance: "a:9464", manager: "orders" };
 const KIND = `${SHOP}, queue="bulk", handler="index"`;
 
 const running = { [`manager_phase{${SHOP}, phase="running"}`]: "1x60" };
-const waiting = { [`queue_depth{${KIND}, lane="inline"}`]: "3x60" };
+const notPaused = { [`tasks_paused{${SHOP}}`]: "0x60" };
+const waiting = { ...notPaused, [`queue_depth{${KIND}, lane="inline"}`]: "3x60" };
+/** In queues that are too many to have a label each. */
+const paused = {
+  [`queue_depth{${SHOP}, queue="_OTHER", handler="index", lane="inline"}`]: "7x60",
+  [`queue_paused{${SHOP}, queue="_OTHER"}`]: "0x60",
+  [`tasks_paused{${SHOP}}`]: "7x60",
+};
+const limited = { [`limiter_rate{${SHOP}}`]: "20x60" };
 const still = { [`tasks_started_total{${KIND}}`]: "8x60" };
+
+const lost = ({
+  refused,
+  dropped,
+  hookCalls,
+}: Record<"refused" | "dropped" | "hookCalls", string>): Scraped => ({
+  [`tasks_refused_total{${KIND}}`]: refused,
+  [`tasks_dropped_total{${KIND}}`]: dropped,
+  [`hook_calls_dropped_total{${SHOP}}`]: hookCalls,
+});
 
 const CASES: readonly AlertCase[] = [
   {
     alert: "MillraceNoProgress",
-    scraped: { ...running, ...waiting, [`tasks_started_total{${KIND}}`]: "0+3x10 30x20 31+3x29" },
-    ...{ firesAt: 25, quietAt: [15, 35, 60], labels: OF_SHOP },
+    scraped: {
+      ...{ ...running, ...waiting, ...paused },
+      [`tasks_started_total{${KIND}}`]: "0+3x10 30x20 31+3x29",
+    },
+    ...{ firesAt: 20, quietAt: [19, 35, 60], labels: OF_SHOP }, // 10 minutes after the last start
     summary: "shop starts no tasks",
     description:
-      '3 tasks wait in manager "orders" of a:9464, and none has been started for 5 minutes or more, though it is ' +
-      "neither paused nor stopping.",
+      '3 tasks wait in manager "orders" of a:9464, and none has been started for about 10 minutes or more, though ' +
+      "it is neither paused nor stopping.",
   },
   {
     alert: "MillraceOldestWait",
@@ -57,15 +80,17 @@ const CASES: readonly AlertCase[] = [
     ...{ firesAt: 10, quietAt: [6, 21, 60], labels: OF_SHOP },
     summary: "A task of shop has waited for 10m 0s",
     description:
-      'In manager "orders" of a:9464 the task that became ready first has waited for 10m 0s and was never started.',
+      'In manager "orders" of a:9464 the task that became ready first has waited for 10m 0s and was never started. ' +
+      "Tasks of queues that are paused by name count too; those that have been started before do not.",
   },
   {
     alert: "MillraceLimiterSaturated",
-    scraped: { [`limiter_wait_seconds_total{${SHOP}}`]: "0+60x30 1800x29" },
+    scraped: { ...limited, [`limiter_wait_seconds_total{${SHOP}}`]: "0+60x30 1800x29" },
     ...{ firesAt: 20, quietAt: [9, 40, 60], labels: OF_SHOP },
     summary: "The rate limit of shop is used up",
     description:
-      'In manager "orders" of a:9464 the shared rate limit alone has kept tasks from their start for 100% of the time.',
+      'In manager "orders" of a:9464 the shared rate limit alone, or a handler\'s rateLimited() for all, has kept ' +
+      "tasks from their start for 100% of the time.",
   },
   {
     alert: "MillraceResultsDropped",
@@ -74,6 +99,30 @@ const CASES: readonly AlertCase[] = [
     summary: "A subscriber of shop loses results",
     description:
       'In manager "orders" of a:9464 the subscription "audit" has dropped about 4 results in 5 minutes.',
+  },
+  {
+    alert: "MillraceResultsDropped",
+    scraped: { [`results_dropped_total{${SHOP}, subscription="audit"}`]: "_x9 5000x50" },
+    ...{ firesAt: 11, quietAt: [8, 15, 60], labels: { ...OF_SHOP, subscription: "audit" } },
+    summary: "A subscriber of shop loses results",
+    description:
+      'In manager "orders" of a:9464 the subscription "audit" has dropped about 5k results in 5 minutes.',
+  },
+  {
+    alert: "MillraceNoRoom",
+    scraped: lost({ refused: "0x10 6x49", dropped: "0x10 4x49", hookCalls: "0x10 1x49" }),
+    ...{ firesAt: 15, quietAt: [10, 25, 60], labels: OF_SHOP },
+    summary: "shop has no room for all that it is given",
+    description:
+      'Manager "orders" of a:9464 has refused or dropped about 11 tasks and hook calls in 10 minutes for want of room.',
+  },
+  {
+    alert: "MillraceNoRoom",
+    scraped: lost({ refused: "_x9 0x50", dropped: "_x9 0x50", hookCalls: "_x5 5000x54" }),
+    ...{ firesAt: 12, quietAt: [4, 20, 60], labels: OF_SHOP },
+    summary: "shop has no room for all that it is given",
+    description:
+      'Manager "orders" of a:9464 has refused or dropped about 5k tasks and hook calls in 10 minutes for want of room.',
   },
   {
     alert: "MillraceFailureRatio",
@@ -97,6 +146,15 @@ const CASES: readonly AlertCase[] = [
     summary: "Handler index of shop ignores its signal",
     description:
       "About 9 attempts of handler index in queue bulk of a:9464 were given up in 10 minutes and may still go on in " +
+      "the background.",
+  },
+  {
+    alert: "MillraceTasksAbandoned",
+    scraped: { [`tasks_abandoned_total{${KIND}}`]: "_x9 5000x50" },
+    ...{ firesAt: 18, quietAt: [8, 20, 60], labels: { ...OF_SHOP, queue: "bulk", handler: "index" } },
+    summary: "Handler index of shop ignores its signal",
+    description:
+      "About 5k attempts of handler index in queue bulk of a:9464 were given up in 10 minutes and may still go on in " +
       "the background.",
   },
   {
@@ -126,12 +184,17 @@ const TWINS: readonly QuietTwin[] = [
   {
     alert: "MillraceNoProgress",
     why: "all that waits is in a queue that is paused",
-    scraped: { ...running, ...waiting, ...still, [`queue_paused{${SHOP}, queue="bulk"}`]: "1x60" },
+    scraped: { ...running, ...waiting, ...still, [`tasks_paused{${SHOP}}`]: "3x60" },
+  },
+  {
+    alert: "MillraceNoProgress",
+    why: "all that waits is in queues that are paused, and too many to have a label each",
+    scraped: { ...running, ...still, ...paused },
   },
   {
     alert: "MillraceNoProgress",
     why: "nothing waits",
-    scraped: { ...running, ...still, [`queue_depth{${KIND}, lane="inline"}`]: "0x60" },
+    scraped: { ...running, ...still, ...notPaused, [`queue_depth{${KIND}, lane="inline"}`]: "0x60" },
   },
   {
     alert: "MillraceNoProgress",
@@ -144,7 +207,12 @@ const TWINS: readonly QuietTwin[] = [
   {
     alert: "MillraceNoProgress",
     why: "tasks come and go between the scrapes of a manager that was idle",
-    scraped: { ...running, ...still, [`queue_depth{${KIND}, lane="inline"}`]: "0x9 1x1 0x9 2x2 0x39" },
+    scraped: {
+      ...running,
+      ...still,
+      ...notPaused,
+      [`queue_depth{${KIND}, lane="inline"}`]: "0x9 1x1 0x9 2x2 0x39",
+    },
   },
   {
     alert: "MillraceOldestWait",
@@ -163,12 +231,29 @@ const TWINS: readonly QuietTwin[] = [
   {
     alert: "MillraceLimiterSaturated",
     why: "the limit is met half of the time",
-    scraped: { [`limiter_wait_seconds_total{${SHOP}}`]: "0+30x60" },
+    scraped: { ...limited, [`limiter_wait_seconds_total{${SHOP}}`]: "0+30x60" },
+  },
+  {
+    alert: "MillraceLimiterSaturated",
+    why: "handlers hold everything back, and there is no limit",
+    scraped: { [`limiter_rate{${SHOP}}`]: "0x60", [`limiter_wait_seconds_total{${SHOP}}`]: "0+60x60" },
   },
   {
     alert: "MillraceResultsDropped",
     why: "nothing is dropped any more, or the process has begun anew",
     scraped: { [`results_dropped_total{${SHOP}, subscription="audit"}`]: "70x30 0x30" },
+    from: 5,
+  },
+  {
+    alert: "MillraceNoRoom",
+    why: "a task is refused now and then",
+    scraped: lost({ refused: "0+1x60", dropped: "0x60", hookCalls: "0x60" }),
+  },
+  {
+    alert: "MillraceNoRoom",
+    why: "much was lost, long ago",
+    scraped: lost({ refused: "90x60", dropped: "80x60", hookCalls: "70x60" }),
+    from: 10,
   },
   {
     alert: "MillraceFailureRatio",
@@ -190,6 +275,7 @@ const TWINS: readonly QuietTwin[] = [
     alert: "MillraceTasksAbandoned",
     why: "an abandoned attempt of long ago goes on",
     scraped: { [`tasks_abandoned_total{${KIND}}`]: "1x60", [`attempts_abandoned{${SHOP}}`]: "1x60" },
+    from: 10,
   },
   {
     alert: "MillraceEventLoopBlocked",
@@ -245,7 +331,7 @@ describe("the alert rules", () => {
 
   it("have each a case in which they fire, and a twin in which they do not", () => {
     const names = alerts.map(({ alert }) => alert);
-    expect(CASES.map(({ alert }) => alert)).toEqual(names);
+    expect([...new Set(CASES.map(({ alert }) => alert))]).toEqual(names);
     expect([...new Set(TWINS.map(({ alert }) => alert))]).toEqual(names);
     for (const { firesAt, quietAt } of CASES) {
       expect(quietAt.some((minute) => minute < firesAt)).toBe(true);
@@ -253,7 +339,7 @@ describe("the alert rules", () => {
     }
   });
 
-  it.each(CASES)("$alert fires, says what has happened, and clears", async (each) => {
+  it.each(CASES)("$alert fires at minute $firesAt, says what has happened, and clears", async (each) => {
     const { alert, scraped, firesAt, quietAt, labels, summary, description } = each;
     const rule = alerts.find((other) => other.alert === alert);
     const fires = {
@@ -269,7 +355,8 @@ describe("the alert rules", () => {
 
   it.each(TWINS.map((twin, index) => ({ ...twin, index })))("$alert stays quiet: $why", async (twin) => {
     const minutes = Array.from({ length: LAST_MINUTE + 1 }, (_, minute) => quiet(twin.alert, minute));
-    expect(await runRules(`twin-${twin.index}`, twin.scraped, minutes)).toContain("SUCCESS");
+    const from = twin.from ?? 0;
+    expect(await runRules(`twin-${twin.index}`, twin.scraped, minutes.slice(from))).toContain("SUCCESS");
   });
 
   it("are told to be wrong where they are", async () => {

@@ -72,7 +72,7 @@ const EXPECTED: Readonly<Record<string, () => readonly (readonly ExpectedSample[
     each("handler", { "(function)": 3, charge: 0, index: 0, ship: 0, slow: 0, stubborn: 0 }),
   ],
   "Waiting by queue": () => [each("queue", { critical: 0, bulk: 3, default: 3 + 2 + 1 })],
-  Delayed: () => [each("state", { scheduled: 2, backoff: 1 })],
+  Delayed: () => [each("state", { scheduled: 2, backoff: 1 }), [one(3)]],
   "Capacity used": () => [
     ofManagers({ shop: 6 / 100, mail: 3 / 3, batch: 2 / 2, old: 0, night: 1 / 10_000 }),
   ],
@@ -133,6 +133,7 @@ const ALERTING: Readonly<Record<string, readonly Labels[]>> = {
   MillraceOldestWait: [{ manager: "night" }],
   MillraceLimiterSaturated: [{ manager: "night" }],
   MillraceResultsDropped: [{ manager: "shop", subscription: "audit" }],
+  MillraceNoRoom: [{ manager: "batch" }],
   MillraceFailureRatio: [{ manager: "shop", queue: "critical", handler: "ship" }],
   MillraceTasksAbandoned: [{ manager: "shop", queue: "critical", handler: "stubborn" }],
 };
@@ -207,6 +208,14 @@ describe("the dashboard, in a Prometheus that has scraped a workload with faults
     );
     expect(await show("Completed by handler", { ...choice, manager: "mail|old" })).toEqual([]);
     expect(await show("Completed by handler", { ...choice, service: "others" })).toEqual([]);
+  });
+
+  it.each(["Run time", "Wait"])("says under %s where its buckets end", async (title) => {
+    const { description = "", targets = [] } = panels.find((panel) => panel.title === title) ?? {};
+    const [metric = ""] = targets[0]?.expr.match(/\w+_bucket/) ?? [];
+    const found = await prometheus.query(`count by (le) (${metric}{otel_scope_name="millrace"})`);
+    const bounds = found.map(({ labels }) => Number(labels["le"])).filter(Number.isFinite);
+    expect(description).toContain(`Buckets end at ${Math.max(...bounds)} s.`);
   });
 
   it("offers services, managers, queues and handlers to choose from", async () => {

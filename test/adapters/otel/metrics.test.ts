@@ -99,11 +99,43 @@ describe("metrics", () => {
     expect(seen.sum("tasks_capacity")).toBe(50);
     expect(seen.sum("oldest_wait_seconds")).toBe(0.5);
     expect([seen.sum("limiter_rate"), seen.sum("limiter_permits")]).toEqual([10, 4]);
-    expect([seen.sum("queue_paused"), seen.sum("idempotency_keys")]).toEqual([1, 1]);
+    expect([seen.sum("queue_paused"), seen.sum("tasks_paused")]).toEqual([1, 1]);
+    expect(seen.sum("idempotency_keys")).toBe(1);
     expect(seen.by("manager_phase", "phase")).toEqual({ running: 1 });
     expect(seen.find("manager_phase").map(({ labels }) => labels["phase"])).toEqual([
       ...["ready", "running", "paused", "draining", "aborting", "stopped"],
     ]);
+  });
+
+  test("count what waits in paused queues, also in those that are too many to be told apart", async () => {
+    const { clock, tasks, scrape } = createScraped({ concurrency: 1 });
+    const queues = Array.from({ length: 103 }, (_, number) => `queue-${number}`);
+    for (const queue of queues) await tasks.pause({ queue });
+    for (const queue of queues) tasks.enqueue(() => 1, { queue });
+    tasks.enqueue(untilAborted);
+    tasks.enqueue(() => 1);
+    await clock.advance(0);
+    const seen = await scrape();
+    expect(seen.sum("queue_depth", { queue: "_OTHER" })).toBeGreaterThanOrEqual(3);
+    expect([seen.sum("queue_depth"), seen.sum("tasks_paused")]).toEqual([104, 103]);
+    for (const queue of queues) tasks.resume({ queue });
+    const resumed = await scrape();
+    expect([resumed.sum("queue_depth"), resumed.sum("tasks_paused")]).toEqual([104, 0]);
+  });
+
+  test("have as oldest wait that of paused queues too, but not of tasks that were started before", async () => {
+    const { clock, tasks, scrape } = createScraped({ concurrency: 1 });
+    const backoff = fixed({ delayMs: 1_000 });
+    tasks.enqueue(() => Promise.reject(new Error("not now")), { maxAttempts: 2, backoff });
+    await clock.advance(500);
+    tasks.enqueue(untilAborted); // takes the slot that the retry is to wait for
+    await clock.advance(5_000);
+    const retry = await scrape();
+    expect([retry.sum("queue_depth"), retry.sum("oldest_wait_seconds")]).toEqual([1, 0]);
+    await tasks.pause({ queue: "quiet" });
+    tasks.enqueue(() => 1, { queue: "quiet" });
+    await clock.advance(2_000);
+    expect((await scrape()).sum("oldest_wait_seconds")).toBe(2);
   });
 
   test("show the phase, and paused as one", async () => {
