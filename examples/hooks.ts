@@ -1,27 +1,25 @@
 // What happens to tasks? Hooks are told, after the fact; nothing that they do changes an outcome.
 import { fixed, logging, TaskManager } from "millrace";
 
+const told: string[] = [];
+const logged: string[] = [];
+const failed: string[] = [];
+
+const log = ({ name }: { readonly name?: unknown }, text: string) => logged.push(`${name}: ${text}`);
 const tasks = new TaskManager({
   concurrency: 1,
   hooks: {
     onRetried: (task, { delayMs, error }) =>
-      console.log(`${task.name}: ${error.message}, again in ${delayMs} ms`),
-    onProgress: (task, value) => console.log(`${task.name}: ${value}`),
+      told.push(`${task.name}: ${error.message}, again in ${delayMs} ms`),
+    onProgress: (task, value) => told.push(`${task.name}: ${value}`),
     onFinished: (task) => {
-      console.log(`${task.name}: ${task.state} at attempt ${task.attempt}`);
+      told.push(`${task.name}: ${task.state} at attempt ${task.attempt}`);
       if (task.name === "invoice") throw new Error("a careless hook");
     },
   },
-  onObserverError: (error, { source, name }) => console.log(`${source} ${name}: ${String(error)}`),
+  onObserverError: (error, { source, name }) => failed.push(`${source} ${name}: ${String(error)}`),
   // Middleware wraps attempts. This one ships with the package; any logger with four methods fits.
-  middleware: [
-    logging({
-      debug: () => {},
-      info: ({ name }, text) => console.log(`log: ${name}: ${text}`),
-      warn: ({ name }, text) => console.log(`log: ${name}: ${text}`),
-      error: ({ name }, text) => console.log(`log: ${name}: ${text}`),
-    }),
-  ],
+  middleware: [logging({ debug: () => {}, info: log, warn: log, error: log })],
 });
 
 tasks.enqueue(
@@ -34,25 +32,26 @@ tasks.enqueue(
 await tasks.drain();
 
 // More hooks at run time, until they are disposed.
-const watching = tasks.observe({ onQueued: (task) => console.log(`${task.name}: queued`) });
+const watching = tasks.observe({ onQueued: (task) => told.push(`${task.name}: queued`) });
 await tasks.execute(() => "done", { name: "receipt" });
+await tasks.stopGraceful(); // hooks are called in their order, but later: a stop lets them catch up
 watching[Symbol.dispose]();
-await tasks.execute(() => "done", { name: "reminder" });
 
-await tasks.stopGraceful();
+console.log(["Hooks:", ...told, "Log:", ...logged, "Errors of observers:", ...failed].join("\n"));
 console.log(tasks.stats().observerErrors, "observer error");
 
 // Prints:
+// Hooks:
 // invoice: attempt 1
-// log: invoice: attempt failed
 // invoice: the printer is out of paper, again in 10 ms
 // invoice: attempt 2
-// log: invoice: attempt completed
 // invoice: completed at attempt 2
-// hook onFinished: Error: a careless hook
 // receipt: queued
-// log: receipt: attempt completed
 // receipt: completed at attempt 1
-// log: reminder: attempt completed
-// reminder: completed at attempt 1
+// Log:
+// invoice: attempt failed
+// invoice: attempt completed
+// receipt: attempt completed
+// Errors of observers:
+// hook onFinished: Error: a careless hook
 // 1 observer error

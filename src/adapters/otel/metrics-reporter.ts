@@ -78,7 +78,7 @@ export class MetricsReporter implements Disposable {
     this.#ends.push({
       [Symbol.dispose]: () => {
         this.#guard.call(() => meter.removeBatchObservableCallback(collect, instruments));
-        this.#sayFarewell(meter, sources, instruments);
+        this.#guard.call(() => sayLast(meter, this.#readLast(sources), instruments));
       },
     });
   }
@@ -100,22 +100,29 @@ export class MetricsReporter implements Disposable {
     }
   }
 
-  /**
-   * An SDK goes on exporting what it was told last, for ever. So the next collection is told how it ended:
-   * counters with what came since the one before, and gauges 0, since nobody looks any more.
-   */
-  #sayFarewell(meter: Meter, sources: readonly Source[], instruments: Observable[]): void {
+  /** The last counts, and 0 for gauges, since nobody looks any more. */
+  #readLast(sources: readonly Source[]): readonly Observation[] {
     const last: Observation[] = [];
     this.#read(sources, (one, { kind }) => last.push(kind === "counter" ? one : { ...one, value: 0 }));
-    const farewell = (result: BatchObservableResult) => {
-      for (const { instrument, value, attributes } of last)
-        this.#guard.call(() => result.observe(instrument, value, attributes));
-      queueMicrotask(() =>
-        this.#guard.call(() => meter.removeBatchObservableCallback(farewell, instruments)),
-      );
-    };
-    meter.addBatchObservableCallback(farewell, instruments);
+    return last;
   }
+}
+
+/**
+ * An SDK goes on exporting what it was told last, for ever; so the next collection is told how it ended. What
+ * waits for that holds numbers only, and no manager: errors are counted nowhere any more.
+ */
+function sayLast(meter: Meter, last: readonly Observation[], instruments: Observable[]): unknown {
+  const farewell = (result: BatchObservableResult) => {
+    queueMicrotask(() => quietly(() => meter.removeBatchObservableCallback(farewell, instruments)));
+    for (const { instrument, value, attributes } of last)
+      quietly(() => result.observe(instrument, value, attributes));
+  };
+  return meter.addBatchObservableCallback(farewell, instruments);
+}
+
+function quietly(call: () => unknown): void {
+  new Promise((resolve) => resolve(call())).catch(() => undefined);
 }
 
 function createObservable(meter: Meter, { name, kind, unit, description }: MetricDefinition): Observable {
