@@ -88,6 +88,29 @@ export const letGo = `
   main();
 `;
 
+/** Instrumented from within a request: what watches the event loop must not keep that request's store. */
+export const letContextGo = `
+  import { AsyncLocalStorage } from "node:async_hooks";
+  import { MeterProvider } from "@opentelemetry/sdk-metrics";
+  import { TaskManager } from "millrace";
+  import { instrument } from "millrace/otel";
+  const requests = new AsyncLocalStorage();
+  const tasks = new TaskManager();
+  const serve = (store) => {
+    requests.run(store, () => instrument(tasks, { meterProvider: new MeterProvider() }));
+    return new WeakRef(store);
+  };
+  const main = async () => {
+    const store = serve({ secret: "of a request" });
+    for (let wait = 0; wait < 50 && store.deref() !== undefined; wait++) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      gc();
+    }
+    console.log(store.deref() === undefined, tasks.stats().phase);
+  };
+  main();
+`;
+
 export function toCommonJs(text: string): string {
   return text.replaceAll(/import (\{.*\}) from (".*");/g, "const $1 = require($2);");
 }

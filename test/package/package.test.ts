@@ -4,7 +4,14 @@ import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseSource, walk } from "../tidy/sources.js";
-import { letGo, sdkAfterInstrument, sdkAfterTasks, toCommonJs, withoutSdk } from "./otel-programs.js";
+import {
+  letContextGo,
+  letGo,
+  sdkAfterInstrument,
+  sdkAfterTasks,
+  toCommonJs,
+  withoutSdk,
+} from "./otel-programs.js";
 import { type Packed, packAndInstall, projectRoot } from "./pack.js";
 
 const program = (name: string) => join(projectRoot, "node_modules", ".bin", name);
@@ -193,6 +200,10 @@ describe("millrace/otel, installed", () => {
 
     test("holds no manager that has stopped, or is watched no more", async () => {
       expect(await runBothWays(letGo, "--expose-gc")).toEqual(printed("true true true\n"));
+    });
+
+    test("holds no async context of who instrumented", async () => {
+      expect(await runBothWays(letContextGo, "--expose-gc")).toEqual(printed("true running\n"));
     });
 
     test("finds its types, from ESM and from CommonJS", async () => {
