@@ -136,6 +136,13 @@ export class Ledger {
     return this.find(ownId) !== undefined;
   }
 
+  /** Also in the instant in which the task that had it is to be forgotten, before or after that. */
+  #isFree(ownId: number, now: number): boolean {
+    const holder = this.find(ownId);
+    if (holder === undefined) return true;
+    return !this.live.has(holder) && holder.finishedAt + this.retention.ttlMs <= now;
+  }
+
   find(ownId: number): ModelTask | undefined {
     const has = (task: ModelTask) => task.shape.ownId === ownId;
     return [...this.live].find(has) ?? this.retained.find(has);
@@ -329,7 +336,7 @@ export class Ledger {
       this.line.shift();
     }
     const { ownId, ttlMs } = task.shape;
-    this.#assert(ownId === undefined || !this.knows(ownId), `the id of ${task.name} is free`);
+    this.#assert(ownId === undefined || this.#isFree(ownId, now), `the id of ${task.name} is free`);
     if (ttlMs !== undefined) task.expiresAt = now + ttlMs;
     this.live.add(task);
     this.counts.enqueued++;
