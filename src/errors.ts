@@ -1,6 +1,6 @@
 /**
- * Every error class of Millrace, each with a stable `code`. Compare codes, not messages: messages may
- * be reworded in a minor version, codes may not.
+ * The error classes of Millrace, each with a stable `code`; those of worker threads are in worker-errors.ts.
+ * Compare codes, not messages: messages may be reworded in a minor version, codes may not.
  */
 
 /** The code of each error class; the README's table of errors is compared with it by a test. */
@@ -23,7 +23,11 @@ export type MillraceErrorCode =
   | "MILLRACE_RESULT"
   | "MILLRACE_SUBSCRIPTION_LIMIT"
   | "MILLRACE_MIDDLEWARE"
-  | "MILLRACE_PEER_MISSING";
+  | "MILLRACE_PEER_MISSING"
+  | "MILLRACE_WORKER_EXIT"
+  | "MILLRACE_WORKER_OUT_OF_MEMORY"
+  | "MILLRACE_HANDLER_LOAD"
+  | "MILLRACE_WORKER_START";
 
 /** What all errors of Millrace have in common. */
 export abstract class MillraceError extends Error {
@@ -130,10 +134,7 @@ export class TaskTimeoutError extends TaskError {
   }
 }
 
-/**
- * The handler threw something that is not a usable Error (null, a string, an Error whose getters throw);
- * `cause` is what was thrown.
- */
+/** The handler threw something that is not a usable Error, which is its `cause`: null, or a string. */
 export class TaskFailedError extends TaskError {
   readonly code = "MILLRACE_TASK_FAILED";
 }
@@ -159,10 +160,7 @@ export class ResultTimeoutError extends TaskError {
   }
 }
 
-/**
- * The task ended long ago and its result is no longer kept: it was pruned, while its idempotency key was
- * still held.
- */
+/** The result is no longer kept: the task was pruned, while its idempotency key was still held. */
 export class ResultExpiredError extends TaskError {
   readonly code = "MILLRACE_RESULT_EXPIRED";
 }

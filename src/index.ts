@@ -139,3 +139,9 @@ export type { TaskResult, TaskResultOf } from "./task/task-result.js";
 export type { TaskSnapshot } from "./task/task-snapshot.js";
 export { type ThreadModule, threadModule } from "./task/thread-module.js";
 export { TaskManager } from "./task-manager.js";
+export {
+  HandlerLoadError,
+  WorkerExitError,
+  WorkerOutOfMemoryError,
+  WorkerStartError,
+} from "./worker-errors.js";

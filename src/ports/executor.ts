@@ -1,16 +1,41 @@
+import type { ThreadStats } from "../task/manager-stats.js";
 import type { Outcome } from "../task/outcome.js";
 import type { TaskContext } from "../task/task-context.js";
+import type { LateFaultDetails, WorkerExitedDetails, WorkerStartedDetails } from "../task/worker-details.js";
 import type { Work } from "../task/work.js";
 
 /** Where attempts run: on the event loop, or in worker threads. Each lane has slots of its own. */
 export type LaneName = "inline" | "threads";
 
+/** How an executor that runs an attempt elsewhere hears what concerns it. */
+export interface AttemptFollower {
+  /** The attempt should end; `reason` is what its signal carries. Called again where a later cause decides. */
+  aborted(reason: Error): void;
+  /** A graceful stop has begun. */
+  stopping(reason: Error): void;
+}
+
 /** One start of a handler, as an executor sees it. */
 export interface RunnableAttempt {
   readonly work: Work;
   readonly context: TaskContext;
-  /** To be called when the handler has ended; what is said after the first time is not heard. */
-  ended(outcome: Outcome): void;
+  /** What has to travel with it for traces to go on where it runs; undefined where nobody traces. */
+  readonly headers: Readonly<Record<string, string>> | undefined;
+  /** Buffers that move to where it runs, instead of being copied; undefined for none. */
+  readonly transfer: readonly object[] | undefined;
+  /** Whether it has been moved before: what it was to be called with is no more. */
+  readonly transferred: boolean;
+  /**
+   * To be called when the handler has ended; what is said after the first time is not heard.
+   * @param runMs how long the handler itself ran, where its executor knows better than the time since `run`
+   */
+  ended(outcome: Outcome, runMs?: number): void;
+  /** The handler begins only now: it had to wait for its place. Its timeout counts from here. */
+  began(): void;
+  /** The handler has not begun and will not: the task goes back to where it waited, and uses no attempt. */
+  handBack(): void;
+  /** From now on, and of what has happened already, `follower` is told. */
+  follow(follower: AttemptFollower): void;
 }
 
 /**
@@ -19,6 +44,8 @@ export interface RunnableAttempt {
  */
 export interface Executor {
   readonly lane: LaneName;
+  /** Where its slots come and go: how it is to be fed. Undefined where their number is fixed. */
+  readonly pool?: WorkerPool | undefined;
   /**
    * Runs the handler and calls `attempt.ended` when it has ended, at once or later. It does not throw:
    * whatever the handler does becomes the outcome. A callback, since a promise of the outcome would cost each
@@ -27,9 +54,44 @@ export interface Executor {
   run(attempt: RunnableAttempt): void;
   /**
    * Forces an end to an attempt that was aborted and went on regardless.
-   * @returns true when it is over and its slot free, false when nothing can stop it and it must be abandoned
+   * @returns true when it is over and `ended` has been called, false when nothing can stop it and it must be
+   * abandoned
    */
   kill(attempt: RunnableAttempt): boolean;
   /** Lets go of whatever it holds. Resolves when nothing of it keeps the process alive. */
   close(): Promise<void>;
+}
+
+/** How many slots an executor may have. */
+export interface PoolSize {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Slots that come and go with what there is to do. */
+export interface WorkerPool {
+  /** Called once, before anything runs. */
+  connect(host: PoolHost): void;
+  /** The manager starts its work: as many workers as `min` says are wanted. */
+  open(): void;
+  resize(size: PoolSize): void;
+  /**
+   * How long a task that has been ready for `waitedMs` must go on waiting before one more slot is made for
+   * it, where `used` slots are in use: 0 when it may start now.
+   */
+  waitMs(used: number, waitedMs: number): number;
+  /** How many attempts of this work may share a slot, one after another; 1 for most. */
+  batchSize(work: Work): number;
+  /** False while the handler has waited for its place since `run`: its time has not begun to count. */
+  hasBegun(attempt: RunnableAttempt): boolean;
+  read(): ThreadStats;
+}
+
+/** What a pool tells of itself. */
+export interface PoolHost {
+  /** There are so many slots now, those that would be made on demand included. */
+  setSlots(slots: number): void;
+  workerStarted(details: WorkerStartedDetails): void;
+  workerExited(details: WorkerExitedDetails): void;
+  lateFault(details: LateFaultDetails): void;
 }

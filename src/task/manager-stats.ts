@@ -1,5 +1,6 @@
 import type { TaskTally } from "./group-tally.js";
 import type { Overflow, ResultTally } from "./subscription.js";
+import type { WorkerExitReason } from "./worker-details.js";
 
 /**
  * The life of a manager:
@@ -43,6 +44,31 @@ export interface LaneStats {
   readonly abandoned: number;
   /** Slots that they hold back, being more than `maxAbandoned`. */
   readonly held: number;
+}
+
+/** The worker threads of a manager. */
+export interface ThreadStats {
+  readonly min: number;
+  readonly max: number;
+  /** Threads that are there, those that come up included. */
+  readonly alive: number;
+  readonly starting: number;
+  /** Those that run a task now. */
+  readonly busy: number;
+  /** All that have come up. */
+  readonly started: number;
+  /** All that are no more, by reason. */
+  readonly exited: Readonly<Record<WorkerExitReason, number>>;
+  /** What finished tasks had left behind in a thread and has thrown since; see `onLateFault`. */
+  readonly lateFaults: number;
+  /** The time for which threads have had something to do, all added up, in milliseconds. */
+  readonly busyMs: number;
+  /** The time for which threads have been there, all added up, in milliseconds. */
+  readonly aliveMs: number;
+  /** Whether no thread can be started: ten starts in a row have failed. */
+  readonly failing: boolean;
+  /** Handlers whose module could not be loaded ten times in a row. */
+  readonly failingHandlers: readonly string[];
 }
 
 /** The rate limit that all tasks share. */
@@ -126,7 +152,8 @@ export interface TaskManagerStats {
   readonly waitingForSchema: number;
   /** What has happened since the manager was made. */
   readonly total: Readonly<TaskTally>;
-  readonly lanes: { readonly inline: LaneStats };
+  readonly lanes: { readonly inline: LaneStats; readonly threads: LaneStats };
+  readonly threads: ThreadStats;
   readonly limiter: LimiterStats;
   readonly queues: Readonly<Record<string, QueueStats>>;
   /** Each handler that is registered. */

@@ -56,23 +56,28 @@ function tableRows(readme: string): readonly (CataloguedError & { readonly meani
   });
 }
 
-function catalogue() {
-  const source = sources("src").find(({ path }) => path === "src/errors.ts");
-  if (!source) throw new Error("src/errors.ts is missing");
-  return source.program;
+const files = ["src/errors.ts", "src/worker-errors.ts"];
+
+/** What a reader of sources finds in all files of the catalogue together. */
+function inCatalogue<T>(read: (program: Program) => readonly T[]): readonly T[] {
+  return files.flatMap((file) => {
+    const source = sources("src").find(({ path }) => path === file);
+    if (!source) throw new Error(`${file} is missing`);
+    return read(source.program);
+  });
 }
 
 const byName = (a: CataloguedError, b: CataloguedError) => (a.className < b.className ? -1 : 1);
 
 describe("the catalogue of errors", () => {
   test("gives each class a code of its own, and no code without a class", () => {
-    const codes = errorClasses(catalogue()).map(({ code }) => code);
+    const codes = inCatalogue(errorClasses).map(({ code }) => code);
     expect(codes).toEqual([...new Set(codes)]);
-    expect([...codes].sort()).toEqual([...declaredCodes(catalogue())].sort());
+    expect([...codes].sort()).toEqual([...inCatalogue(declaredCodes)].sort());
   });
 
   test("names its classes and codes in one manner", () => {
-    for (const { className, code } of errorClasses(catalogue())) {
+    for (const { className, code } of inCatalogue(errorClasses)) {
       expect(className).toMatch(/^[A-Z]\w+Error$/);
       expect(code, className).toMatch(/^MILLRACE_[A-Z]+(_[A-Z]+)*$/);
     }
@@ -81,7 +86,7 @@ describe("the catalogue of errors", () => {
   test("equals the table of errors in the README", () => {
     const rows = tableRows(readProjectFile("README.md"));
     const told = rows.map(({ className, code }) => ({ className, code }));
-    expect([...told].sort(byName)).toEqual([...errorClasses(catalogue())].sort(byName));
+    expect([...told].sort(byName)).toEqual([...inCatalogue(errorClasses)].sort(byName));
     for (const { className, meaning } of rows) expect(meaning, className).not.toBe("");
   });
 });

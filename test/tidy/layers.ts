@@ -10,15 +10,16 @@ interface Rule {
   readonly outside: "nothing" | "node" | "node and one package";
 }
 
-const foundation = ["errors.ts", "task/", "ports/"];
+const foundation = ["errors.ts", "worker-errors.ts", "task/", "ports/"];
 const core = ["core/collections/", "core/queue/", "core/limiter/", "core/events/", "core/durable/"];
 const stageOfCore: Rule = { imports: [...foundation, "core/collections/"], outside: "nothing" };
 
 /** The architecture. A stage is one file or one folder of `src`; `*` stands for one folder's name. */
 const rules: Readonly<Record<string, Rule>> = {
   "errors.ts": { imports: [], outside: "nothing" },
-  "task/": { imports: ["errors.ts"], outside: "nothing" },
-  "ports/": { imports: ["errors.ts", "task/"], outside: "nothing" },
+  "worker-errors.ts": { imports: ["errors.ts"], outside: "nothing" },
+  "task/": { imports: ["errors.ts", "worker-errors.ts"], outside: "nothing" },
+  "ports/": { imports: ["errors.ts", "worker-errors.ts", "task/"], outside: "nothing" },
   // The collections know nothing of tasks.
   "core/collections/": { imports: ["errors.ts"], outside: "nothing" },
   "core/queue/": stageOfCore,
@@ -44,7 +45,7 @@ const rules: Readonly<Record<string, Rule>> = {
     imports: [...foundation, "core/manager/", "adapters/*/", "task-manager.ts"],
     outside: "nothing",
   },
-  "testing/": { imports: ["errors.ts", "ports/", "index.ts"], types: ["task/"], outside: "node" },
+  "testing/": { imports: ["errors.ts", "worker-errors.ts", "ports/", "index.ts"], types: ["task/"], outside: "node" },
 };
 
 /** One line for each import that goes against the table. */
