@@ -1,8 +1,8 @@
 import type { ThreadStats } from "../task/manager-stats.js";
 import type { Outcome } from "../task/outcome.js";
 import type { TaskContext } from "../task/task-context.js";
-import type { LateFaultDetails, WorkerExitedDetails, WorkerStartedDetails } from "../task/worker-details.js";
 import type { Work } from "../task/work.js";
+import type { LateFaultDetails, WorkerExitedDetails, WorkerStartedDetails } from "../task/worker-details.js";
 
 /** Where attempts run: on the event loop, or in worker threads. Each lane has slots of its own. */
 export type LaneName = "inline" | "threads";

@@ -46,6 +46,11 @@ export interface HandlerDefaults {
    * its schema sees it; so is one that is cyclic or nested deeper than 1,000.
    */
   maxPayloadBytes?: number | undefined;
+  /**
+   * What a result from a worker thread may take, counted as a payload is. Default 1,048,576. A larger one
+   * fails the attempt, and does not leave its thread.
+   */
+  maxResultBytes?: number | undefined;
 }
 
 /** One handler: what it takes, where it runs, and what holds for its tasks. */
@@ -84,10 +89,11 @@ export interface HandlerDefinition {
   readonly maxConcurrency: number | undefined;
   readonly rateLimit: RateLimitOptions | undefined;
   readonly maxPayloadBytes: number;
+  readonly maxResultBytes: number;
 }
 
 const MAX_CONCURRENCY = 1_000_000;
-const DEFAULT_MAX_PAYLOAD_BYTES = 1_048_576;
+const DEFAULT_MAX_BYTES = 1_048_576;
 
 type ReadEntry = Omit<HandlerEntry, "run" | "module"> & { run: HandlerFunction; module: ThreadModule };
 
@@ -107,6 +113,7 @@ const CHECKS: check.Checks<ReadEntry> = {
   maxConcurrency: check.integer(1, MAX_CONCURRENCY),
   rateLimit: rateLimitCheck,
   maxPayloadBytes: check.integer(1),
+  maxResultBytes: check.integer(1),
 };
 
 /**
@@ -140,7 +147,8 @@ export function readDefinition(name: string, entry: unknown): HandlerDefinition 
     idempotency: read.idempotency,
     maxConcurrency: read.maxConcurrency,
     rateLimit,
-    maxPayloadBytes: read.maxPayloadBytes ?? DEFAULT_MAX_PAYLOAD_BYTES,
+    maxPayloadBytes: read.maxPayloadBytes ?? DEFAULT_MAX_BYTES,
+    maxResultBytes: read.maxResultBytes ?? DEFAULT_MAX_BYTES,
   });
 }
 
