@@ -1,0 +1,35 @@
+import type { HandlerDefinition } from "../../task/handler-definition.js";
+import type { LateFaultMessage } from "./messages.js";
+import type { WorkerThread } from "./worker-thread.js";
+
+/** Who keeps the threads. */
+export interface ThreadKeeper {
+  /** It can take its first batch. */
+  threadReady(thread: WorkerThread): void;
+  /** Its batch is over and it can take the next one, unless it is to end. */
+  threadFree(thread: WorkerThread): void;
+  /** It will take nothing more; `exited` follows. */
+  threadDying(thread: WorkerThread): void;
+  /** It is no more. */
+  threadExited(thread: WorkerThread): void;
+  handlerLoaded(handler: HandlerDefinition): void;
+  handlerFailed(handler: HandlerDefinition, cause: unknown): void;
+  handlerRan(handler: HandlerDefinition, runMs: number): void;
+  /** It had something to do for this long. */
+  threadWasBusy(busyMs: number): void;
+  lateFault(thread: WorkerThread, fault: LateFaultMessage, error: unknown): void;
+  /** The number of a handler in what threads are told. */
+  numberOf(handler: HandlerDefinition): number;
+  /** Calls back in the async context in which the manager was made. */
+  atRoot<R>(callback: () => R): R;
+}
+
+/** Who keeps what is known of handlers. */
+export interface HandlerKeeper {
+  loaded(handler: HandlerDefinition): void;
+  failed(handler: HandlerDefinition, cause: unknown): void;
+  ran(handler: HandlerDefinition, runMs: number): void;
+  numberOf(handler: HandlerDefinition): number;
+  /** The names of those that could not be loaded ten times in a row. */
+  failing(): readonly string[];
+}
