@@ -2,6 +2,7 @@ import { TaskChannels } from "./adapters/diagnostics/task-channels.js";
 import { InlineExecutor } from "./adapters/inline/inline-executor.js";
 import { ManagerLog } from "./adapters/logging/manager-log.js";
 import { AsyncContext } from "./adapters/system/async-context.js";
+import { parallelism } from "./adapters/system/parallelism.js";
 import { SystemClock } from "./adapters/system/system-clock.js";
 import { SystemRandom } from "./adapters/system/system-random.js";
 import {
@@ -19,13 +20,15 @@ import {
   readManagerOptions,
   type TaskManagerOptions,
 } from "./core/manager/options.js";
-import { resolveOptions } from "./core/manager/resolved-options.js";
+import { type ResolvedOptions, resolveOptions } from "./core/manager/resolved-options.js";
 import { readStopOptions, type StopOptions, type StopReport } from "./core/manager/shutdown.js";
 import { toHealth, toStats } from "./core/manager/stats.js";
 import type { HandlesOf, TaskEntry } from "./core/manager/task-entries.js";
 import { filterTasks, type TaskFilter } from "./core/manager/task-filter.js";
 import type { TaskHandle } from "./core/manager/task-handle.js";
-import { assert } from "./errors.js";
+import { assert, OptionError } from "./errors.js";
+import type { Clock } from "./ports/clock.js";
+import type { Executor } from "./ports/executor.js";
 import { type Instrumentable, type InstrumentationPoint, instrumentation } from "./ports/instrumentation.js";
 import { name } from "./task/checks.js";
 import type { AnyHandlers } from "./task/handler-registry.js";
@@ -69,11 +72,13 @@ export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
   /** @throws {OptionError} for a wrong or unknown option */
   constructor(options?: TaskManagerOptions<H>) {
     const read = readManagerOptions(options);
-    const resolved = resolveOptions(read);
+    const resolved = resolveOptions(read, parallelism());
+    const clock = read.clock ?? new SystemClock();
     this.#core = assembleCore(resolved, {
-      clock: read.clock ?? new SystemClock(),
+      clock,
       random: read.random ?? new SystemRandom(),
       inline: new InlineExecutor(),
+      threads: createThreads(resolved, clock),
       carrier: new AsyncContext(),
       enqueue: (first, second, third) => this.enqueue(first as never, second as never, third as never),
     });
@@ -293,4 +298,15 @@ export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stopGraceful();
   }
+}
+
+// TODO(threads): becomes `threaded ? new ThreadExecutor(threads, clock) : undefined`, with
+// `import { ThreadExecutor } from "./adapters/threads/thread-executor.js"`.
+function createThreads({ handlers, threaded }: ResolvedOptions, _clock: Clock): Executor | undefined {
+  if (!threaded) return undefined;
+  const name = [...handlers.values()].find(({ module }) => module !== undefined)?.name;
+  throw new OptionError(
+    `handlers.${name}.module`,
+    `Expected handler \`${name}\` to have \`run\`: this version runs nothing in worker threads yet`,
+  );
 }

@@ -20,6 +20,11 @@ export interface ContextCarrier {
   /** Called inside the enqueue call, when the task has been accepted and waits in its place. */
   capture(task: Task): CapturedContext | undefined;
   /**
+   * What has to travel with an attempt that runs elsewhere, such as a worker thread. Called in the attempt's
+   * context, when it is handed over.
+   */
+  headers?(task: Task): Readonly<Record<string, string>> | undefined;
+  /**
    * Called around each attempt. It calls `perform` and gives back what that gives: the outcome, steering
    * included, now or later. It sees the outcome and cannot change it.
    */

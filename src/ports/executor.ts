@@ -1,11 +1,11 @@
+import type { LaneName } from "../task/lane-name.js";
 import type { ThreadStats } from "../task/manager-stats.js";
 import type { Outcome } from "../task/outcome.js";
 import type { TaskContext } from "../task/task-context.js";
 import type { Work } from "../task/work.js";
 import type { LateFaultDetails, WorkerExitedDetails, WorkerStartedDetails } from "../task/worker-details.js";
 
-/** Where attempts run: on the event loop, or in worker threads. Each lane has slots of its own. */
-export type LaneName = "inline" | "threads";
+export type { LaneName };
 
 /** How an executor that runs an attempt elsewhere hears what concerns it. */
 export interface AttemptFollower {

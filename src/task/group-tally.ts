@@ -19,6 +19,8 @@ export interface TaskTally {
   readonly abandoned: number;
   /** Tasks that were refused for want of room. */
   readonly refused: number;
+  /** Attempts that came back from a worker thread before their handler had begun; no attempt was used. */
+  readonly handedBack: number;
 }
 
 /**
@@ -44,6 +46,7 @@ export class GroupTally {
   dropped = 0;
   abandoned = 0;
   refused = 0;
+  handedBack = 0;
 
   constructor(queue: string, handler: string | undefined) {
     this.queue = queue;
@@ -77,6 +80,7 @@ export function sumTallies(tallies: Iterable<GroupTally>): TaskTally {
     dropped: 0,
     abandoned: 0,
     refused: 0,
+    handedBack: 0,
   };
   for (const tally of tallies) {
     total.enqueued += tally.enqueued;
@@ -90,6 +94,7 @@ export function sumTallies(tallies: Iterable<GroupTally>): TaskTally {
     total.dropped += tally.dropped;
     total.abandoned += tally.abandoned;
     total.refused += tally.refused;
+    total.handedBack += tally.handedBack;
   }
   return total;
 }

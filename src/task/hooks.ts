@@ -1,5 +1,6 @@
 import { type Checks, callback, expected, isPlainObject, readOptions } from "./checks.js";
 import type { TaskSnapshot } from "./task-snapshot.js";
+import type { LateFaultDetails, WorkerExitedDetails, WorkerStartedDetails } from "./worker-details.js";
 
 /** A retry that was decided on. */
 export interface RetriedDetails {
@@ -66,6 +67,12 @@ export interface Hooks {
   onResultDropped?: ((result: ResultDroppedDetails) => void) | undefined;
   /** Given up while its handler goes on; `onFinished` or `onRetried` follows. */
   onAbandoned?: ((task: TaskSnapshot) => void) | undefined;
+  /** A worker thread can take tasks. */
+  onWorkerStarted?: ((worker: WorkerStartedDetails) => void) | undefined;
+  /** A worker thread is no more: `reason` says why. */
+  onWorkerExited?: ((worker: WorkerExitedDetails) => void) | undefined;
+  /** What a finished task had left behind in its thread has thrown since; the thread is replaced. */
+  onLateFault?: ((fault: LateFaultDetails) => void) | undefined;
   /** A stop has begun. */
   onStopping?: ((stop: StoppingDetails) => void) | undefined;
 }
@@ -81,6 +88,9 @@ const CHECKS: Checks<Hooks> = {
   onTaskDropped: callback(),
   onResultDropped: callback(),
   onAbandoned: callback(),
+  onWorkerStarted: callback(),
+  onWorkerExited: callback(),
+  onLateFault: callback(),
   onStopping: callback(),
 };
 

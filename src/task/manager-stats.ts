@@ -172,6 +172,8 @@ export interface TaskManagerStats {
 /** Why a manager is not quite well. */
 export type HealthConcern =
   | "abandoned-holding-slots"
+  | "threads-failing"
+  | "handler-failing"
   | "rate-limited"
   | "handler-rate-limited"
   | "blocked-by-subscriber"

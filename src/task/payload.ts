@@ -16,14 +16,19 @@ export interface Checked {
 /**
  * Checks a payload, its size first, so that a schema never walks what is too large. Gives what the handler
  * is to be called with.
+ * @param transfer what moves with it to a worker thread
  * @throws {PayloadError}
  * @throws {AsyncSchemaError} when the schema answers with a promise
  */
-export function checkPayload(definition: HandlerDefinition, payload: unknown): unknown {
-  refuseSize(definition, payload);
+export function checkPayload(
+  definition: HandlerDefinition,
+  payload: unknown,
+  transfer?: readonly object[],
+): unknown {
+  refuseBeforeSchema(definition, payload);
   const verdict = runSchema(definition.payload, payload);
   if (verdict instanceof Promise) throw new AsyncSchemaError(definition.name);
-  return acceptedPayload(definition, verdict).value;
+  return acceptedPayload(definition, verdict, transfer).value;
 }
 
 /**
@@ -31,11 +36,15 @@ export function checkPayload(definition: HandlerDefinition, payload: unknown): u
  * bound.
  * @throws {PayloadError} at once, or as a rejection
  */
-export function startPayloadCheck(definition: HandlerDefinition, payload: unknown): Eventually<Checked> {
-  refuseSize(definition, payload);
+export function startPayloadCheck(
+  definition: HandlerDefinition,
+  payload: unknown,
+  transfer?: readonly object[],
+): Eventually<Checked> {
+  refuseBeforeSchema(definition, payload);
   const verdict = runSchema(definition.payload, payload);
-  if (!(verdict instanceof Promise)) return acceptedPayload(definition, verdict);
-  return verdict.then((answer) => acceptedPayload(definition, answer));
+  if (!(verdict instanceof Promise)) return acceptedPayload(definition, verdict, transfer);
+  return verdict.then((answer) => acceptedPayload(definition, answer, transfer));
 }
 
 /**
@@ -53,6 +62,20 @@ export async function checkResult(definition: HandlerDefinition, result: unknown
   });
 }
 
+/** What goes to a thread is measured as it goes there, which is as it comes out of its schema. */
+function refuseBeforeSchema(definition: HandlerDefinition, payload: unknown): void {
+  if (definition.module === undefined) refuseSize(definition, payload);
+}
+
+/** What cannot be copied to a thread, or is too large for that. */
+function refuseUncloneable(
+  definition: HandlerDefinition,
+  payload: unknown,
+  _transfer: readonly object[] | undefined,
+): void {
+  refuseSize(definition, payload);
+}
+
 function refuseSize(definition: HandlerDefinition, payload: unknown): void {
   const most = definition.maxPayloadBytes;
   if (countJsonBytes(payload, most) <= most) return;
@@ -60,8 +83,13 @@ function refuseSize(definition: HandlerDefinition, payload: unknown): void {
   throw payloadError(definition.name, { issues: [{ message }] });
 }
 
-function acceptedPayload(definition: HandlerDefinition, verdict: Verdict): Checked {
+function acceptedPayload(
+  definition: HandlerDefinition,
+  verdict: Verdict,
+  transfer: readonly object[] | undefined,
+): Checked {
   if (verdict.refusal !== undefined) throw payloadError(definition.name, verdict.refusal);
+  if (definition.module !== undefined) refuseUncloneable(definition, verdict.value, transfer);
   return verdict;
 }
 

@@ -1,5 +1,6 @@
 import type { FinishedEvent } from "./finished-event.js";
 import type { TaskSnapshot } from "./task-snapshot.js";
+import type { LateFaultDetails, WorkerExitedDetails, WorkerStartedDetails } from "./worker-details.js";
 
 /**
  * Everything observable. `task` is a frozen snapshot of the moment just after what happened; all who listen
@@ -39,6 +40,12 @@ export type TaskEvent =
       /** Name of the subscription. */
       readonly subscription: string;
     }
+  /** A worker thread can take tasks. */
+  | { readonly type: "workerStarted"; readonly worker: WorkerStartedDetails }
+  /** A worker thread is no more. */
+  | { readonly type: "workerExited"; readonly worker: WorkerExitedDetails }
+  /** What a finished task had left behind in its thread has thrown since. */
+  | { readonly type: "lateFault"; readonly fault: LateFaultDetails }
   /** A stop has begun. */
   | { readonly type: "stopping"; readonly graceful: boolean };
 

@@ -4,6 +4,7 @@ import * as check from "./checks.js";
 import { type IdempotencyOptions, idempotencyCheck, idempotencyKeyCheck } from "./idempotency.js";
 import { metadataCheck } from "./metadata.js";
 import { MAX_PRIORITY, MAX_WEIGHT } from "./order.js";
+import { transferCheck } from "./transfer.js";
 
 /** Options of one task. Durations are in milliseconds; `undefined` means the default. */
 export interface TaskOptions {
@@ -69,6 +70,12 @@ export interface TaskOptions {
    * manager's value caps it.
    */
   killAfterMs?: number | undefined;
+  /**
+   * ArrayBuffers, MessagePorts and other transferable objects in the payload that move to the worker thread when
+   * the task starts, instead of being copied: at most 1,000. Only for a handler with `module`, and only where
+   * `maxAttempts` is 1. Default: none.
+   */
+  transfer?: readonly object[] | undefined;
 }
 
 /** Task options after the door: each value checked, times turned into milliseconds. */
@@ -117,6 +124,7 @@ const CHECKS = {
   deadline: check.instant,
   ttlMs: check.duration(1),
   ...SETTINGS_CHECKS,
+  transfer: transferCheck,
 } satisfies Record<keyof TaskOptions, unknown> as check.Checks<CheckedTaskOptions>;
 
 const NOTHING: CheckedTaskOptions = Object.freeze({});

@@ -1,9 +1,11 @@
 import { InvariantError } from "../errors.js";
 import type { GroupTally } from "./group-tally.js";
+import type { LaneName } from "./lane-name.js";
 import { NO_METADATA, type TaskMetadata } from "./metadata.js";
 import { toPriority, toWeight } from "./order.js";
 import type { TaskSettings } from "./settings.js";
 import { nextState, type TaskReason, type TaskState, type TaskTransition } from "./states.js";
+import type { Transfer } from "./transfer.js";
 import type { Work } from "./work.js";
 
 /** What few tasks have, kept aside so that the many do not pay for it. */
@@ -18,6 +20,7 @@ export interface TaskDetails {
   readonly idempotencyKey?: string | undefined;
   /** Monotonic end of the task's whole life. */
   readonly expiresAt?: number | undefined;
+  readonly transfer?: Transfer | undefined;
 }
 
 /** Where a waiting task stands, for whoever takes it out again without knowing what kind of place it is. */
@@ -40,6 +43,8 @@ export interface TaskProfile {
   readonly idPrefix: string;
   readonly queue: string;
   readonly handler: string | undefined;
+  /** Where their attempts run. */
+  readonly lane: LaneName;
   readonly settings: TaskSettings;
   /** Counts what happens to them. */
   readonly tally: GroupTally;

@@ -45,7 +45,7 @@ describe.each(["reject", "drop-oldest"] as const)("with whenFull: %s", (whenFull
     const scene = setScene(whenFull, { hooks });
     const events: string[] = [];
     scene.tasks.core.journal.events.subscribe((event) => {
-      events.push(`${HOOKS[event.type]} ${idOf("task" in event ? event.task : event)}`);
+      events.push(`${HOOKS[event.type as keyof typeof HOOKS]} ${idOf("task" in event ? event.task : event)}`);
     });
     await play(scene);
     expect(told).toEqual(events);

@@ -22,6 +22,7 @@ async function decisions(options: Settings, script: readonly Step[]): Promise<re
 function toText(event: TaskEvent): string {
   if (event.type === "stopping") return `stopping ${event.graceful}`;
   if (event.type === "resultDropped") return `resultDropped ${event.id} ${event.subscription}`;
+  if (!("task" in event)) return event.type;
   const { id, name, state, reason, attempt, waitMs, runMs } = event.task;
   const delayMs = "delayMs" in event ? event.delayMs : undefined;
   return JSON.stringify([event.type, id, name, state, reason, attempt, waitMs, runMs, delayMs]);

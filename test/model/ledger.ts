@@ -271,7 +271,7 @@ export class Ledger {
       this.#assert(this.stop !== undefined && this.stopEvents === 1, "stopping is published once, by a stop");
       return;
     }
-    if (event.type === "resultDropped") return; // the model has no subscribers
+    if (!("task" in event)) return; // the model has no subscribers, and no threads
     const task = this.tasks[Number(event.task.name?.slice(1))];
     this.#assert(task !== undefined, "an event is about a task that was asked for");
     if (task === undefined) return;

@@ -22,8 +22,8 @@ const HANDLERS = [undefined, "free", "one", "slow"] as const;
  * come round.
  */
 function startable(manual: ManualCore): string | undefined {
-  const { dispatcher, lane, limiter, queues } = manual.core;
-  if (dispatcher.paused || !lane.open) return undefined;
+  const { dispatcher, lanes, limiter, queues } = manual.core;
+  if (dispatcher.paused || !lanes.inline.open) return undefined;
   const now = manual.clock.now();
   for (const queue of queues.queues()) {
     for (const group of queue.groups) {

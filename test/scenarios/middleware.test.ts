@@ -289,13 +289,13 @@ describe("a wrapped attempt that an executor can kill", () => {
         },
       ],
     });
-    const run = manager.core.lane.executor.run.bind(manager.core.lane.executor);
+    const run = manager.core.lanes.inline.executor.run.bind(manager.core.lanes.inline.executor);
     const begun: unknown[] = [];
-    manager.core.lane.executor.run = (runnable) => {
+    manager.core.lanes.inline.executor.run = (runnable) => {
       begun.push(runnable);
       run(runnable);
     };
-    manager.core.lane.executor.kill = (runnable) => {
+    manager.core.lanes.inline.executor.kill = (runnable) => {
       expect(begun).toContain(runnable);
       runnable.ended({ returned: false, thrown: new Error("terminated") });
       return true;

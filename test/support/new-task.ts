@@ -23,6 +23,7 @@ export function newTask({
       idPrefix: "p-",
       queue: "default",
       handler: undefined,
+      lane: "inline",
       settings: { ...BUILT_IN_SETTINGS, ...settings },
       tally: new GroupTally("default", undefined),
     },

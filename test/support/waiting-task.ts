@@ -18,7 +18,7 @@ export function createTask(options: WaitingTaskOptions = {}): Task {
   const { queue = "default", handler, priority = 0, weight = 1, state = "queued" } = options;
   return new Task({
     profile: {
-      ...{ idPrefix: "test-", queue, handler, settings: BUILT_IN_SETTINGS },
+      ...{ idPrefix: "test-", queue, handler, lane: "inline" as const, settings: BUILT_IN_SETTINGS },
       tally: new GroupTally(queue, handler),
     },
     number: ++created,

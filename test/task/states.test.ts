@@ -32,7 +32,13 @@ const LEGAL = new Set([
 const newTask = (state: "scheduled" | "queued" = "queued") =>
   new Task({
     profile: {
-      ...{ idPrefix: "p-", queue: "default", handler: undefined, settings: BUILT_IN_SETTINGS },
+      ...{
+        idPrefix: "p-",
+        queue: "default",
+        handler: undefined,
+        lane: "inline" as const,
+        settings: BUILT_IN_SETTINGS,
+      },
       tally: new GroupTally("default", undefined),
     },
     ...{ number: 1, work: () => undefined, order: 0, details: undefined, enqueuedAt: 0, state },

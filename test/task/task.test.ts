@@ -8,7 +8,13 @@ import { toSnapshot } from "../../src/task/to-snapshot.js";
 function newTask(details?: TaskDetails): Task {
   return new Task({
     profile: {
-      ...{ idPrefix: "prefix-", queue: "mail", handler: undefined, settings: BUILT_IN_SETTINGS },
+      ...{
+        idPrefix: "prefix-",
+        queue: "mail",
+        handler: undefined,
+        lane: "inline" as const,
+        settings: BUILT_IN_SETTINGS,
+      },
       tally: new GroupTally("mail", undefined),
     },
     ...{ number: 7, work: () => 1, order: toOrder(-3, 5), details, enqueuedAt: 100, state: "queued" },

@@ -32,6 +32,9 @@ export class EventStream {
     dropped: 0,
     abandoned: 0,
     resultDropped: 0,
+    workerStarted: 0,
+    workerExited: 0,
+    lateFault: 0,
     stopping: 0,
   };
   readonly #undelivered = new RingBuffer<TaskEvent>();

@@ -18,6 +18,9 @@ const HOOKS = {
   dropped: "onTaskDropped",
   resultDropped: "onResultDropped",
   abandoned: "onAbandoned",
+  workerStarted: "onWorkerStarted",
+  workerExited: "onWorkerExited",
+  lateFault: "onLateFault",
   stopping: "onStopping",
 } as const satisfies Record<TaskEventType, keyof Hooks>;
 
@@ -126,6 +129,18 @@ function tell(hooks: Hooks, event: TaskEvent): unknown {
       const { onResultDropped } = hooks;
       const { id, handler, queue, subscription } = event;
       return onResultDropped?.(Object.freeze({ id, handler, queue, subscription }));
+    }
+    case "workerStarted": {
+      const { onWorkerStarted } = hooks;
+      return onWorkerStarted?.(event.worker);
+    }
+    case "workerExited": {
+      const { onWorkerExited } = hooks;
+      return onWorkerExited?.(event.worker);
+    }
+    case "lateFault": {
+      const { onLateFault } = hooks;
+      return onLateFault?.(event.fault);
     }
     case "stopping": {
       const { onStopping } = hooks;

@@ -56,6 +56,13 @@ export class Limiter {
     if (handler !== undefined) this.handlers.take(handler, cost, now);
   }
 
+  /** Takes back the permits of a start that did not come about. */
+  giveBack(queue: string, handler: string | undefined, cost: number, now: number): void {
+    this.#shared.giveBack(cost, now);
+    this.queues.giveBack(queue, cost, now);
+    if (handler !== undefined) this.handlers.giveBack(handler, cost, now);
+  }
+
   setRate(limit: RateLimit, now: number): void {
     this.#limit = limit;
     this.#shared.setRate(limit, now);

@@ -29,6 +29,10 @@ export class OwnLimits {
     if (this.#buckets.size > 0) this.#buckets.get(name)?.take(cost, now);
   }
 
+  giveBack(name: string, cost: number, now: number): void {
+    if (this.#buckets.size > 0) this.#buckets.get(name)?.giveBack(cost, now);
+  }
+
   /** Sets a limit, and undoes `closeUntil`; one that is none is forgotten. */
   set(name: string, limit: RateLimit, now: number): void {
     if (limit.tasksPerSecond === Number.POSITIVE_INFINITY) {

@@ -75,6 +75,14 @@ export class TokenBucket {
     this.#countedAt = at;
   }
 
+  /** Takes back what a start took that did not come about; no more is kept than the burst. */
+  giveBack(cost: number, now: number): void {
+    const at = this.#advance(now);
+    const { burst } = this.#rate;
+    this.#permits = Math.min(burst, this.#permitsAt(at) + Math.min(cost, burst));
+    this.#countedAt = at;
+  }
+
   /**
    * How many permits can be taken now: 0 while closed, Infinity without a limit. What is within `TOLERANCE`
    * of a whole number reads as that number, so that its integer part agrees with `waitMs`.

@@ -9,6 +9,7 @@ import type { QueueGroup } from "../queue/task-queue.js";
 import type { Alarms } from "./alarms.js";
 import { Attempt, type AttemptKeeper, type EnqueueArguments } from "./attempt.js";
 import type { Backlog } from "./backlog.js";
+import type { Batch } from "./batch.js";
 import type { Carriers } from "./carriers.js";
 import { type AbortCause, stoppedError } from "./conclude.js";
 import { Concluder, type TimedConclusion } from "./concluder.js";
@@ -58,7 +59,7 @@ export class AttemptRunner implements AttemptKeeper {
     this.#begin = wrapped === undefined ? begin : (attempt) => wrapped.begin(attempt);
   }
 
-  /** Attempts that hold a slot. */
+  /** Attempts that hold a slot, or a part of one. */
   get running(): number {
     return this.#running.length;
   }
@@ -68,8 +69,9 @@ export class AttemptRunner implements AttemptKeeper {
     return [...this.#running];
   }
 
-  start(task: Task, group: QueueGroup, lane: Lane, now: number): void {
-    const attempt = this.#recordStart(task, group, lane, now);
+  /** @param batch what the attempt shares a slot with; undefined where it takes one of its own */
+  start(task: Task, group: QueueGroup, lane: Lane, now: number, batch?: Batch): void {
+    const attempt = this.#recordStart(task, group, lane, now, batch);
     const { timeoutMs } = task.settings;
     // One that was aborted by who heard of its start has the alarm of its abort.
     if (timeoutMs !== false && attempt.cause === undefined) this.#parts.alarms.set(attempt, now + timeoutMs);
@@ -102,8 +104,26 @@ export class AttemptRunner implements AttemptKeeper {
     }
     const { task } = attempt;
     const timeoutMs = task.settings.timeoutMs || 0;
+    if (!this.#hasBegun(attempt)) {
+      this.#parts.alarms.set(attempt, now + timeoutMs); // set anew when it begins
+      return;
+    }
     task.tally.timedOut++;
     this.abort(task, { kind: "timeout", error: new TaskTimeoutError(task.id, timeoutMs) }, now);
+  }
+
+  handlerBegan(attempt: Attempt): void {
+    const { task } = attempt;
+    if (attempt.over) return;
+    const now = this.#parts.clock.now();
+    const { timeoutMs } = task.settings;
+    task.startedAt = now;
+    if (timeoutMs !== false && attempt.cause === undefined) this.#parts.alarms.set(attempt, now + timeoutMs);
+  }
+
+  handlerRan({ over, task }: Attempt, runMs: number): void {
+    const now = this.#parts.clock.now();
+    if (!over) task.startedAt = Math.min(now, Math.max(task.startedAt ?? now, now - runMs));
   }
 
   handlerEnded(attempt: Attempt, outcome: Outcome): void {
@@ -121,6 +141,27 @@ export class AttemptRunner implements AttemptKeeper {
     onProgress();
   }
 
+  handedBack(attempt: Attempt): void {
+    const { clock, limiter, onProgress } = this.#parts;
+    const { task } = attempt;
+    if (!attempt.over) attempt.progress?.end(clock.now());
+    const now = clock.now();
+    if (attempt.over) {
+      attempt.lane.abandoned--;
+    } else if (attempt.cause !== undefined) {
+      this.#end(attempt, { returned: false, thrown: attempt.cause.error }, now, false);
+    } else {
+      limiter.giveBack(task.queue, task.handler, task.cost, now);
+      this.#recordEnd(attempt);
+      this.#readmission.handBack(attempt, now);
+    }
+    onProgress();
+  }
+
+  headersOf(task: Task): Readonly<Record<string, string>> | undefined {
+    return this.#parts.carriers.headers(task);
+  }
+
   enqueue(...given: EnqueueArguments): string {
     return this.#parts.enqueue(...given);
   }
@@ -131,16 +172,18 @@ export class AttemptRunner implements AttemptKeeper {
     attempt.progress.report(value);
   }
 
-  #recordStart(task: Task, group: QueueGroup, lane: Lane, now: number): Attempt {
+  #recordStart(task: Task, group: QueueGroup, lane: Lane, now: number, batch: Batch | undefined): Attempt {
     const { work } = task;
     assert(work !== undefined, "a live task has its work");
     task.move("queued", "start");
     task.attempt++;
+    const attempt = new Attempt(task, work, group, lane, this);
+    if (lane.executor.pool !== undefined) prepareForReturn(attempt, batch);
     task.startedAt = now;
     task.pastAttempt = undefined;
-    const attempt = new Attempt(task, work, group, lane, this);
     if (!this.#parts.lifecycle.accepting) attempt.announceStop(stoppedError(task));
-    lane.running++;
+    if (batch === undefined) lane.take();
+    else batch.join();
     task.ticket = this.#running.push(attempt) - 1;
     task.tally.started++;
     this.#parts.journal.record("started", task);
@@ -183,6 +226,15 @@ export class AttemptRunner implements AttemptKeeper {
     this.#parts.onProgress();
   }
 
+  /** False while the handler waits for its place; time that middleware takes counts. */
+  #hasBegun(attempt: Attempt): boolean {
+    const { pool } = attempt.lane.executor;
+    if (pool === undefined) return true;
+    const { wrapped } = this.#parts;
+    const runnable = wrapped === undefined ? attempt : wrapped.running(attempt);
+    return runnable === undefined || pool.hasBegun(runnable);
+  }
+
   #end(attempt: Attempt, outcome: Outcome, now: number, abandoned: boolean): void {
     const conclusion = this.#concluder.conclude(attempt, outcome);
     this.#recordEnd(attempt);
@@ -194,11 +246,12 @@ export class AttemptRunner implements AttemptKeeper {
   }
 
   #recordEnd(attempt: Attempt): void {
-    const { group, lane } = attempt;
+    const { batch, group, lane } = attempt;
     attempt.over = true;
     this.#parts.alarms.clear(attempt);
     this.#remove(attempt);
-    lane.running--;
+    if (batch === undefined) lane.giveBack();
+    else batch.leave();
     this.#parts.backlog.ready.ended(group);
   }
 
@@ -228,6 +281,16 @@ export class AttemptRunner implements AttemptKeeper {
         this.#readmission.reschedule(task, conclusion, now);
     }
   }
+}
+
+/** Keeps what is needed when the attempt comes back from a pool. */
+function prepareForReturn(attempt: Attempt, batch: Batch | undefined): void {
+  const { startedAt, pastAttempt, details } = attempt.task;
+  attempt.batch = batch;
+  if (startedAt !== undefined) attempt.before = { startedAt, pastAttempt };
+  if (details?.transfer === undefined) return;
+  attempt.transferred = details.transfer.moved;
+  details.transfer.moved = true;
 }
 
 function begin(attempt: Attempt): void {

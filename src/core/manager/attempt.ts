@@ -1,12 +1,14 @@
-import type { RunnableAttempt } from "../../ports/executor.js";
+import type { AttemptFollower, RunnableAttempt } from "../../ports/executor.js";
 import type { TaskMetadata } from "../../task/metadata.js";
 import type { Outcome } from "../../task/outcome.js";
-import type { Task } from "../../task/task.js";
+import { reschedule } from "../../task/steering.js";
+import type { PastAttempt, Task } from "../../task/task.js";
 import type { TaskContext } from "../../task/task-context.js";
 import type { TaskLocals } from "../../task/task-locals.js";
 import type { Work } from "../../task/work.js";
 import type { QueueGroup } from "../queue/task-queue.js";
 import type { Alarm } from "./alarms.js";
+import type { Batch } from "./batch.js";
 import type { AbortCause } from "./conclude.js";
 import type { Lane } from "./lane.js";
 import type { Progress } from "./progress.js";
@@ -15,8 +17,16 @@ import type { Progress } from "./progress.js";
 export interface AttemptKeeper {
   /** The time is up: its timeout, or the grace after its abort. */
   timeUp(attempt: Attempt, now: number): void;
+  /** The handler has begun, having waited for its place. */
+  handlerBegan(attempt: Attempt): void;
+  /** How long the handler ran, where that is known better; said just before it has ended. */
+  handlerRan(attempt: Attempt, runMs: number): void;
   /** The handler has ended; said once, also when the attempt was given up before. */
   handlerEnded(attempt: Attempt, outcome: Outcome): void;
+  /** The handler has not begun and will not; said in place of its end. */
+  handedBack(attempt: Attempt): void;
+  /** What carriers give to travel along. */
+  headersOf(task: Task): Readonly<Record<string, string>> | undefined;
   /** Accepts a task that the handler asks for, and gives its id. */
   enqueue(...given: EnqueueArguments): string;
   /** The handler says how far it has come. */
@@ -25,6 +35,12 @@ export interface AttemptKeeper {
 
 /** What `enqueue` is given: a function and options, or the name of a handler, a payload and options. */
 export type EnqueueArguments = readonly [first: unknown, second: unknown, third: unknown];
+
+/** What a task knew of itself before an attempt, for when that comes back. */
+export interface TaskTimes {
+  readonly startedAt: number | undefined;
+  readonly pastAttempt: PastAttempt | undefined;
+}
 
 /**
  * One start of a handler. It holds a slot from its start until it is over: when the handler has ended, or
@@ -46,12 +62,18 @@ export class Attempt implements RunnableAttempt, Alarm {
   over = false;
   /** Made when the handler first reports any that somebody hears. */
   progress: Progress | undefined = undefined;
+  /** Whose slot it shares; undefined where it has one of its own. */
+  batch: Batch | undefined = undefined;
+  /** Kept where it may come back, of a task that has been started before. */
+  before: TaskTimes | undefined = undefined;
+  transferred = false;
   readonly #keeper: AttemptKeeper;
   #ended = false;
   #onOutcome: ((outcome: Outcome) => void) | undefined;
   #abort: AbortController | undefined;
   #stopping: AbortController | undefined;
   #stopReason: Error | undefined;
+  #follower: AttemptFollower | undefined;
 
   constructor(task: Task, work: Work, group: QueueGroup, lane: Lane, keeper: AttemptKeeper) {
     this.task = task;
@@ -80,16 +102,32 @@ export class Attempt implements RunnableAttempt, Alarm {
     return this.#stopping.signal;
   }
 
+  get headers(): Readonly<Record<string, string>> | undefined {
+    return this.#keeper.headersOf(this.task);
+  }
+
+  get transfer(): readonly object[] | undefined {
+    return this.task.details?.transfer?.objects;
+  }
+
   /** Tells the handler to end. */
   abort(cause: AbortCause, now: number): void {
     this.cause = cause;
     this.abortedAt ??= now;
     this.#abort?.abort(cause.error);
+    this.#follower?.aborted(cause.error);
   }
 
   announceStop(reason: Error): void {
     this.#stopReason = reason;
     this.#stopping?.abort(reason);
+    this.#follower?.stopping(reason);
+  }
+
+  follow(follower: AttemptFollower): void {
+    this.#follower = follower;
+    if (this.#stopReason !== undefined) follower.stopping(this.#stopReason);
+    if (this.cause !== undefined) follower.aborted(this.cause.error);
   }
 
   ring(now: number): void {
@@ -111,12 +149,37 @@ export class Attempt implements RunnableAttempt, Alarm {
     return { id: this.#keeper.enqueue(...given) };
   }
 
-  ended(outcome: Outcome): void {
+  began(): void {
+    if (!this.#ended) this.#keeper.handlerBegan(this);
+  }
+
+  ended(outcome: Outcome, runMs?: number): void {
     if (this.#ended) return;
     this.#ended = true;
+    if (runMs !== undefined) this.ran(runMs);
     this.#onOutcome?.(outcome);
     this.#keeper.handlerEnded(this, outcome);
   }
+
+  /** How long the handler ran. */
+  ran(runMs: number): void {
+    this.#keeper.handlerRan(this, runMs);
+  }
+
+  handBack(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#onOutcome?.(toHandedBack(this));
+    this.#keeper.handedBack(this);
+  }
+}
+
+/**
+ * What those who wait for the outcome of an attempt are told of one that came back: it will run again, and no
+ * attempt was used; or, where it was aborted, that it ended by that.
+ */
+export function toHandedBack({ cause }: Attempt): Outcome {
+  return { returned: false, thrown: cause === undefined ? reschedule({ delayMs: 0 }) : cause.error };
 }
 
 /** What a handler sees of its attempt. */

@@ -1,10 +1,11 @@
+import { assert } from "../../errors.js";
 import type { Task } from "../../task/task.js";
 import { ArrivalOrder } from "../queue/arrival-order.js";
 import { DelayQueue } from "../queue/delay-queue.js";
-import type { LaneGate } from "../queue/group.js";
 import type { QueueSet } from "../queue/queue-set.js";
 import type { QueueGroup } from "../queue/task-queue.js";
 import type { Alarm, Alarms } from "./alarms.js";
+import type { Lanes } from "./lane.js";
 
 /** So many tasks that fall due together become ready in one turn of the event loop. */
 const PROMOTIONS_PER_TURN = 1_000;
@@ -25,13 +26,13 @@ export class Backlog implements Alarm {
   readonly #delayed = new DelayQueue();
   readonly #arrivals = new ArrivalOrder();
   readonly #alarms: Alarms;
-  readonly #lane: LaneGate;
+  readonly #lanes: Lanes;
   readonly #events: BacklogEvents;
   #backingOff = 0;
 
-  constructor(ready: QueueSet, lane: LaneGate, alarms: Alarms, events: BacklogEvents) {
+  constructor(ready: QueueSet, lanes: Lanes, alarms: Alarms, events: BacklogEvents) {
     this.ready = ready;
-    this.#lane = lane;
+    this.#lanes = lanes;
     this.#alarms = alarms;
     this.#events = events;
   }
@@ -57,7 +58,10 @@ export class Backlog implements Alarm {
   /** Takes a task that is in state queued. */
   addReady(task: Task): void {
     if (task.startedAt === undefined) this.#arrivals.push(task);
-    this.ready.push(task, this.#lane);
+    const { inline, threads } = this.#lanes;
+    const lane = task.profile.lane === "inline" ? inline : threads;
+    assert(lane !== undefined, "a handler with a module has its lane");
+    this.ready.push(task, lane);
     this.#events.ready(task);
   }
 
@@ -71,6 +75,11 @@ export class Backlog implements Alarm {
   /** Takes the head of a group for a start; `left` follows when it has started. */
   take(group: QueueGroup): Task {
     return this.ready.take(group);
+  }
+
+  /** The same, after its head was taken for a start of several at a time. */
+  takeOneMore(group: QueueGroup): Task {
+    return this.ready.takeOneMore(group);
   }
 
   /** Takes a waiting task out, wherever it waits; `left` follows when it has ended. */

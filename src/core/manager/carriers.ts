@@ -91,6 +91,20 @@ export class Carriers {
     });
   }
 
+  /** What attached carriers give for an attempt that runs elsewhere; to be asked for in its context. */
+  headers(task: Task): Readonly<Record<string, string>> | undefined {
+    if (!this.attached) return undefined;
+    const all: Record<string, string> = {};
+    for (const carrier of this.#active()) {
+      try {
+        Object.assign(all, carrier.headers?.(task));
+      } catch (error) {
+        this.#errors.record(error, "carrier");
+      }
+    }
+    return Object.keys(all).length === 0 ? undefined : all;
+  }
+
   #active(): ContextCarrier[] {
     return this.#attached.filter(({ active }) => active !== false);
   }

@@ -4,6 +4,7 @@ import { MAX_PRIORITY, toOrder } from "../../task/order.js";
 import type { RateLimitOptions } from "../../task/rate-limit.js";
 import type { SubscribeOptions, Subscription } from "../../task/subscription.js";
 import type { TaskResult } from "../../task/task-result.js";
+import { POOL_SIZE_CHECKS } from "../../task/thread-options.js";
 import { readSubscribeOptions } from "../events/subscribe-options.js";
 import { PAUSED } from "../queue/gate.js";
 import type { Core } from "./core.js";
@@ -29,6 +30,16 @@ export interface ResumeOptions {
 export interface ConcurrencyOptions {
   /** Tasks on the event loop at once; what runs beyond a lower number runs to its end. */
   inline?: number | undefined;
+  /** Worker threads, and so tasks in them at once; what is not given stays. */
+  threads?: ThreadSizeOptions | undefined;
+}
+
+/** How many worker threads there may be, from now on. */
+export interface ThreadSizeOptions {
+  /** Threads that are kept while there is nothing to do: 0 to 1,000. */
+  min?: number | undefined;
+  /** Threads at once: 1 to 1,000; what runs beyond a lower number runs to its end. */
+  max?: number | undefined;
 }
 
 /** A rate limit, and whose it is. */
@@ -49,7 +60,10 @@ export interface DrainOptions {
 
 const PAUSE: check.Checks<PauseOptions> = { queue: check.queueName, wait: check.flag };
 const RESUME: check.Checks<ResumeOptions> = { queue: check.queueName };
-const CONCURRENCY: check.Checks<ConcurrencyOptions> = { inline: concurrencyCheck };
+const CONCURRENCY: check.Checks<ConcurrencyOptions> = {
+  inline: concurrencyCheck,
+  threads: (value, path) => check.readOptions<ThreadSizeOptions>(path, value, POOL_SIZE_CHECKS),
+};
 const RATE: check.Checks<RateOptions> = { queue: check.queueName, handler: check.name, ...RATE_CHECKS };
 const DRAIN: check.Checks<DrainOptions> = { scheduled: check.flag, signal: check.abortSignal };
 const priorityCheck = check.integer(-MAX_PRIORITY, MAX_PRIORITY);
@@ -66,9 +80,10 @@ export class Controls {
   }
 
   start(): void {
-    const { lifecycle, dispatcher } = this.#core;
+    const { lifecycle, dispatcher, pool } = this.#core;
     if (lifecycle.phase !== "ready") return;
     lifecycle.advance("running");
+    pool.open();
     dispatcher.wake();
   }
 
@@ -103,9 +118,10 @@ export class Controls {
   }
 
   setConcurrency(options: ConcurrencyOptions): void {
-    const { inline } = check.readOptions<ConcurrencyOptions>("", options, CONCURRENCY);
-    const { dispatcher, lane } = this.#core;
-    if (inline !== undefined) lane.concurrency = inline;
+    const { inline, threads } = check.readOptions<ConcurrencyOptions>("", options, CONCURRENCY);
+    const { dispatcher, lanes, pool } = this.#core;
+    if (threads !== undefined) pool.resize(threads); // may refuse it
+    if (inline !== undefined) lanes.inline.concurrency = inline;
     dispatcher.wake();
   }
 
@@ -117,19 +133,22 @@ export class Controls {
     if (queue !== undefined && handler !== undefined) {
       throw new OptionError("handler", "Expected `queue` or `handler`, found both");
     }
-    const { clock, dispatcher, lane, limiter, planner } = this.#core;
+    const { clock, dispatcher, limiter, planner } = this.#core;
     if (handler !== undefined) planner.find(handler);
     const name = queue ?? handler;
     const own = handler === undefined ? limiter.queues : limiter.handlers;
     const present = name === undefined ? limiter.limit.burst : own.get(name)?.burst;
     const known = present !== undefined && Number.isFinite(present) ? present : undefined;
-    const limit = toRateLimit(
-      { tasksPerSecond, burst },
-      known ?? (name === undefined ? lane.concurrency : 1),
-    );
+    const limit = toRateLimit({ tasksPerSecond, burst }, known ?? (name === undefined ? this.#slots() : 1));
     if (name === undefined) limiter.setRate(limit, clock.now());
     else own.set(name, limit, clock.now());
     dispatcher.reconsider();
+  }
+
+  /** Of all lanes together. */
+  #slots(): number {
+    const { lanes, pool } = this.#core;
+    return lanes.inline.concurrency + (lanes.threads === undefined ? 0 : pool.size.max);
   }
 
   setRetention(options: RetentionOptions): void {

@@ -26,7 +26,7 @@ import { IdempotencyKeys } from "./idempotency-keys.js";
 import { Intake } from "./intake.js";
 import { Journal } from "./journal.js";
 import { KeepAlive } from "./keep-alive.js";
-import { Lane } from "./lane.js";
+import { Lane, type Lanes } from "./lane.js";
 import { Lifecycle } from "./lifecycle.js";
 import { Registry } from "./registry.js";
 import { mapValues, type ResolvedOptions } from "./resolved-options.js";
@@ -37,6 +37,7 @@ import { Shutdown } from "./shutdown.js";
 import { SignalListeners } from "./signal-listeners.js";
 import { Tallies } from "./tallies.js";
 import { TaskPlanner } from "./task-plan.js";
+import { ThreadPool } from "./thread-pool.js";
 import { Watches } from "./watches.js";
 import { WrappedAttempts } from "./wrapped-attempts.js";
 
@@ -45,6 +46,8 @@ export interface World {
   readonly clock: Clock;
   readonly random: Random;
   readonly inline: Executor;
+  /** Undefined where no handler runs in threads. */
+  readonly threads: Executor | undefined;
   readonly carrier: AsyncContextCarrier;
   /**
    * What `context.enqueue` of a handler calls: the manager's own `enqueue`, so that whoever overrides that is
@@ -57,7 +60,7 @@ export interface World {
 export type Core = ReturnType<typeof assembleCore>;
 
 /** The parts that stand by themselves. */
-function layGround(options: ResolvedOptions, { random, carrier, inline, ...world }: World) {
+function layGround(options: ResolvedOptions, { random, carrier, ...world }: World) {
   const clock = new RootedClock(world.clock, carrier);
   const alarms = new Alarms(clock);
   const signals = new SignalListeners();
@@ -66,7 +69,7 @@ function layGround(options: ResolvedOptions, { random, carrier, inline, ...world
   const limiter = new Limiter(toLimits(options), clock.now());
   const tallies = new Tallies(namedQueues(options));
   const keys = new IdempotencyKeys(options.idempotency, alarms);
-  const lane = new Lane(0, inline, options.concurrency, options.maxAbandoned);
+  const lanes = createLanes(options, world);
   const report = options.onObserverError;
   const mishaps = new Mishaps();
   const observerErrors = new ObserverErrors(report && { clock, carrier, report }, mishaps);
@@ -75,7 +78,8 @@ function layGround(options: ResolvedOptions, { random, carrier, inline, ...world
   const hooks = new HookRunner({ clock, carrier, events, errors: observerErrors, mishaps });
   if (options.hooks !== undefined) hooks.observe(options.hooks);
   return {
-    ...{ clock, random, alarms, keys, registry, limiter, lane, signals, tallies },
+    ...{ clock, random, alarms, keys, registry, limiter, lanes, signals, tallies },
+    pool: new ThreadPool(world.threads?.pool, options.threads),
     ...{ observerErrors, journal, mishaps, hooks },
     calendar: new Calendar(clock),
     carriers: new Carriers(carrier, observerErrors),
@@ -85,7 +89,7 @@ function layGround(options: ResolvedOptions, { random, carrier, inline, ...world
     lifecycle: new Lifecycle(),
     planner: new TaskPlanner(options, limiter, tallies, idPrefix),
     queues: new QueueSet({
-      lanes: [lane],
+      lanes: listLanes(lanes),
       shapes: options.queueShapes,
       handlers: mapValues(options.handlers, ({ maxConcurrency = Infinity }) => maxConcurrency),
       strict: options.strictQueues,
@@ -97,10 +101,10 @@ function layGround(options: ResolvedOptions, { random, carrier, inline, ...world
 
 export function assembleCore(options: ResolvedOptions, world: World) {
   const ground = layGround(options, world);
-  const { alarms, callChain, clock, conditions, journal, keepAlive, lane, lifecycle, queues, signals } =
+  const { alarms, callChain, clock, conditions, journal, keepAlive, lanes, lifecycle, queues, signals } =
     ground;
   const { killAfterMs } = options.settings;
-  const backlog = new Backlog(queues, lane, alarms, {
+  const backlog = new Backlog(queues, lanes, alarms, {
     ready: (task) => {
       journal.record("queued", task);
       dispatcher.wake();
@@ -130,7 +134,15 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     running: () => runner.running,
     onUnblocked: () => dispatcher.wake(),
   });
-  const dispatcher = new Dispatcher({ ...ground, backlog, runner, canceller, results, lanes: [lane] });
+  const dispatcher = new Dispatcher({
+    ...ground,
+    backlog,
+    runner,
+    canceller,
+    results,
+    lanes: listLanes(lanes),
+  });
+  connectPool(lanes.threads, dispatcher, journal);
   const cancelTask = (task: Task, reason: unknown) => canceller.cancel(task, reason, clock.now());
   const { capacity, whenFull } = options;
   const intake = new Intake({
@@ -143,7 +155,7 @@ export function assembleCore(options: ResolvedOptions, world: World) {
   const release = async () => {
     alarms.close();
     keepAlive.close();
-    await lane.executor.close();
+    await Promise.all(listLanes(lanes).map(({ executor }) => executor.close()));
     if (callChain === undefined) return;
     // Middleware that is about to give what a task ended with shall come to it.
     if (callChain.waiting > 0) await new Promise<void>((resolve) => clock.setImmediate(resolve));
@@ -153,6 +165,35 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     ...{ ...ground, intake, canceller, results, runner, settler, killAfterMs, isPaused, release },
   });
   return { ...ground, backlog, settler, runner, canceller, dispatcher, intake, calls, results, shutdown };
+}
+
+function createLanes(
+  { concurrency, maxAbandoned, threads }: ResolvedOptions,
+  world: Pick<World, "inline" | "threads">,
+): Lanes {
+  return {
+    inline: new Lane(0, world.inline, concurrency, maxAbandoned),
+    threads: world.threads && new Lane(1, world.threads, threads.max, maxAbandoned),
+  };
+}
+
+/** By their index. */
+function listLanes({ inline, threads }: Lanes): readonly Lane[] {
+  return threads === undefined ? [inline] : [inline, threads];
+}
+
+/** What a pool tells may come at any time, also within a call to it. */
+function connectPool(lane: Lane | undefined, dispatcher: Dispatcher, journal: Journal): void {
+  lane?.executor.pool?.connect({
+    setSlots: (slots) => {
+      lane.concurrency = slots;
+      lane.full = false;
+      dispatcher.wake();
+    },
+    workerStarted: (details) => journal.recordWorkerStarted(details),
+    workerExited: (details) => journal.recordWorkerExited(details),
+    lateFault: (details) => journal.recordLateFault(details),
+  });
 }
 
 /** Queues that options, or handlers, name. */

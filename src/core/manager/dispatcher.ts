@@ -8,7 +8,9 @@ import type { QueueGroup, TaskQueue } from "../queue/task-queue.js";
 import type { Alarm, Alarms } from "./alarms.js";
 import type { AttemptRunner } from "./attempt-runner.js";
 import type { Backlog } from "./backlog.js";
+import { Batch } from "./batch.js";
 import type { Canceller } from "./canceller.js";
+import { Growth } from "./growth.js";
 import type { Lane } from "./lane.js";
 import type { Lifecycle } from "./lifecycle.js";
 
@@ -44,6 +46,8 @@ export class Dispatcher implements Alarm {
   alarmTicket = -1;
   readonly #parts: DispatcherParts;
   readonly #gates = new Map<LimitedGate, Alarm>();
+  /** By the index of the lane; undefined where its slots are fixed in number. */
+  readonly #growths: readonly (Growth | undefined)[];
   #paused = false;
   #awake = false;
   #dispatching = false;
@@ -66,6 +70,10 @@ export class Dispatcher implements Alarm {
 
   constructor(parts: DispatcherParts) {
     this.#parts = parts;
+    this.#growths = parts.lanes.map((lane) => {
+      const { pool } = lane.executor;
+      return pool && new Growth(lane, pool, parts.alarms, () => this.dispatch());
+    });
   }
 
   get paused(): boolean {
@@ -140,6 +148,7 @@ export class Dispatcher implements Alarm {
       return true;
     }
     if (this.#closesGate(group, task, now)) return true;
+    if (this.#growths[group.lane.index]?.holdsBack(task, now)) return true;
     const waitMs = limiter.sharedWaitMs(task.cost, now);
     if (waitMs > 0) {
       this.#limitedSince ??= now;
@@ -147,7 +156,9 @@ export class Dispatcher implements Alarm {
       return false;
     }
     this.#endLimited(now);
-    this.#start(group, now);
+    const lane = this.#parts.lanes[group.lane.index] as Lane;
+    if (lane.executor.pool === undefined) this.#start(backlog.take(group), group, lane, now);
+    else this.#startBatch(group, task, lane, now);
     return true;
   }
 
@@ -167,14 +178,46 @@ export class Dispatcher implements Alarm {
     return queueMs > 0 || handlerMs > 0;
   }
 
-  #start(group: QueueGroup, now: number): void {
-    const { backlog, limiter, runner, lanes } = this.#parts;
-    const lane = lanes[group.lane.index] as Lane;
-    const task = backlog.take(group);
+  #start(task: Task, group: QueueGroup, lane: Lane, now: number, batch?: Batch): void {
+    const { backlog, limiter, runner } = this.#parts;
     limiter.take(task.queue, task.handler, task.cost, now);
     this.#countTurn(now);
-    runner.start(task, group, lane, now);
+    runner.start(task, group, lane, now, batch);
     backlog.left();
+  }
+
+  /**
+   * Starts the head of a group, and after it as many more of the same group and priority as its pool takes at
+   * a time. They share a slot; each takes its permits and its queue's turn.
+   */
+  #startBatch(group: QueueGroup, head: Task, lane: Lane, now: number): void {
+    const { backlog } = this.#parts;
+    const size = toBatchSize(head, lane);
+    const batch = size > 1 ? new Batch(lane) : undefined;
+    const { priority } = head;
+    this.#start(backlog.take(group), group, lane, now, batch);
+    if (batch === undefined) return;
+    for (let left = size - 1; left > 0 && !this.#yielded && !this.#isHeldBack(); ) {
+      const started = this.#startNextOf(group, priority, lane, batch);
+      if (started === undefined) return;
+      if (started) left--;
+    }
+  }
+
+  /** One more of a batch; false for a task that was not to be started, undefined when the batch is complete. */
+  #startNextOf(group: QueueGroup, priority: number, lane: Lane, batch: Batch): boolean | undefined {
+    const { backlog, canceller, clock, limiter } = this.#parts;
+    const task = group.head;
+    if (task === undefined || !group.eligible || task.priority !== priority) return undefined;
+    if (task.details?.transfer !== undefined) return undefined;
+    const now = clock.now();
+    if (canceller.endsInsteadOfStarting(task, now)) {
+      this.#countTurn(now);
+      return false;
+    }
+    if (this.#closesGate(group, task, now) || limiter.sharedWaitMs(task.cost, now) > 0) return undefined;
+    this.#start(backlog.takeOneMore(group), group, lane, now, batch);
+    return true;
   }
 
   /**
@@ -212,4 +255,10 @@ export class Dispatcher implements Alarm {
     this.#gates.delete(limited);
     this.#parts.backlog.ready.open(limited, LIMITED);
   }
+}
+
+/** How many tasks may share a slot, this one being the first. */
+function toBatchSize({ details, work }: Task, { executor: { pool } }: Lane): number {
+  if (pool === undefined || work === undefined || details?.transfer !== undefined) return 1;
+  return pool.batchSize(work);
 }

@@ -5,6 +5,11 @@ import type { TaskEvent } from "../../task/task-event.js";
 import { type TaskResult, toTaskResult } from "../../task/task-result.js";
 import type { TaskSnapshot } from "../../task/task-snapshot.js";
 import { toSnapshot } from "../../task/to-snapshot.js";
+import type {
+  LateFaultDetails,
+  WorkerExitedDetails,
+  WorkerStartedDetails,
+} from "../../task/worker-details.js";
 import { EventStream } from "../events/event-stream.js";
 import type { ObserverErrors } from "../events/observer-errors.js";
 
@@ -50,6 +55,21 @@ export class Journal {
   recordFinished(task: Task, value: unknown): void {
     if (!this.events.hears("finished")) return;
     this.#publish(new FinishedEvent(task, value, this.#wallOffsetOf(task)));
+  }
+
+  recordWorkerStarted(worker: WorkerStartedDetails): void {
+    if (this.events.hears("workerStarted"))
+      this.#publish({ type: "workerStarted", worker: Object.freeze({ ...worker }) });
+  }
+
+  recordWorkerExited(worker: WorkerExitedDetails): void {
+    if (this.events.hears("workerExited"))
+      this.#publish({ type: "workerExited", worker: Object.freeze({ ...worker }) });
+  }
+
+  recordLateFault(fault: LateFaultDetails): void {
+    if (this.events.hears("lateFault"))
+      this.#publish({ type: "lateFault", fault: Object.freeze({ ...fault }) });
   }
 
   recordStopping(graceful: boolean): void {

@@ -1,5 +1,12 @@
 import type { Executor } from "../../ports/executor.js";
+import type { LaneName } from "../../task/lane-name.js";
 import type { LaneGate } from "../queue/group.js";
+
+/** The lanes of a manager: the event loop always, threads where a handler runs in them. */
+export interface Lanes {
+  readonly inline: Lane;
+  readonly threads: Lane | undefined;
+}
 
 /**
  * The slots of one executor. An attempt that was given up goes on without a slot, so that its neighbours do
@@ -9,9 +16,12 @@ export class Lane implements LaneGate {
   readonly index: number;
   readonly executor: Executor;
   concurrency: number;
+  /** Slots in use: a batch of attempts shares one. */
   running = 0;
   /** Attempts that were given up and go on all the same. */
   abandoned = 0;
+  /** Its pool makes no further slot as yet, and all that it has are in use. */
+  full = false;
   readonly #maxAbandoned: number | undefined;
 
   constructor(index: number, executor: Executor, concurrency: number, maxAbandoned: number | undefined) {
@@ -19,6 +29,10 @@ export class Lane implements LaneGate {
     this.executor = executor;
     this.concurrency = concurrency;
     this.#maxAbandoned = maxAbandoned;
+  }
+
+  get name(): LaneName {
+    return this.executor.lane;
   }
 
   get maxAbandoned(): number {
@@ -35,6 +49,15 @@ export class Lane implements LaneGate {
   }
 
   get open(): boolean {
-    return this.concurrency - this.running - this.held > 0;
+    return !this.full && this.concurrency - this.running - this.held > 0;
+  }
+
+  take(): void {
+    this.running++;
+  }
+
+  giveBack(): void {
+    this.running--;
+    this.full = false;
   }
 }

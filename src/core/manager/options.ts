@@ -10,6 +10,7 @@ import { type MiddlewareEntry, middlewareCheck } from "../../task/middleware.js"
 import type { ObserverErrorReporter } from "../../task/observer-error.js";
 import { type RateLimitOptions, rateLimitCheck } from "../../task/rate-limit.js";
 import { SETTINGS_CHECKS } from "../../task/task-options.js";
+import { type ThreadOptions, threadOptionsCheck } from "../../task/thread-options.js";
 import type { RetentionLimits } from "./retention.js";
 
 /**
@@ -49,6 +50,8 @@ export interface TaskManagerOptions<H extends AnyHandlers = AnyHandlers> {
   handlers?: H | undefined;
   /** Tasks on the event loop at once: 1 to 1,000,000. Default 16. */
   concurrency?: number | undefined;
+  /** Worker threads, for handlers with a `module`: how many, and what each is given. Made on first need. */
+  threads?: ThreadOptions | undefined;
   /** Tasks that may wait (queued, scheduled or in backoff); a retry is always taken back. Default 10,000. */
   capacity?: number | undefined;
   /**
@@ -61,8 +64,9 @@ export interface TaskManagerOptions<H extends AnyHandlers = AnyHandlers> {
    */
   tasksPerSecond?: number | undefined;
   /**
-   * Starts that can be saved up: at least 1, and what `cost` may be at most. Default: `concurrency`. Timers
-   * have a grain of a millisecond, so a rate above 500 × burst cannot be used in full.
+   * Starts that can be saved up: at least 1, and what `cost` may be at most. Default: `concurrency`, and
+   * `threads.max` beside it where a handler has a `module`. Timers have a grain of a millisecond, so a rate
+   * above 500 × burst cannot be used in full.
    */
   burst?: number | undefined;
   /** Queues with settings of their own. A queue that is not named here has share 1 and no limits. */
@@ -150,6 +154,7 @@ const CHECKS: check.Checks<TaskManagerOptions> = {
     return value as AnyHandlers;
   },
   concurrency: concurrencyCheck,
+  threads: threadOptionsCheck,
   capacity: check.integer(1),
   whenFull: check.oneOf("reject", "drop-oldest"),
   ...RATE_CHECKS,

@@ -20,13 +20,13 @@ export function toReadings(core: Core): Readings {
  * One for each tally, also where nothing waits or runs: what a reader of gauges is not told of keeps its last
  * value there.
  */
-function readGroups({ lane, queues, runner, tallies }: Core): readonly GroupReading[] {
+function readGroups({ planner, queues, runner, tallies }: Core): readonly GroupReading[] {
   const readings = new Map<GroupTally, { -readonly [K in keyof GroupReading]: GroupReading[K] }>();
   const readingOf = (tally: GroupTally) => {
     let reading = readings.get(tally);
     if (reading === undefined) {
       const { queue, handler } = tally;
-      reading = { queue, handler, lane: lane.executor.lane, queued: 0, running: 0 };
+      reading = { queue, handler, lane: planner.laneOf(handler), queued: 0, running: 0 };
       readings.set(tally, reading);
     }
     return reading;

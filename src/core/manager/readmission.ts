@@ -46,6 +46,17 @@ export class Readmission {
     this.#again(task, reason, delayMs, now, () => journal.recordRescheduled(task, delayMs));
   }
 
+  /** The attempt has not been one: the task stands where it stood. */
+  handBack({ before, task }: Attempt, now: number): void {
+    task.tally.handedBack++;
+    task.attempt--;
+    task.startedAt = before?.startedAt;
+    task.pastAttempt = before?.pastAttempt;
+    if (this.#tooLate(task, now, now, false)) return;
+    task.move("running", "queue");
+    this.#parts.backlog.addReady(task);
+  }
+
   /** Whether a stop leaves no time for one more attempt; the task is then ended. */
   #tooLate(task: Task, dueAt: number, now: number, abandoned: boolean): boolean {
     const { lifecycle, settler } = this.#parts;

@@ -7,6 +7,7 @@ import { middlewareCheck, type NamedMiddleware } from "../../task/middleware.js"
 import type { ObserverErrorReporter } from "../../task/observer-error.js";
 import type { RateLimitOptions } from "../../task/rate-limit.js";
 import { BUILT_IN_SETTINGS, resolveSettings, type TaskSettings } from "../../task/settings.js";
+import { type ThreadSettings, toThreadSettings } from "../../task/thread-options.js";
 import { type RateLimit, UNLIMITED } from "../limiter/rate-limit.js";
 import type { QueueShape } from "../queue/task-queue.js";
 import { type QueueOptions, readRetention, type TaskManagerOptions } from "./options.js";
@@ -15,6 +16,9 @@ import type { RetentionLimits } from "./retention.js";
 /** Manager options after the door: complete, checked against each other, frozen. */
 export interface ResolvedOptions {
   readonly concurrency: number;
+  readonly threads: ThreadSettings;
+  /** Whether any handler runs in threads. */
+  readonly threaded: boolean;
   readonly capacity: number;
   readonly whenFull: "reject" | "drop-oldest";
   readonly rateLimit: RateLimit;
@@ -45,10 +49,12 @@ const DEFAULT_RETENTION: RetentionLimits = {
 
 /**
  * Completes checked options and holds them against each other.
+ * @param parallelism how many threads the machine can run at once
  * @throws {OptionError}
  */
-export function resolveOptions(read: TaskManagerOptions): ResolvedOptions {
+export function resolveOptions(read: TaskManagerOptions, parallelism: number): ResolvedOptions {
   const concurrency = read.concurrency ?? 16;
+  const threads = toThreadSettings(read.threads ?? {}, parallelism);
   if (read.burst !== undefined && read.tasksPerSecond === undefined) {
     throw new OptionError("burst", "Expected `tasksPerSecond` beside `burst`, found none");
   }
@@ -56,13 +62,14 @@ export function resolveOptions(read: TaskManagerOptions): ResolvedOptions {
   const queues = new Map(Object.entries(read.queues ?? {}));
   const defaultQueue = read.defaultQueue ?? "default";
   if (!queues.has(defaultQueue)) queues.set(defaultQueue, {});
-  const handlers = read.handlers === undefined ? new Map() : definitionsOf(read.handlers);
-  for (const definition of handlers.values()) refuseThread(definition);
+  const handlers: ReadonlyMap<string, HandlerDefinition> =
+    read.handlers === undefined ? new Map() : definitionsOf(read.handlers);
+  const threaded = [...handlers.values()].some(({ module }) => module !== undefined);
   return Object.freeze({
-    concurrency,
+    ...{ concurrency, threads, threaded },
     capacity: read.capacity ?? 10_000,
     whenFull: read.whenFull ?? "reject",
-    rateLimit: toRateLimit(read, concurrency),
+    rateLimit: toRateLimit(read, concurrency + (threaded ? threads.max : 0)),
     queueShapes: mapValues(queues, toShape),
     queueRates: toRates(queues),
     handlers,
@@ -100,15 +107,6 @@ function toRates(
     if (rateLimit !== undefined) rates.set(name, toRateLimit(rateLimit, 1));
   }
   return rates;
-}
-
-/** What cannot run is refused where it is registered, not when its first task is due. */
-function refuseThread({ name, module }: HandlerDefinition): void {
-  if (module === undefined) return;
-  throw new OptionError(
-    `handlers.${name}.module`,
-    `Expected handler \`${name}\` to have \`run\`: this version runs nothing in worker threads yet`,
-  );
 }
 
 function toShape({ share = 1, maxConcurrency = Number.POSITIVE_INFINITY }: QueueOptions): QueueShape {

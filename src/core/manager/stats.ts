@@ -17,7 +17,7 @@ import type { Lane } from "./lane.js";
 
 /** Pictures the parts of a manager. */
 export function toStats(core: Core): TaskManagerStats {
-  const { backlog, dispatcher, intake, lane, lifecycle, limiter, results, retention, runner } = core;
+  const { backlog, dispatcher, intake, lanes, lifecycle, limiter, results, retention, runner } = core;
   return Object.freeze({
     phase: lifecycle.phase,
     paused: dispatcher.paused,
@@ -32,7 +32,8 @@ export function toStats(core: Core): TaskManagerStats {
     waitingForRoom: intake.waiting,
     waitingForSchema: intake.checking,
     total: Object.freeze(core.tallies.total()),
-    lanes: Object.freeze({ inline: toLaneStats(lane) }),
+    lanes: Object.freeze({ inline: toLaneStats(lanes.inline), threads: toLaneStats(lanes.threads) }),
+    threads: core.pool.read(),
     limiter: toLimiterStats(limiter, core.clock.now()),
     queues: toRecord(core.queues.queues(), toQueueStats),
     handlers: toRecord(core.queues.handlers(), (handler) => ({
@@ -49,11 +50,14 @@ export function toStats(core: Core): TaskManagerStats {
 
 /** Judges the parts of a manager. */
 export function toHealth(core: Core): TaskManagerHealth {
-  const { backlog, clock, dispatcher, lane, lifecycle, limiter, results } = core;
+  const { backlog, clock, dispatcher, lanes, lifecycle, limiter, pool, results } = core;
   const now = clock.now();
   const oldest = backlog.oldest();
   const concerns: HealthConcern[] = [];
-  if (lane.held > 0) concerns.push("abandoned-holding-slots");
+  const { failing, failingHandlers } = pool.read();
+  if (lanes.inline.held > 0 || (lanes.threads?.held ?? 0) > 0) concerns.push("abandoned-holding-slots");
+  if (failing) concerns.push("threads-failing");
+  if (failingHandlers.length > 0) concerns.push("handler-failing");
   if (limiter.closedForMs(now) > 0) concerns.push("rate-limited");
   if (limiter.handlers.closesAny(now)) concerns.push("handler-rate-limited");
   if (results.blocking) concerns.push("blocked-by-subscriber");
@@ -65,7 +69,7 @@ export function toHealth(core: Core): TaskManagerHealth {
   return Object.freeze({
     status: lifecycle.phase === "stopped" ? "stopped" : healthy,
     concerns: Object.freeze(concerns),
-    slots: toLaneStats(lane),
+    slots: toLaneStats(lanes.inline),
     limiter: toLimiterStats(limiter, now),
     waiting: backlog.size,
     capacity: core.intake.capacity,
@@ -73,7 +77,11 @@ export function toHealth(core: Core): TaskManagerHealth {
   });
 }
 
-function toLaneStats({ concurrency, running, free, abandoned, held }: Lane): LaneStats {
+/** A lane that there is no need for has no slots. */
+const NO_SLOTS: LaneStats = { concurrency: 0, running: 0, free: 0, abandoned: 0, held: 0 };
+
+function toLaneStats(lane: Lane | undefined): LaneStats {
+  const { concurrency, running, free, abandoned, held } = lane ?? NO_SLOTS;
   return Object.freeze({ concurrency, running, free, abandoned, held });
 }
 

@@ -2,12 +2,14 @@ import { TaskCancelledError, UnknownHandlerError } from "../../errors.js";
 import { expected } from "../../task/checks.js";
 import type { HandlerDefinition } from "../../task/handler-definition.js";
 import { findDefinition } from "../../task/handler-registry.js";
+import type { LaneName } from "../../task/lane-name.js";
 import { toOrder } from "../../task/order.js";
 import type { Eventually } from "../../task/outcome.js";
 import { type Checked, checkPayload, startPayloadCheck } from "../../task/payload.js";
 import { resolveSettings } from "../../task/settings.js";
 import type { TaskProfile } from "../../task/task.js";
 import { type CheckedTaskOptions, readPriorityAlone, readTaskOptions } from "../../task/task-options.js";
+import { refuseTransfer } from "../../task/transfer.js";
 import { HandlerCall, type Work } from "../../task/work.js";
 import type { Limiter } from "../limiter/limiter.js";
 import type { Calendar } from "./calendar.js";
@@ -72,14 +74,15 @@ export class TaskPlanner {
    */
   request(name: unknown, payload: unknown, options: unknown): TaskRequest {
     const [definition, plan] = this.#planByName(name, options);
-    return { plan, work: new HandlerCall(definition, checkPayload(definition, payload)) };
+    const checked = checkPayload(definition, payload, plan.options?.transfer);
+    return { plan, work: new HandlerCall(definition, checked) };
   }
 
   /** The same, with an answer of the schema that may come later. */
   startRequest(name: unknown, payload: unknown, options: unknown): [TaskPlan, Eventually<HandlerCall>] {
     const [definition, plan] = this.#planByName(name, options);
     const toCall = ({ value }: Checked) => new HandlerCall(definition, value);
-    const checked = startPayloadCheck(definition, payload);
+    const checked = startPayloadCheck(definition, payload, plan.options?.transfer);
     return [plan, checked instanceof Promise ? checked.then(toCall) : toCall(checked)];
   }
 
@@ -88,12 +91,18 @@ export class TaskPlanner {
     return findDefinition(this.#options.handlers, name);
   }
 
+  /** Where the tasks of a handler run; those of none, and of one that is not known, on the event loop. */
+  laneOf(handler: string | undefined): LaneName {
+    return laneOf(handler === undefined ? undefined : this.#options.handlers.get(handler));
+  }
+
   #planByName(name: unknown, options: unknown): [HandlerDefinition, TaskPlan] {
     if (typeof name !== "string") throw expected("task", "a function, or the name of a handler", name);
     const definition = this.find(name);
     const kind = this.#handlers.get(definition);
-    if (definition.run === undefined || kind === undefined) {
-      const message = `The handler ${JSON.stringify(name)} is only a contract here: it has no \`run\``;
+    if ((definition.run ?? definition.module) === undefined || kind === undefined) {
+      const lacks = "it has neither `run` nor `module`";
+      const message = `The handler ${JSON.stringify(name)} is only a contract here: ${lacks}`;
       throw new UnknownHandlerError(name, message);
     }
     return [definition, this.#plan(options, kind)];
@@ -124,6 +133,7 @@ export class TaskPlanner {
     const queue = options.queue ?? definition?.queue ?? this.#options.defaultQueue;
     const profile = profiles.get(queue) ?? this.#profile(queue, definition, profiles);
     const settings = resolveSettings(profile.settings, options);
+    if (options.transfer !== undefined) refuseTransfer(definition, settings);
     return {
       profile: settings === profile.settings ? profile : { ...profile, settings },
       order: toOrder(
@@ -145,7 +155,8 @@ export class TaskPlanner {
     const settings = resolveSettings(byQueue, definition?.settings ?? {});
     const handler = definition?.name;
     const tally = this.#tallies.of(queue, handler);
-    const profile = { idPrefix: this.#idPrefix, queue, handler, settings, tally };
+    const lane = laneOf(definition);
+    const profile = { idPrefix: this.#idPrefix, queue, handler, lane, settings, tally };
     const isOwn = queue === (definition?.queue ?? defaultQueue);
     if (isOwn || queueSettings.has(queue)) profiles.set(queue, profile); // others may come from data
     return profile;
@@ -159,6 +170,10 @@ export class TaskPlanner {
     if (cost > most) throw expected("cost", `at most ${most}, the burst of its rate limit`, cost);
     return plan;
   }
+}
+
+function laneOf(definition: HandlerDefinition | undefined): LaneName {
+  return definition?.module === undefined ? "inline" : "threads";
 }
 
 /** The options of a task, with what its handler says where the task says nothing. */

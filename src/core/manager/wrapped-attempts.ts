@@ -1,9 +1,9 @@
-import type { RunnableAttempt } from "../../ports/executor.js";
+import type { AttemptFollower, RunnableAttempt } from "../../ports/executor.js";
 import type { Outcome } from "../../task/outcome.js";
 import type { TaskContext } from "../../task/task-context.js";
 import type { Work } from "../../task/work.js";
 import type { AttemptChain } from "../events/attempt-chain.js";
-import type { Attempt } from "./attempt.js";
+import { type Attempt, toHandedBack } from "./attempt.js";
 
 /**
  * Runs attempts inside middleware. To the executor, the handler at the end of the chain is the attempt; the
@@ -21,7 +21,12 @@ export class WrappedAttempts {
   begin(attempt: Attempt): void {
     const handler = new WrappedHandler(attempt);
     this.#handlers.set(attempt, handler);
-    void this.#chain.run(attempt.context, () => handler.begin()).then((outcome) => attempt.ended(outcome));
+    void this.#chain
+      .run(attempt.context, () => handler.begin())
+      .then((outcome) => {
+        if (handler.wasHandedBack && !outcome.returned) attempt.handBack();
+        else attempt.ended(outcome);
+      });
   }
 
   /**
@@ -31,12 +36,19 @@ export class WrappedAttempts {
   kill(attempt: Attempt): boolean {
     return this.#handlers.get(attempt)?.kill() ?? false;
   }
+
+  /** The attempt as its executor knows it, while its handler is there. */
+  running(attempt: Attempt): RunnableAttempt | undefined {
+    const handler = this.#handlers.get(attempt);
+    return handler?.running === true ? handler : undefined;
+  }
 }
 
 /** The handler of a wrapped attempt, as its executor sees it; its outcome goes to the middleware. */
 class WrappedHandler implements RunnableAttempt {
   readonly #attempt: Attempt;
   #phase: "waiting" | "running" | "killed" | "ended" = "waiting";
+  #handedBack = false;
   #settle: ((outcome: Outcome) => void) | undefined;
 
   constructor(attempt: Attempt) {
@@ -49,6 +61,35 @@ class WrappedHandler implements RunnableAttempt {
 
   get context(): TaskContext {
     return this.#attempt.context;
+  }
+
+  get headers(): Readonly<Record<string, string>> | undefined {
+    return this.#attempt.headers;
+  }
+
+  get transfer(): readonly object[] | undefined {
+    return this.#attempt.transfer;
+  }
+
+  get transferred(): boolean {
+    return this.#attempt.transferred;
+  }
+
+  get running(): boolean {
+    return this.#phase === "running";
+  }
+
+  /** What the middleware awaits was then rejected; what it makes of that decides only where it is a value. */
+  get wasHandedBack(): boolean {
+    return this.#handedBack;
+  }
+
+  follow(follower: AttemptFollower): void {
+    this.#attempt.follow(follower);
+  }
+
+  began(): void {
+    if (this.#phase === "running") this.#attempt.began();
   }
 
   /** Runs it, unless the attempt was aborted while middleware went before it. */
@@ -65,12 +106,19 @@ class WrappedHandler implements RunnableAttempt {
     });
   }
 
-  ended(outcome: Outcome): void {
+  ended(outcome: Outcome, runMs?: number): void {
     const phase = this.#phase;
     if (phase === "ended") return;
     this.#phase = "ended";
+    if (runMs !== undefined) this.#attempt.ran(runMs);
     this.#settle?.(outcome);
     if (phase === "killed") this.#attempt.ended(outcome);
+  }
+
+  handBack(): void {
+    if (this.#phase === "ended") return;
+    this.#handedBack = this.#attempt.cause === undefined;
+    this.ended(toHandedBack(this.#attempt));
   }
 
   kill(): boolean {

@@ -111,14 +111,22 @@ export class QueueSet implements GroupOwner<TaskQueue> {
 
   /** Takes the head of a group for a start and charges its queue for the turn. */
   take(group: QueueGroup): Task {
+    group.queue.joinAt(this.#virtualTime);
+    this.#virtualTime = group.queue.pass;
+    return this.takeOneMore(group);
+  }
+
+  /**
+   * The same out of turn: its queue pays for it with later turns, and virtual time stands still, so that the
+   * others are owed what they would have had meanwhile.
+   */
+  takeOneMore(group: QueueGroup): Task {
     const { queue, handler } = group;
     const task = group.shift();
     assert(task !== undefined, "only a group with a head can be taken from");
     this.#size--;
     queue.began();
     handler?.began();
-    queue.joinAt(this.#virtualTime);
-    this.#virtualTime = queue.pass;
     queue.countTurn();
     for (const lane of this.#lanes) this.#turns.place(queue, lane);
     this.#passTurnOn(queue);

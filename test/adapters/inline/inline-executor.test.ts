@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { InlineExecutor } from "../../../src/adapters/inline/inline-executor.js";
+import type { RunnableAttempt } from "../../../src/ports/executor.js";
 import type { Eventually, Outcome } from "../../../src/task/outcome.js";
 import type { TaskContext, TaskFunction } from "../../../src/task/task-context.js";
 
@@ -7,6 +8,16 @@ const executor = new InlineExecutor();
 const context = { id: "one" } as TaskContext;
 
 /** The outcome: at once where the executor says it at once, else a promise of it. */
+/** What an executor that runs an attempt here and now does not look at. */
+const UNUSED = {
+  headers: undefined,
+  transfer: undefined,
+  transferred: false,
+  began: () => expect.unreachable("it begins with its start"),
+  handBack: () => expect.unreachable("it begins at once"),
+  follow: () => expect.unreachable("its signal says all"),
+} satisfies Partial<RunnableAttempt>;
+
 function run(work: TaskFunction): Eventually<Outcome> {
   let said: Outcome | undefined;
   const later = new Promise<Outcome>((resolve) => {
@@ -14,7 +25,7 @@ function run(work: TaskFunction): Eventually<Outcome> {
       said = outcome;
       resolve(outcome);
     };
-    executor.run({ work, context, ended });
+    executor.run({ ...UNUSED, work, context, ended });
   });
   return said ?? later;
 }

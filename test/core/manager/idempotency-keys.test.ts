@@ -57,7 +57,14 @@ class KeyScene {
   plan(idempotencyKey: string, ttlMs = 1_000): TaskPlan {
     const tally = new GroupTally("default", undefined);
     const settings = BUILT_IN_SETTINGS;
-    const profile = { idPrefix: "p-", queue: "default", handler: undefined, settings, tally };
+    const profile = {
+      idPrefix: "p-",
+      queue: "default",
+      handler: undefined,
+      lane: "inline" as const,
+      settings,
+      tally,
+    };
     return { profile, order: 0, options: { idempotencyKey, idempotency: { ttlMs } } };
   }
 }

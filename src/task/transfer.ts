@@ -1,0 +1,43 @@
+import { OptionError } from "../errors.js";
+import { type Check, expected } from "./checks.js";
+import type { HandlerDefinition } from "./handler-definition.js";
+import type { TaskSettings } from "./settings.js";
+
+/** So many objects one task may transfer. */
+const MAX_OBJECTS = 1_000;
+
+/** What moves with a task to its worker thread, and is no more where the task was enqueued. */
+export class Transfer {
+  readonly objects: readonly object[];
+  /** Whether it was handed over for an attempt. */
+  moved = false;
+
+  constructor(objects: readonly object[]) {
+    this.objects = objects;
+  }
+}
+
+/** A list of objects as an option; copied. Whether each can be transferred is seen when the task starts. */
+export const transferCheck: Check<readonly object[]> = (value, path) => {
+  if (!Array.isArray(value)) throw expected(path, "an array of objects", value);
+  if (value.length > MAX_OBJECTS) throw expected(path, `an array of at most ${MAX_OBJECTS}`, value);
+  const objects = Array.from(value, (one: unknown, index) => {
+    if (typeof one === "object" && one !== null) return one;
+    throw expected(`${path}.${index}`, "an object", one);
+  });
+  return Object.freeze(objects);
+};
+
+/**
+ * What has moved away once cannot be given to a second attempt, and what stays on the event loop need not move.
+ * @throws {OptionError}
+ */
+export function refuseTransfer(definition: HandlerDefinition | undefined, settings: TaskSettings): void {
+  if (definition?.module === undefined) {
+    throw new OptionError("transfer", "Expected `transfer` only for a handler with `module`");
+  }
+  if (settings.maxAttempts > 1) {
+    const found = `found ${settings.maxAttempts}`;
+    throw new OptionError("transfer", `Expected \`maxAttempts\` to be 1 beside \`transfer\`, ${found}`);
+  }
+}
