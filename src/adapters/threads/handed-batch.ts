@@ -1,9 +1,9 @@
 import type { MessagePort, Transferable } from "node:worker_threads";
 import { PayloadError } from "../../errors.js";
-import { toEnvelope } from "../../task/error-envelope.js";
 import { checkResult } from "../../task/payload.js";
 import { skipRetry } from "../../task/steering.js";
 import type { TaskOptions } from "../../task/task-options.js";
+import { toEnvelope } from "../../task/to-envelope.js";
 import type { WorkerExitReason } from "../../task/worker-details.js";
 import { WorkerExitError } from "../../worker-errors.js";
 import type { AttemptPlace, HandedAttempt } from "./handed-attempt.js";

@@ -24,7 +24,7 @@ export class TaskWords {
   /** What is shared. */
   readonly words: Int32Array;
 
-  constructor(words = new Int32Array(new SharedArrayBuffer((FIRST + MAX_BATCH) * 4))) {
+  constructor(words: Int32Array = new Int32Array(new SharedArrayBuffer((FIRST + MAX_BATCH) * 4))) {
     this.words = words;
   }
 

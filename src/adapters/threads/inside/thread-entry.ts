@@ -1,4 +1,4 @@
-import { toEnvelope } from "../../../task/error-envelope.js";
+import { toEnvelope } from "../../../task/to-envelope.js";
 import type { ThreadStart, ThreadStarted } from "../messages.js";
 import { keepThreadData } from "./thread-data.js";
 import { ThreadSession } from "./thread-session.js";

@@ -1,0 +1,4 @@
+export interface ErrorEnvelope {
+  readonly v: 1;
+  readonly error: unknown;
+}
