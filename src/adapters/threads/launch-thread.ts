@@ -7,6 +7,8 @@ import { TaskWords } from "./task-words.js";
 export interface ThreadListener {
   /** It can take tasks, or why it cannot. */
   started(answer: ThreadStarted): void;
+  /** It will not: what it was given did not come to it. */
+  notStarted(error: unknown): void;
   told(message: unknown): void;
   /** Its loop has died of this; the exit follows. */
   failed(error: unknown): void;
@@ -78,7 +80,7 @@ export async function launchThread(
   const answer: Promise<ThreadStarted> = pool.run(start, { filename, transferList: [port2] });
   answer.then(
     (started) => listener.started(started),
-    (error: unknown) => listener.failed(error),
+    (error: unknown) => listener.notStarted(error),
   );
   return { threadId, port: port1, words, terminate };
 }

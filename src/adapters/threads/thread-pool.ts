@@ -4,6 +4,7 @@ import type { ThreadStats } from "../../task/manager-stats.js";
 import type { ThreadSettings } from "../../task/thread-options.js";
 import { WORKER_EXIT_REASONS, type WorkerExitReason } from "../../task/worker-details.js";
 import { FailureStreak } from "./failure-streak.js";
+import { OneTimer } from "./one-timer.js";
 import type { HandlerKeeper, ThreadKeeper } from "./thread-keeper.js";
 import { WorkerThread } from "./worker-thread.js";
 
@@ -41,7 +42,7 @@ export class ThreadPool {
   readonly #exited = toRecord(() => 0);
   #size: PoolSize;
   #host: PoolHost | undefined;
-  #idleTimer: Timer | undefined;
+  readonly #idleTimer: OneTimer;
   #onEmpty: (() => void) | undefined;
   #open = false;
   #closed = false;
@@ -57,6 +58,7 @@ export class ThreadPool {
     this.#user = user;
     this.#handlers = handlers;
     this.#size = settings;
+    this.#idleTimer = new OneTimer(clock);
   }
 
   connect(host: PoolHost): void {
@@ -129,7 +131,7 @@ export class ThreadPool {
   /** Ends all threads. Resolves when they have exited, or a little later when one does not. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#idleTimer?.cancel();
+    this.#idleTimer.clear();
     for (const thread of [...this.#threads]) thread.terminate("stopped");
     if (this.#dying.size === 0) return;
     await new Promise<void>((resolve) => {
@@ -245,17 +247,15 @@ export class ThreadPool {
 
   /** Those that are idle end after a while, the one that has been so for longest first. */
   #watchIdle(): void {
-    if (this.#idleTimer !== undefined || this.#closed || this.#threads.size <= this.#size.min) return;
     const [first] = this.#idle;
-    if (first === undefined) return;
+    if (first === undefined || this.#idleTimer.isSet || this.#closed) return;
+    if (this.#threads.size <= this.#size.min) return;
     const dueInMs = first.idleSince + this.#settings.idleTimeoutMs - this.#clock.now();
     const wake = () => {
-      this.#idleTimer = undefined;
       this.#letIdleGo();
       this.#watchIdle();
     };
-    const delayMs = Math.min(Math.max(0, dueInMs), 2 ** 30);
-    this.#idleTimer = this.#atRoot(() => this.#clock.setTimeout(wake, delayMs));
+    this.#atRoot(() => this.#idleTimer.set(dueInMs, wake));
   }
 
   #letIdleGo(): void {

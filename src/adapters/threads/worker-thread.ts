@@ -1,20 +1,31 @@
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { assert } from "../../errors.js";
-import type { Clock, Timer } from "../../ports/clock.js";
+import type { Clock } from "../../ports/clock.js";
+import type { ErrorEnvelope } from "../../task/error-envelope.js";
 import { fromEnvelope } from "../../task/from-envelope.js";
 import type { HandlerDefinition } from "../../task/handler-definition.js";
 import type { ThreadSettings } from "../../task/thread-options.js";
 import type { WorkerExitReason } from "../../task/worker-details.js";
 import type { HandedAttempt } from "./handed-attempt.js";
 import { type BatchThread, HandedBatch } from "./handed-batch.js";
+import { hear, type MessageListener } from "./hear.js";
 import { type LaunchedThread, launchThread, type ThreadListener } from "./launch-thread.js";
-import type { MessageFromThread, ReturnedMessage, ThreadStarted } from "./messages.js";
+import type {
+  EnqueueMessage,
+  LateFaultMessage,
+  MessageFromThread,
+  ThreadStarted,
+  ThrewMessage,
+} from "./messages.js";
+import { OneTimer } from "./one-timer.js";
 import type { TaskWords } from "./task-words.js";
 import type { ThreadKeeper } from "./thread-keeper.js";
 import { exitError, isOutOfMemory, loadError, toSource } from "./worker-faults.js";
 
 /** A start that was taken to be this much too early is no matter: timers have no finer grain. */
 const TOLERANCE_MS = 1;
+
+const MIB = 1_048_576;
 
 /**
  * One worker thread, from its launch to its exit, and the batch that it has been given.
@@ -27,7 +38,7 @@ const TOLERANCE_MS = 1;
  *
  * What has been posted before an end counts: the channel is read out first.
  */
-export class WorkerThread implements ThreadListener, BatchThread {
+export class WorkerThread implements ThreadListener, BatchThread, MessageListener {
   readonly name: string;
   readonly bornAt: number;
   /** When it got ready; undefined before. */
@@ -45,11 +56,12 @@ export class WorkerThread implements ThreadListener, BatchThread {
   readonly #clock: Clock;
   readonly #keeper: ThreadKeeper;
   readonly #known = new Set<HandlerDefinition>();
+  /** For what must not take longer than `startTimeoutMs`. */
+  readonly #watched: OneTimer;
   #launched: LaunchedThread | undefined;
   #batch: HandedBatch | undefined;
   #batches = 0;
   #loading: HandlerDefinition | undefined;
-  #timer: Timer | undefined;
 
   constructor(name: string, settings: ThreadSettings, clock: Clock, keeper: ThreadKeeper) {
     this.name = name;
@@ -57,6 +69,7 @@ export class WorkerThread implements ThreadListener, BatchThread {
     this.#clock = clock;
     this.#keeper = keeper;
     this.bornAt = clock.now();
+    this.#watched = new OneTimer(clock);
   }
 
   get port(): MessagePort {
@@ -76,13 +89,13 @@ export class WorkerThread implements ThreadListener, BatchThread {
   }
 
   async launch(): Promise<void> {
-    this.#watch(() => this.#failStart(new Error(`The thread did not come up ${this.#inTime}`)));
+    this.#watch(() => this.notStarted(new Error(`The thread did not come up ${this.#inTime}`)));
     try {
       const launched = await launchThread(this.#settings, this);
       this.#launched = launched;
       if (this.state === "dying") launched.terminate();
     } catch (error) {
-      this.#failStart(error);
+      this.notStarted(error);
       this.exited(undefined);
     }
   }
@@ -102,7 +115,7 @@ export class WorkerThread implements ThreadListener, BatchThread {
     } else if (isNew) {
       this.#known.add(handler);
       this.#loading = handler;
-      this.#watch(() => this.#loadFailed(new Error(`It was not imported ${this.#inTime}`)));
+      this.#watch(() => this.#failLoad(new Error(`It was not imported ${this.#inTime}`)));
     } else if (first.waited) {
       first.attempt.began();
     }
@@ -136,10 +149,10 @@ export class WorkerThread implements ThreadListener, BatchThread {
   started({ failure }: ThreadStarted): void {
     if (this.state !== "starting") return;
     if (failure !== undefined) {
-      this.#failStart(fromEnvelope(failure, this.#origin));
+      this.notStarted(fromEnvelope(failure, this.#origin));
       return;
     }
-    this.#unwatch();
+    this.#watched.clear();
     this.state = "idle";
     this.readyAt = this.idleSince = this.#clock.now();
     this.#keeper.threadReady(this);
@@ -149,60 +162,66 @@ export class WorkerThread implements ThreadListener, BatchThread {
     this.error ??= error;
   }
 
+  notStarted(error: unknown): void {
+    if (this.state !== "starting") return;
+    this.error ??= error;
+    this.terminate("start-failed");
+  }
+
   exited(exitCode: number | undefined): void {
     if (this.state === "gone") return;
-    this.hearAll();
     this.exitCode = exitCode;
-    this.#leave(this.#reasonOfExit());
+    if (this.state === "starting") this.error ??= new Error(`It ended with code ${exitCode} when it came up`);
+    this.#leave(this.#reasonOfExit()); // before it is read out: it must not be given another batch
+    this.hearAll();
     this.state = "gone";
     this.#endBatch();
     this.#keeper.threadExited(this);
   }
 
   told(message: unknown): void {
-    const told = message as MessageFromThread;
-    if ("type" in told) {
-      this.#hear(told);
-      return;
-    }
-    const [index, value, runMs] = told;
+    hear(message as MessageFromThread, this);
+  }
+
+  returned(index: number, value: unknown, runMs: number): void {
     this.#end(index, runMs, (handed, batch) => batch.returned(handed, value, runMs));
   }
 
-  #hear(message: Exclude<MessageFromThread, ReturnedMessage>): void {
-    switch (message.type) {
-      case "threw": {
-        const { index, error, runMs, fault } = message;
-        const thrown = fromEnvelope(error, this.#origin);
-        if (fault) this.terminate("exited");
-        this.#end(index, runMs, (handed) => handed.fail(thrown, runMs));
-        break;
-      }
-      case "loaded":
-        this.#loaded();
-        break;
-      case "loadFailed":
-        this.#loadFailed(fromEnvelope(message.error, this.#origin));
-        break;
-      case "progress":
-        this.#handed(message.index)?.attempt.context.progress(message.value);
-        break;
-      case "enqueue": {
-        const handed = this.#handed(message.index);
-        if (handed !== undefined) void this.#batch?.enqueue(handed, message);
-        break;
-      }
-      case "lateFault":
-        this.#keeper.lateFault(this, message, fromEnvelope(message.error, this.#origin));
-        this.retire("late-fault");
-        break;
-      case "heap":
-        if (message.bytes > this.#settings.maxHeapMb * 1_048_576) this.exitReason ??= "heap";
-    }
+  threw({ index, error, runMs, fault }: ThrewMessage): void {
+    const thrown = fromEnvelope(error, this.#origin);
+    if (fault) this.terminate("exited");
+    this.#end(index, runMs, (handed) => handed.fail(thrown, runMs));
   }
 
-  #handed(index: number): HandedAttempt | undefined {
-    return this.#batch?.attempts[index];
+  progressed(index: number, value: unknown): void {
+    this.#batch?.attempts[index]?.attempt.context.progress(value);
+  }
+
+  enqueues(message: EnqueueMessage): void {
+    const handed = this.#batch?.attempts[message.index];
+    if (handed !== undefined) void this.#batch?.enqueue(handed, message);
+  }
+
+  faultedLate(message: LateFaultMessage): void {
+    this.#keeper.lateFault(this, message, fromEnvelope(message.error, this.#origin));
+    this.retire("late-fault");
+  }
+
+  measured(heapBytes: number): void {
+    if (heapBytes > this.#settings.maxHeapMb * MIB) this.exitReason ??= "heap";
+  }
+
+  loaded(): void {
+    if (this.#loading === undefined) return;
+    this.#watched.clear();
+    this.#keeper.handlerLoaded(this.#loading);
+    this.#loading = undefined;
+    this.#batch?.next?.attempt.began();
+    this.attemptLeft();
+  }
+
+  loadFailed(error: ErrorEnvelope): void {
+    this.#failLoad(fromEnvelope(error, this.#origin));
   }
 
   /** The thread has done with an attempt; the next one of its batch has begun by now. */
@@ -233,37 +252,23 @@ export class WorkerThread implements ThreadListener, BatchThread {
     else this.terminate(this.exitReason);
   }
 
-  #loaded(): void {
-    if (this.#loading === undefined) return;
-    this.#unwatch();
-    this.#keeper.handlerLoaded(this.#loading);
-    this.#loading = undefined;
-    this.#batch?.next?.attempt.began();
-    this.attemptLeft();
-  }
-
-  #loadFailed(cause: unknown): void {
+  #failLoad(cause: unknown): void {
     const handler = this.#loading;
     if (handler === undefined) return;
     this.#loading = undefined;
     const { attempts = [] } = this.#batch ?? {};
     this.#leave("load-failed");
+    this.exitReason = "load-failed"; // also where the import has ended the thread itself
     this.#launched?.terminate();
     this.#keeper.handlerFailed(handler, cause);
     for (const handed of attempts) handed.fail(loadError(handler, cause));
     this.#free();
   }
 
-  #failStart(error: unknown): void {
-    if (this.state !== "starting") return;
-    this.error ??= error;
-    this.terminate("start-failed");
-  }
-
   /** The thread is gone: what had begun in it has failed with what became of it. */
   #endBatch(): void {
     if (this.#loading !== undefined)
-      this.#loadFailed(this.error ?? new Error(`Its thread ended with code ${this.exitCode}`));
+      this.#failLoad(this.error ?? new Error(`Its thread ended with code ${this.exitCode}`));
     this.#batch?.withdrawRest();
     for (const handed of this.#batch?.attempts ?? []) if (!handed.left) handed.fail(exitError(handed, this));
     this.#batch = undefined;
@@ -280,7 +285,7 @@ export class WorkerThread implements ThreadListener, BatchThread {
 
   #leave(reason: WorkerExitReason): void {
     if (this.#isEnding) return;
-    this.#unwatch();
+    this.#watched.clear();
     if (this.state === "busy") this.#countBusy();
     this.exitReason = reason;
     this.state = "dying";
@@ -297,13 +302,7 @@ export class WorkerThread implements ThreadListener, BatchThread {
   }
 
   #watch(tooLate: () => void): void {
-    this.#unwatch();
-    this.#timer = this.#keeper.atRoot(() => this.#clock.setTimeout(tooLate, this.#settings.startTimeoutMs));
-  }
-
-  #unwatch(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
+    this.#keeper.atRoot(() => this.#watched.set(this.#settings.startTimeoutMs, tooLate));
   }
 
   get #inTime(): string {
