@@ -1,4 +1,0 @@
-export interface ErrorEnvelope {
-  readonly v: 1;
-  readonly error: unknown;
-}
