@@ -1,3 +1,5 @@
+import { shorten } from "./issues.js";
+
 /**
  * What a value is at heart: made by a built-in class, of this realm or another. Neither its prototype nor its
  * tag tells for sure, but the class's own methods throw for what only looks so. Of these functions none does.
@@ -49,6 +51,11 @@ export function bufferOf(view: ArrayBufferView): ArrayBuffer | SharedArrayBuffer
   return getter.call(view) as ArrayBuffer | SharedArrayBuffer;
 }
 
+/** How many bytes a typed array shows. */
+export function lengthOfView(view: ArrayBufferView): number {
+  return Number(Reflect.get(TYPED_ARRAY, "byteLength", view));
+}
+
 /** The length of a buffer, and undefined for one that was moved elsewhere. */
 export function lengthOf(buffer: ArrayBuffer): number | undefined {
   const length = Number(bufferBytes.call(buffer));
@@ -63,6 +70,26 @@ export function lengthOf(buffer: ArrayBuffer): number | undefined {
 /** The pattern of a RegExp. */
 export function patternOf(value: object): string {
   return String(source.call(value));
+}
+
+/** By trial, hence not for what could be large. */
+export function isCloneable(value: object): boolean {
+  try {
+    structuredClone(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The name of a value's class. Not its tag: that of a MessagePort is the one of what it inherits from. */
+export function classNameOf(value: object, tag: string): string {
+  try {
+    const made: unknown = Reflect.get(value, "constructor");
+    return shorten(typeof made === "function" && made.name !== "" ? String(made.name) : tag, 64);
+  } catch {
+    return shorten(tag, 64);
+  }
 }
 
 /** The prototype's own getter, which a member of a value cannot replace. */

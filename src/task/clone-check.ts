@@ -1,6 +1,8 @@
 import {
   bufferOf,
+  classNameOf,
   isArrayBuffer,
+  isCloneable,
   isDate,
   isMap,
   isRegExp,
@@ -271,21 +273,8 @@ function isIndex(key: string): boolean {
   return String(Number(key) >>> 0) === key;
 }
 
-/** Not for what could be large: its members have been counted before. */
 function refusedByTrial(value: object, tag: string): Finding | undefined {
-  try {
-    structuredClone(value);
-    return undefined;
-  } catch {
-    return found(`${describeTag(value, tag)} cannot be cloned`);
-  }
-}
-
-/** The tag of a MessagePort is that of what it inherits from: the class says more. */
-function describeTag(value: object, tag: string): string {
-  const made: unknown = Reflect.get(value, "constructor");
-  const name = typeof made === "function" && made.name !== "" ? made.name : tag;
-  return `an object of ${shorten(String(name), 64)}`;
+  return isCloneable(value) ? undefined : found(`an object of ${classNameOf(value, tag)} cannot be cloned`);
 }
 
 function found(problem: string): Finding {
