@@ -169,7 +169,7 @@ export class ThreadPool {
     });
   }
 
-  readonly #keeper: ThreadKeeper = {
+  readonly #keeper: ThreadKeeper<WorkerThread> = {
     threadReady: (thread) => {
       this.#starts.succeeded();
       this.#started++;

@@ -35,7 +35,7 @@ const MIB = 1_048_576;
 export class WorkerThread extends ThreadLife implements ThreadListener, BatchThread, MessageListener {
   readonly #settings: ThreadSettings;
   readonly #clock: Clock;
-  readonly #keeper: ThreadKeeper;
+  readonly #keeper: ThreadKeeper<WorkerThread>;
   readonly #known = new Set<HandlerDefinition>();
   /** For what must not take longer than `startTimeoutMs`. */
   readonly #watched: OneTimer;
@@ -44,7 +44,7 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
   #batches = 0;
   #loading: HandlerDefinition | undefined;
 
-  constructor(name: string, settings: ThreadSettings, clock: Clock, keeper: ThreadKeeper) {
+  constructor(name: string, settings: ThreadSettings, clock: Clock, keeper: ThreadKeeper<WorkerThread>) {
     super(name, clock.now());
     this.#settings = settings;
     this.#clock = clock;

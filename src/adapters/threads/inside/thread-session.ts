@@ -9,7 +9,7 @@ import { HandlerLoader, type LoadedHandler } from "./handler-loader.js";
 import { refuseResult, refuseUnsent } from "./result-check.js";
 import { threadCarriers } from "./thread-carriers.js";
 import { ThreadContext } from "./thread-context.js";
-import { ThreadTask } from "./thread-task.js";
+import { type TaskHost, ThreadTask } from "./thread-task.js";
 
 /**
  * One thread's side of the channel. It is given a batch at a time, and runs its tasks one after another; the
@@ -18,7 +18,7 @@ import { ThreadTask } from "./thread-task.js";
  * When something of the running task throws outside of its handler's promise, the task has ended with that,
  * and the session begins nothing more: the main thread takes back what has not begun, and ends the thread.
  */
-export class ThreadSession implements FaultListener {
+export class ThreadSession implements FaultListener, TaskHost {
   readonly #port: MessagePort;
   readonly #words: TaskWords;
   readonly #measuresHeap: boolean;
@@ -36,7 +36,6 @@ export class ThreadSession implements FaultListener {
     this.#enqueuer = new Enqueuer((message) => this.#post(message));
   }
 
-  /** The stop that has begun; undefined before. */
   get stop(): { readonly reason: unknown } | undefined {
     return this.#stop;
   }
@@ -50,7 +49,6 @@ export class ThreadSession implements FaultListener {
     this.#port.on("message", (message: MessageToThread) => this.#hear(message));
   }
 
-  /** Hears what has been posted, where the running task has been aborted: its reason is among that. */
   lookForAbort(task: ThreadTask): void {
     if (this.#words.isAborted(task.batch.batch, task.index)) this.#hearAll();
   }
@@ -144,7 +142,6 @@ export class ThreadSession implements FaultListener {
     }
   }
 
-  /** @internal called by `begin`, in the async context of the task */
   invoke(task: ThreadTask): Promise<void> | undefined {
     try {
       const value = call(task);
@@ -203,7 +200,7 @@ export class ThreadSession implements FaultListener {
 }
 
 function begin(task: ThreadTask): Promise<void> | undefined {
-  return task.session.invoke(task);
+  return task.host.invoke(task);
 }
 
 /** Calls the handler inside whatever carries context in this thread. */
