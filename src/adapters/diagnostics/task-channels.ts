@@ -10,7 +10,7 @@ import { toSnapshot } from "../../task/to-snapshot.js";
 import { type Channels, Trace } from "./trace.js";
 import type { TracedAttempt, TracedTask } from "./traced.js";
 
-const TYPES: readonly TaskEventType[] = ["retried", "rescheduled", "finished"];
+const TYPES: readonly TaskEventType[] = ["retried", "rescheduled", "handedBack", "finished"];
 
 /**
  * Publishes to the tracing channels `millrace:task` and `millrace:attempt`, while somebody subscribes to one
@@ -77,7 +77,8 @@ export class TaskChannels implements ContextCarrier {
 
   #hear(event: TaskEvent): void {
     if (event.type === "retried") this.#finishAttempt(event.task, event.error);
-    else if (event.type === "rescheduled") this.#finishAttempt(event.task, undefined);
+    else if (event.type === "rescheduled" || event.type === "handedBack")
+      this.#finishAttempt(event.task, undefined);
     else if (event.type === "finished") this.#finish(event.task);
   }
 

@@ -63,8 +63,8 @@ const checkable = having<Checkable>("a task manager", "health");
 
 /**
  * Answers the probes of an orchestrator, for `node:http` and frameworks that take its handlers, also below a
- * prefix that these cut off. `GET /livez`: 200, or 503 when a restart would help: the manager has stopped, or
- * all of its slots are held by abandoned attempts. `GET /readyz`: 200, or 503 when it accepts no tasks: it is
+ * prefix that these cut off. `GET /livez`: 200, or 503 when a restart would help: the manager has stopped, all
+ * of its slots are held by abandoned attempts, or no worker thread can be started. `GET /readyz`: 200, or 503 when it accepts no tasks: it is
  * stopping, full, or not live. The body is a `HealthAnswer`: no name, payload or text of an error is in it.
  * @throws {OptionError} when the manager is none, or an option is wrong; the handler itself never throws
  */
@@ -141,10 +141,13 @@ function judgeReadiness(manager: Checkable, options: HealthHandlerOptions): Heal
   });
 }
 
-/** Nothing will ever start here again, or not before handlers end that have ignored their signals. */
+/** Nothing will ever start here again, or not before handlers end that have ignored their signals, or threads do. */
 function reasonsToRestart({ concerns, slots }: TaskManagerHealth): readonly HealthReason[] {
   if (concerns.includes("stopped")) return ["stopped"];
-  return slots.held >= slots.concurrency ? ["abandoned-holding-slots"] : [];
+  const reasons: HealthReason[] = [];
+  if (slots.held >= slots.concurrency) reasons.push("abandoned-holding-slots");
+  if (concerns.includes("threads-failing")) reasons.push("threads-failing");
+  return reasons;
 }
 
 function judge(look: () => readonly [TaskManagerHealth, readonly HealthReason[]]): HealthAnswer {

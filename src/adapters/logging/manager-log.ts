@@ -3,24 +3,47 @@ import type { InstrumentationPoint } from "../../ports/instrumentation.js";
 import type { LogFields, Logger } from "../../ports/logger.js";
 import { toErrorType } from "../../task/error-type.js";
 import type { Mishap } from "../../task/mishap.js";
-import type { TaskEvent } from "../../task/task-event.js";
+import type { TaskEvent, TaskEventType } from "../../task/task-event.js";
 import type { TaskSnapshot } from "../../task/task-snapshot.js";
+import type { LateFaultDetails, WorkerExitReason } from "../../task/worker-details.js";
 import { type LogLine, writeLine } from "./write-line.js";
 
 /** One line of each kind in so many milliseconds, at most. */
 const EVERY_MS = 10_000;
 
 /** What can go wrong again and again. */
-type Kind = "abandoned" | "dropped" | "refused" | "resultDropped" | "observerFailed" | "hookCallsDropped";
+type Kind =
+  | "abandoned"
+  | "dropped"
+  | "refused"
+  | "resultDropped"
+  | "workerLost"
+  | "lateFault"
+  | "observerFailed"
+  | "hookCallsDropped";
 
 const TEXTS: Readonly<Record<Kind, string>> = {
   abandoned: "attempts abandoned",
   dropped: "tasks dropped to make room",
   refused: "tasks refused for want of room",
   resultDropped: "results dropped",
+  workerLost: "worker threads lost",
+  lateFault: "late faults of finished tasks",
   observerFailed: "observers failed",
   hookCallsDropped: "hook calls dropped",
 };
+
+/** What listeners to events tell of. */
+const HEARD: readonly TaskEventType[] = [
+  ...(["abandoned", "dropped", "resultDropped"] as const),
+  ...(["workerExited", "lateFault", "stopping"] as const),
+];
+
+/** Threads that did not end as they should. */
+const LOST: readonly WorkerExitReason[] = [
+  ...(["killed", "exited", "out-of-memory"] as const),
+  ...(["start-failed", "load-failed"] as const),
+];
 
 /** What has happened of one kind since its last line. */
 interface Unsaid {
@@ -49,7 +72,7 @@ export class ManagerLog {
     this.#logger = logger;
     this.#source = source;
     this.#stopReport = stopReport;
-    source.listen((event) => this.#hear(event), ["abandoned", "dropped", "resultDropped", "stopping"]);
+    source.listen((event) => this.#hear(event), HEARD);
     source.listenToMishaps((mishap) => this.#hearMishap(mishap));
   }
 
@@ -60,6 +83,12 @@ export class ManagerLog {
       this.#count("dropped", toFields(event.task));
     } else if (event.type === "resultDropped") {
       this.#count("resultDropped", { subscription: event.subscription });
+    } else if (event.type === "workerExited") {
+      const { error, reason, worker } = event.worker;
+      const failure = error === undefined ? undefined : { errorType: toErrorType(error) };
+      if (LOST.includes(reason)) this.#count("workerLost", { worker, reason, ...failure });
+    } else if (event.type === "lateFault") {
+      this.#count("lateFault", toFaultFields(event.fault));
     } else if (event.type === "stopping") {
       this.#writeSoon({ level: "info", text: "stop begun", fields: { graceful: event.graceful } });
       void this.#stopReport()?.then((report) => this.#sayStopped(report));
@@ -123,6 +152,15 @@ function toLine(kind: Kind, unsaid: Unsaid): LogLine {
 function toFields(task: TaskSnapshot): LogFields {
   const { id, name } = task;
   return { task: id, ...(name === undefined ? undefined : { name }), ...toGroupFields(task) };
+}
+
+function toFaultFields({ error, handler, id, queue, worker }: LateFaultDetails): LogFields {
+  return {
+    ...(id === undefined ? undefined : { task: id }),
+    ...(handler === undefined ? undefined : { handler }),
+    ...(queue === undefined ? undefined : { queue }),
+    ...{ worker, errorType: toErrorType(error) },
+  };
 }
 
 function toGroupFields({ handler, queue }: Pick<TaskSnapshot, "handler" | "queue">): LogFields {

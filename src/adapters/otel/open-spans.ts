@@ -5,13 +5,15 @@ import type { TaskReason, TaskState } from "../../task/states.js";
 import type { TaskEvent } from "../../task/task-event.js";
 import type { Guard } from "./guard.js";
 
-const HEARD = ["retried", "rescheduled", "abandoned", "finished"] as const;
+const ENDS = ["retried", "rescheduled", "handedBack", "finished"] as const;
+
+const HEARD = [...ENDS, "abandoned"] as const;
 
 /** What comes after an attempt. */
-type AttemptEnd = Extract<TaskEvent, { readonly type: "retried" | "rescheduled" | "finished" }>;
+type AttemptEnd = Extract<TaskEvent, { readonly type: (typeof ENDS)[number] }>;
 
 /** A task that has finished is in a terminal state. */
-type AttemptOutcome = "retried" | "rescheduled" | TaskState;
+type AttemptOutcome = "retried" | "rescheduled" | "handed-back" | TaskState;
 
 /**
  * Spans of running attempts, which end by what is published of their tasks: so that of an attempt that was
@@ -56,8 +58,9 @@ export class OpenSpans implements Disposable {
     if (event.type === "abandoned") {
       const span = this.#open.get(event.task.id);
       if (span !== undefined) this.#add(span, "abandon");
-    } else if (event.type === "retried" || event.type === "rescheduled" || event.type === "finished")
+    } else if (isEnd(event)) {
       this.#close(event);
+    }
   }
 
   #close(event: AttemptEnd): void {
@@ -80,6 +83,9 @@ export class OpenSpans implements Disposable {
       case "rescheduled":
         this.#set(span, toOutcome(event.type, task.reason));
         this.#add(span, "reschedule", { "millrace.delay_ms": event.delayMs });
+        break;
+      case "handedBack":
+        this.#set(span, toOutcome("handed-back", undefined));
         break;
       case "retried":
         this.#set(span, toOutcome(event.type, undefined)); // the reason is that of its wait
@@ -104,6 +110,11 @@ export class OpenSpans implements Disposable {
   #add(span: Span, event: string, attributes?: Attributes): void {
     this.#guard.call(() => span.addEvent(event, attributes));
   }
+}
+
+function isEnd(event: TaskEvent): event is AttemptEnd {
+  const ends: readonly string[] = ENDS;
+  return ends.includes(event.type);
 }
 
 function toOutcome(outcome: AttemptOutcome, reason: TaskReason | undefined): Attributes {

@@ -38,7 +38,7 @@ export class ProcessDuration implements Disposable {
     this.#guard = guard;
     this.#common = { ...common, "messaging.system": "millrace", "messaging.operation.name": "process" };
     this.#histogram = guard.call(() => createHistogram(meter, PROCESS_DURATION, BOUNDS));
-    const types = ["started", "retried", "rescheduled", "finished"] as const;
+    const types = ["started", "retried", "rescheduled", "handedBack", "finished"] as const;
     this.#listening = point.listen((event) => this.#follow(event), types);
   }
 
@@ -48,6 +48,7 @@ export class ProcessDuration implements Disposable {
 
   #follow(event: TaskEvent): void {
     if (event.type === "started") this.#running.add(event.task.id);
+    else if (event.type === "handedBack") this.#running.delete(event.task.id);
     else if (event.type === "retried") this.#record(event.task, event.error);
     else if (event.type === "rescheduled") this.#record(event.task, undefined);
     else if (event.type === "finished")

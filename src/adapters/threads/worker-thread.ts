@@ -20,41 +20,20 @@ import type {
 import { OneTimer } from "./one-timer.js";
 import type { TaskWords } from "./task-words.js";
 import type { ThreadKeeper } from "./thread-keeper.js";
+import { ThreadLife } from "./thread-life.js";
 import { exitError, isOutOfMemory, loadError, toSource } from "./worker-faults.js";
 
 /** A start that was taken to be this much too early is no matter: timers have no finer grain. */
 const TOLERANCE_MS = 1;
 
-const MIB = 1_048_576;
-
 /**
- * One worker thread, from its launch to its exit, and the batch that it has been given.
- *
- * - `starting` → `idle` when it has told that it is ready; → `dying` when it has not in time
- * - `idle` → `busy` with a batch; → `dying` when it is not needed any more
- * - `busy` → `idle` when each attempt of the batch is over; → `dying` where it was to be retired then
- * - any → `dying` when it is to be ended at once; whatever of its batch has not begun goes back
- * - any → `gone` when it has exited, by itself or not
- *
- * What has been posted before an end counts: the channel is read out first.
+ * One worker thread, from its launch to its exit, and the batch that it has been given; `ThreadLife` has its
+ * states. What it has posted before its end counts: the channel is read out first.
  */
-export class WorkerThread implements ThreadListener, BatchThread, MessageListener {
-  readonly name: string;
-  readonly bornAt: number;
-  /** When it got ready; undefined before. */
-  readyAt: number | undefined = undefined;
-  /** Since when it has had nothing to do, while it is idle. */
-  idleSince = 0;
-  busySince = 0;
-  attempts = 0;
-  exitReason: WorkerExitReason | undefined = undefined;
-  exitCode: number | undefined = undefined;
-  /** What it died of. */
-  error: unknown = undefined;
-  state: "starting" | "idle" | "busy" | "dying" | "gone" = "starting";
+export class WorkerThread extends ThreadLife implements ThreadListener, BatchThread, MessageListener {
   readonly #settings: ThreadSettings;
   readonly #clock: Clock;
-  readonly #keeper: ThreadKeeper;
+  readonly #keeper: ThreadKeeper<WorkerThread>;
   readonly #known = new Set<HandlerDefinition>();
   /** For what must not take longer than `startTimeoutMs`. */
   readonly #watched: OneTimer;
@@ -63,12 +42,11 @@ export class WorkerThread implements ThreadListener, BatchThread, MessageListene
   #batches = 0;
   #loading: HandlerDefinition | undefined;
 
-  constructor(name: string, settings: ThreadSettings, clock: Clock, keeper: ThreadKeeper) {
-    this.name = name;
+  constructor(name: string, settings: ThreadSettings, clock: Clock, keeper: ThreadKeeper<WorkerThread>) {
+    super(name, clock.now());
     this.#settings = settings;
     this.#clock = clock;
     this.#keeper = keeper;
-    this.bornAt = clock.now();
     this.#watched = new OneTimer(clock);
   }
 
@@ -123,7 +101,7 @@ export class WorkerThread implements ThreadListener, BatchThread, MessageListene
 
   /** Ends it when its batch is over, at once where it has none. What has not begun goes back. */
   retire(reason: WorkerExitReason): void {
-    if (this.#isEnding) return;
+    if (this.ending) return;
     this.exitReason ??= reason;
     if (this.state !== "busy") this.terminate(reason);
     this.#batch?.withdrawRest();
@@ -132,7 +110,7 @@ export class WorkerThread implements ThreadListener, BatchThread, MessageListene
 
   /** Ends it at once. Attempts that have begun are for the caller to end; what has not begun goes back. */
   terminate(reason: WorkerExitReason): void {
-    if (this.#isEnding) return;
+    if (this.ending) return;
     this.#leave(reason);
     this.#launched?.terminate();
     this.#batch?.withdrawRest();
@@ -207,8 +185,9 @@ export class WorkerThread implements ThreadListener, BatchThread, MessageListene
     this.retire("late-fault");
   }
 
-  measured(heapBytes: number): void {
-    if (heapBytes > this.#settings.maxHeapMb * MIB) this.exitReason ??= "heap";
+  /** The task that it is told before ends as it does; the next one gets another thread. */
+  heapFull(): void {
+    this.retire("heap");
   }
 
   loaded(): void {
@@ -279,12 +258,8 @@ export class WorkerThread implements ThreadListener, BatchThread, MessageListene
     return isOutOfMemory(this.error) ? "out-of-memory" : "exited";
   }
 
-  get #isEnding(): boolean {
-    return this.state === "dying" || this.state === "gone";
-  }
-
   #leave(reason: WorkerExitReason): void {
-    if (this.#isEnding) return;
+    if (this.ending) return;
     this.#watched.clear();
     if (this.state === "busy") this.#countBusy();
     this.exitReason = reason;

@@ -31,6 +31,7 @@ export class EventStream {
     finished: 0,
     dropped: 0,
     abandoned: 0,
+    handedBack: 0,
     resultDropped: 0,
     workerStarted: 0,
     workerExited: 0,

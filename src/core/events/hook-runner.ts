@@ -6,6 +6,11 @@ import type { Mishaps } from "./mishaps.js";
 import type { ObserverErrors } from "./observer-errors.js";
 import { Outbox, type OutboxParts } from "./outbox.js";
 
+/** Hooks are told of a task that came back when it is queued. */
+type HookedType = Exclude<TaskEventType, "handedBack">;
+
+type HookedEvent = Extract<TaskEvent, { readonly type: HookedType }>;
+
 /** Which hook is told of which event. */
 const HOOKS = {
   queued: "onQueued",
@@ -22,9 +27,9 @@ const HOOKS = {
   workerExited: "onWorkerExited",
   lateFault: "onLateFault",
   stopping: "onStopping",
-} as const satisfies Record<TaskEventType, keyof Hooks>;
+} as const satisfies Record<HookedType, keyof Hooks>;
 
-const TYPES = Object.keys(HOOKS) as TaskEventType[];
+const TYPES = Object.keys(HOOKS) as HookedType[];
 
 /** The hooks that were given together, until they are disposed. */
 interface Observer {
@@ -35,7 +40,7 @@ interface Observer {
 /** One hook to call. */
 interface HookCall {
   readonly observer: Observer;
-  readonly event: TaskEvent;
+  readonly event: HookedEvent;
 }
 
 export interface HookRunnerParts extends OutboxParts {
@@ -83,7 +88,9 @@ export class HookRunner {
     const types = TYPES.filter((type) => hooks[HOOKS[type]] !== undefined);
     if (types.length === 0) return { [Symbol.dispose]: () => undefined };
     const observer: Observer = { hooks, ended: false };
-    const listening = this.#parts.events.subscribe((event) => this.#calls.push({ observer, event }), types);
+    const listening = this.#parts.events.subscribe((event) => {
+      if (event.type !== "handedBack") this.#calls.push({ observer, event });
+    }, types);
     return {
       [Symbol.dispose]: () => {
         observer.ended = true;
@@ -111,7 +118,7 @@ export class HookRunner {
 }
 
 /** Each hook is taken out of the object that holds it before it is called, so that it is given no `this`. */
-function tell(hooks: Hooks, event: TaskEvent): unknown {
+function tell(hooks: Hooks, event: HookedEvent): unknown {
   switch (event.type) {
     case "progress": {
       const { onProgress } = hooks;

@@ -7,6 +7,15 @@ export interface LimiterOptions {
   readonly shared: RateLimit;
   readonly queues?: ReadonlyMap<string, RateLimit> | undefined;
   readonly handlers?: ReadonlyMap<string, RateLimit> | undefined;
+  /** Whether starts may come back with their permits. */
+  readonly returnable?: boolean | undefined;
+}
+
+/** What took permits: a task, as far as limits go. */
+export interface LimitedStart {
+  readonly queue: string;
+  readonly handler: string | undefined;
+  readonly cost: number;
 }
 
 const NONE: ReadonlyMap<string, RateLimit> = new Map();
@@ -21,11 +30,11 @@ export class Limiter {
   readonly #shared: TokenBucket;
   #limit: RateLimit;
 
-  constructor({ shared, queues = NONE, handlers = NONE }: LimiterOptions, now: number) {
+  constructor({ shared, queues = NONE, handlers = NONE, returnable }: LimiterOptions, now: number) {
     this.#limit = shared;
-    this.#shared = new TokenBucket(shared, now);
-    this.queues = new OwnLimits(queues, now);
-    this.handlers = new OwnLimits(handlers, now);
+    this.#shared = new TokenBucket(shared, now, returnable);
+    this.queues = new OwnLimits(queues, now, returnable);
+    this.handlers = new OwnLimits(handlers, now, returnable);
   }
 
   /** The shared limit. */
@@ -57,10 +66,10 @@ export class Limiter {
   }
 
   /** Takes back the permits of a start that did not come about. */
-  giveBack(queue: string, handler: string | undefined, cost: number, now: number): void {
-    this.#shared.giveBack(cost, now);
-    this.queues.giveBack(queue, cost, now);
-    if (handler !== undefined) this.handlers.giveBack(handler, cost, now);
+  giveBack({ queue, handler, cost }: LimitedStart, takenAt: number, now: number): void {
+    this.#shared.giveBack(cost, takenAt, now);
+    this.queues.giveBack(queue, cost, takenAt, now);
+    if (handler !== undefined) this.handlers.giveBack(handler, cost, takenAt, now);
   }
 
   setRate(limit: RateLimit, now: number): void {

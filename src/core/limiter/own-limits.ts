@@ -5,8 +5,10 @@ import { TokenBucket } from "./token-bucket.js";
 export class OwnLimits {
   readonly #buckets = new Map<string, TokenBucket>();
   readonly #limits = new Map<string, RateLimit>();
+  readonly #returnable: boolean;
 
-  constructor(limits: ReadonlyMap<string, RateLimit>, now: number) {
+  constructor(limits: ReadonlyMap<string, RateLimit>, now: number, returnable = false) {
+    this.#returnable = returnable;
     for (const [name, limit] of limits) this.set(name, limit, now);
   }
 
@@ -29,8 +31,8 @@ export class OwnLimits {
     if (this.#buckets.size > 0) this.#buckets.get(name)?.take(cost, now);
   }
 
-  giveBack(name: string, cost: number, now: number): void {
-    if (this.#buckets.size > 0) this.#buckets.get(name)?.giveBack(cost, now);
+  giveBack(name: string, cost: number, takenAt: number, now: number): void {
+    this.#buckets.get(name)?.giveBack(cost, takenAt, now);
   }
 
   /** Sets a limit, and undoes `closeUntil`; one that is none is forgotten. */
@@ -65,7 +67,7 @@ export class OwnLimits {
   #bucket(name: string, limit: RateLimit, now: number): TokenBucket {
     let bucket = this.#buckets.get(name);
     if (bucket === undefined) {
-      bucket = new TokenBucket(limit, now);
+      bucket = new TokenBucket(limit, now, this.#returnable);
       this.#buckets.set(name, bucket);
     }
     return bucket;

@@ -1,4 +1,5 @@
 import { assert } from "../../errors.js";
+import { LevelTrail } from "./level-trail.js";
 
 /** How fast permits come, and how many may be saved up. */
 export interface BucketRate {
@@ -29,15 +30,20 @@ export class TokenBucket {
   #countedAt: number;
   #latest: number;
   #closedUntil = Number.NEGATIVE_INFINITY;
+  readonly #trail: LevelTrail | undefined;
 
-  /** @throws {InvariantError} when the rate is not above 0 or the burst is below 1 */
-  constructor(rate: BucketRate, now: number) {
+  /**
+   * @param returnable whether permits may be given back
+   * @throws {InvariantError} when the rate is not above 0 or the burst is below 1
+   */
+  constructor(rate: BucketRate, now: number, returnable = false) {
     assertRate(rate);
     assert(Number.isFinite(now), "a bucket starts at a finite instant");
     this.#rate = rate;
     this.#permits = rate.burst;
     this.#countedAt = now;
     this.#latest = now;
+    this.#trail = returnable ? new LevelTrail() : undefined;
   }
 
   /**
@@ -71,16 +77,28 @@ export class TokenBucket {
   take(cost: number, now: number): void {
     assert(this.waitMs(cost, now) === 0, "permits are taken only when they are there");
     const at = this.#latest;
-    this.#permits = this.#permitsAt(at) - Math.min(cost, this.#rate.burst);
+    const level = this.#permitsAt(at);
+    this.#trail?.note(at, level);
+    this.#permits = level - Math.min(cost, this.#rate.burst);
     this.#countedAt = at;
   }
 
-  /** Takes back what a start took that did not come about; no more is kept than the burst. */
-  giveBack(cost: number, now: number): void {
+  /**
+   * Takes back what was taken at an instant for a start that did not come about. Then the bucket stands as if
+   * it had never been taken, and not higher: where it would have been full in the meantime, permits would have
+   * been lost. So the bound of what it gives out holds for starts that came about.
+   */
+  giveBack(cost: number, takenAt: number, now: number): void {
+    assert(this.#trail !== undefined, "only a bucket with a trail takes permits back");
+    const { burst, tasksPerSecond } = this.#rate;
+    if (tasksPerSecond === Number.POSITIVE_INFINITY) return;
     const at = this.#advance(now);
-    const { burst } = this.#rate;
-    this.#permits = Math.min(burst, this.#permitsAt(at) + Math.min(cost, burst));
+    const level = this.#permitsAt(at);
+    const peak = Math.max(level, this.#trail.peakSince(takenAt));
+    const given = Math.max(0, Math.min(cost, burst - peak));
+    this.#permits = level + given;
     this.#countedAt = at;
+    this.#trail.raise(given, burst);
   }
 
   /**
@@ -108,6 +126,7 @@ export class TokenBucket {
     this.#permits = this.#permitsAt(at);
     this.#countedAt = at;
     this.#rate = rate;
+    this.#trail?.forget(at);
   }
 
   /** Gives no permit before that instant; of several, the latest counts. Permits trickle in meanwhile. */

@@ -36,6 +36,8 @@ export interface AttemptRunnerParts {
   readonly wrapped: WrappedAttempts | undefined;
   /** A slot may have become free, or a task ready. */
   readonly onProgress: () => void;
+  /** Permits have come back. */
+  readonly onPermits: () => void;
 }
 
 /**
@@ -142,7 +144,7 @@ export class AttemptRunner implements AttemptKeeper {
   }
 
   handedBack(attempt: Attempt): void {
-    const { clock, limiter, onProgress } = this.#parts;
+    const { clock, limiter, onPermits, onProgress } = this.#parts;
     const { task } = attempt;
     if (!attempt.over) attempt.progress?.end(clock.now());
     const now = clock.now();
@@ -151,7 +153,8 @@ export class AttemptRunner implements AttemptKeeper {
     } else if (attempt.cause !== undefined) {
       this.#end(attempt, { returned: false, thrown: attempt.cause.error }, now, false);
     } else {
-      limiter.giveBack(task.queue, task.handler, task.cost, now);
+      limiter.giveBack(task, task.startedAt ?? now, now);
+      onPermits();
       this.#recordEnd(attempt);
       this.#readmission.handBack(attempt, now);
     }

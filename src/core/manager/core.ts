@@ -66,7 +66,7 @@ function layGround(options: ResolvedOptions, { random, carrier, ...world }: Worl
   const signals = new SignalListeners();
   const idPrefix = createIdPrefix(random);
   const registry = new Registry(idPrefix);
-  const limiter = new Limiter(toLimits(options), clock.now());
+  const limiter = new Limiter(toLimits(options, world.threads !== undefined), clock.now());
   const tallies = new Tallies(namedQueues(options));
   const keys = new IdempotencyKeys(options.idempotency, alarms);
   const lanes = createLanes(options, world);
@@ -127,7 +127,8 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     dispatcher.dispatch();
   };
   const enqueue = (...given: EnqueueArguments): string => world.enqueue(...given).id;
-  const runner = new AttemptRunner({ ...ground, backlog, settler, enqueue, onProgress });
+  const onPermits = () => dispatcher.reconsider();
+  const runner = new AttemptRunner({ ...ground, backlog, settler, enqueue, onProgress, onPermits });
   const canceller = new Canceller({ ...ground, backlog, runner, settler });
   const results = new Broadcaster({
     ...{ alarms, clock, events: journal.events, errors: ground.observerErrors },
@@ -217,8 +218,9 @@ function namedQueues({ queueSettings, handlers }: ResolvedOptions): string[] {
   return [...queueSettings.keys(), ...[...handlers.values()].flatMap(({ queue }) => queue ?? [])];
 }
 
-function toLimits({ rateLimit, queueRates, handlerRates }: ResolvedOptions): LimiterOptions {
-  return { shared: rateLimit, queues: queueRates, handlers: handlerRates };
+function toLimits(options: ResolvedOptions, returnable: boolean): LimiterOptions {
+  const { rateLimit, queueRates, handlerRates } = options;
+  return { shared: rateLimit, queues: queueRates, handlers: handlerRates, returnable };
 }
 
 /** What wraps attempts; undefined when nothing does. */

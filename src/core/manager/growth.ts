@@ -18,10 +18,10 @@ export class Growth implements Alarm {
   readonly #alarms: Alarms;
   readonly #dispatch: () => void;
   /**
-   * The task for which the lane was closed. As long as it waits, it counts for all: more urgent ones that
-   * come after it take the slots, and each of them has not waited for long.
+   * The task for which the lane was closed last. As long as it waits, it speaks for all: more urgent ones may
+   * come again and again and take the slots, and none of them has waited for long.
    */
-  #waiting: Task | undefined;
+  #first: Task | undefined;
 
   constructor(lane: Lane, pool: WorkerPool, alarms: Alarms, dispatch: () => void) {
     this.#lane = lane;
@@ -32,10 +32,10 @@ export class Growth implements Alarm {
 
   /** Whether this task has to wait for a slot; its lane is then closed. */
   holdsBack(task: Task, now: number): boolean {
-    const readyAt = Math.min(readyAtOf(task), this.#waitingSince());
-    const waitMs = this.#pool.waitMs(this.#lane.running, now - readyAt);
+    const first = this.#firstOf(task);
+    const waitMs = this.#pool.waitMs(this.#lane.running, now - readyAtOf(first));
     if (waitMs < GRAIN_MS) return false;
-    this.#waiting ??= task;
+    this.#first = first;
     this.#lane.full = true;
     if (waitMs < Number.POSITIVE_INFINITY) this.#alarms.set(this, now + waitMs);
     else this.#alarms.clear(this);
@@ -47,11 +47,12 @@ export class Growth implements Alarm {
     this.#dispatch();
   }
 
-  #waitingSince(): number {
-    const task = this.#waiting;
-    if (task !== undefined && task.state === "queued") return readyAtOf(task);
-    this.#waiting = undefined;
-    return Number.POSITIVE_INFINITY;
+  /** Which has waited longer: this one, or the one before it where that still waits. */
+  #firstOf(task: Task): Task {
+    const first = this.#first;
+    if (first?.state === "queued" && readyAtOf(first) < readyAtOf(task)) return first;
+    this.#first = undefined;
+    return task;
   }
 }
 

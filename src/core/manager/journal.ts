@@ -13,6 +13,9 @@ import type {
 import { EventStream } from "../events/event-stream.js";
 import type { ObserverErrors } from "../events/observer-errors.js";
 
+/** Events that say nothing beside the task. */
+type PlainEventType = "queued" | "scheduled" | "started" | "handedBack" | "dropped" | "abandoned";
+
 /** Pictures tasks for whoever observes them, and only when somebody does. */
 export class Journal {
   readonly events: EventStream;
@@ -34,7 +37,7 @@ export class Journal {
     return toTaskResult(task, value, this.#lookAtCalendar());
   }
 
-  record(type: "queued" | "scheduled" | "started" | "dropped" | "abandoned", task: Task): void {
+  record(type: PlainEventType, task: Task): void {
     if (this.events.hears(type)) this.#publish({ type, task: this.snapshot(task) });
   }
 

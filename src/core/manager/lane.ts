@@ -1,5 +1,4 @@
 import type { Executor } from "../../ports/executor.js";
-import type { LaneName } from "../../task/lane-name.js";
 import type { LaneGate } from "../queue/group.js";
 
 /** The lanes of a manager: the event loop always, threads where a handler runs in them. */
@@ -29,10 +28,6 @@ export class Lane implements LaneGate {
     this.executor = executor;
     this.concurrency = concurrency;
     this.#maxAbandoned = maxAbandoned;
-  }
-
-  get name(): LaneName {
-    return this.executor.lane;
   }
 
   get maxAbandoned(): number {

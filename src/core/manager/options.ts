@@ -113,8 +113,8 @@ export interface TaskManagerOptions<H extends AnyHandlers = AnyHandlers> {
   signal?: AbortSignal | undefined;
   /**
    * Told what an operator has to know: that a stop has begun and what it came to (`info`), that attempts
-   * were abandoned, tasks dropped or refused for want of room, results or hook calls dropped, and that an
-   * observer failed (`warn`, each kind once in 10 seconds at most, with the `count` since its last line; what
+   * were abandoned, tasks dropped or refused for want of room, results or hook calls dropped, worker threads
+   * lost, late faults heard, and that an observer failed (`warn`, each kind once in 10 seconds at most, with the `count` since its last line; what
    * is left is said with the next one, or at the stop). Never a payload, metadata, or the text of an error.
    * Default: silent. For a line about each attempt there is `logging`.
    */

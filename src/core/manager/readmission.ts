@@ -54,7 +54,8 @@ export class Readmission {
     task.pastAttempt = before?.pastAttempt;
     if (this.#tooLate(task, now, now, false)) return;
     task.move("running", "queue");
-    this.#parts.backlog.addReady(task);
+    this.#parts.journal.record("handedBack", task);
+    if (task.state === "queued") this.#parts.backlog.addReady(task); // unless who heard of it has ended it
   }
 
   /** Whether a stop leaves no time for one more attempt; the task is then ended. */
