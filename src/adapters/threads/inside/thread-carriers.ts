@@ -11,8 +11,8 @@ export function findCarriers(): readonly ThreadCarrier[] | undefined {
 }
 
 /**
- * Calls a handler inside all of them. It is called once, and what it gives or throws stands, whatever they do:
- * they only observe.
+ * Calls a handler inside all of them. It is called once, and what it gives or throws stands, whatever they
+ * do: they only observe.
  */
 export function carry<R>(
   carriers: readonly ThreadCarrier[],
