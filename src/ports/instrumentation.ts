@@ -31,6 +31,8 @@ export interface GroupReading {
 export interface Readings {
   readonly stats: TaskManagerStats;
   readonly health: TaskManagerHealth;
+  /** Whether any handler runs in worker threads: else there are none, and no lane for them. */
+  readonly threaded: boolean;
   /** What waits and runs now, for each of `tallies`. */
   readonly groups: readonly GroupReading[];
   /** What has happened, by queue and handler. */

@@ -3,10 +3,10 @@ import type { ThreadStats } from "../../task/manager-stats.js";
 import type { ObservedMetric } from "./metric.js";
 
 /**
- * The worker threads of a manager. Managers without any report 0, so that each series is there before it
- * counts. Of threads by name nothing is told: as many names come and go as there are threads.
+ * The worker threads of a manager; nothing of a manager none of whose handlers runs in them. Of threads by name
+ * nothing is told: as many names come and go as there are threads.
  */
-export const THREAD_METRICS: readonly ObservedMetric[] = [
+const ALL: readonly ObservedMetric[] = [
   {
     ...gauge("worker_threads", "{thread}", "Worker threads, by state: starting, idle, busy"),
     attributes: ["state"],
@@ -60,6 +60,13 @@ export const THREAD_METRICS: readonly ObservedMetric[] = [
     },
   },
 ];
+
+export const THREAD_METRICS: readonly ObservedMetric[] = ALL.map((metric) => ({
+  ...metric,
+  read: (readings, observe) => {
+    if (readings.threaded) metric.read(readings, observe);
+  },
+}));
 
 /** One number of the threads. */
 interface ThreadReading {

@@ -10,6 +10,7 @@ export function toReadings(core: Core): Readings {
   return {
     stats: toStats(core),
     health: toHealth(core),
+    threaded: core.lanes.threads !== undefined,
     groups: readGroups(core),
     tallies: core.tallies,
     drops: core.results.drops,
