@@ -300,10 +300,10 @@ describe("values", () => {
       iterator,
     };
     const told = { onDone: "[function]", kind: "[symbol]", promise: "[Promise]", list: ["[WeakMap]", 1] };
-    expect(cross(given)).toEqual({ ...told, iterator: "[Object]" });
+    expect(cross(given)).toEqual({ ...told, iterator: "[Map Iterator]" });
     expect({ ...crossError(Object.assign(new Error("x"), given)) }).toEqual({
       ...told,
-      iterator: "[Object]",
+      iterator: "[Map Iterator]",
     });
     expect([boom, Symbol("s"), Promise.resolve()].map((value) => cross(value))).toEqual([
       ...["[function]", "[symbol]", "[Promise]"],
