@@ -553,7 +553,7 @@ describe("fromEnvelope", () => {
       [{ at: 0 }, [{ kind: "skip-retry", value: { at: 0 } }]],
     ])
       expect(fromEnvelope({ v: 1, thrown, nodes })).toMatchObject({
-        message: expect.stringMatching(/^What a worker thread threw could not be read: it /),
+        message: expect.stringMatching(/^What the other thread threw could not be read: it /),
       });
   });
 
