@@ -277,7 +277,7 @@ export class PeerMissingError extends MillraceError {
  * Makes an error without a stack, for ends that Millrace decides: its frames would show nothing but this
  * library, and they are nine tenths of what an error costs where thousands of tasks end at once.
  */
-export function withoutStack<E extends MillraceError>(create: () => E): E {
+export function withoutStack<E extends Error>(create: () => E): E {
   const { stackTraceLimit } = Error;
   // A host may have frozen it; the error then has its stack.
   const limited = Reflect.set(Error, "stackTraceLimit", 0);

@@ -99,6 +99,7 @@ export type {
   SubscriptionStats,
   TaskManagerHealth,
   TaskManagerStats,
+  ThreadStats,
 } from "./task/manager-stats.js";
 export type { TaskMetadata } from "./task/metadata.js";
 export type {
@@ -138,6 +139,14 @@ export type { TaskOptions } from "./task/task-options.js";
 export type { TaskResult, TaskResultOf } from "./task/task-result.js";
 export type { TaskSnapshot } from "./task/task-snapshot.js";
 export { type ThreadModule, threadModule } from "./task/thread-module.js";
+export type { ThreadOptions, ThreadResourceLimits } from "./task/thread-options.js";
+export type {
+  LateFaultDetails,
+  WorkerDetails,
+  WorkerExitedDetails,
+  WorkerExitReason,
+  WorkerStartedDetails,
+} from "./task/worker-details.js";
 export { TaskManager } from "./task-manager.js";
 export {
   HandlerLoadError,

@@ -5,6 +5,7 @@ import { AsyncContext } from "./adapters/system/async-context.js";
 import { parallelism } from "./adapters/system/parallelism.js";
 import { SystemClock } from "./adapters/system/system-clock.js";
 import { SystemRandom } from "./adapters/system/system-random.js";
+import { ThreadExecutor } from "./adapters/threads/thread-executor.js";
 import {
   type ConcurrencyOptions,
   Controls,
@@ -26,7 +27,7 @@ import { toHealth, toStats } from "./core/manager/stats.js";
 import type { HandlesOf, TaskEntry } from "./core/manager/task-entries.js";
 import { filterTasks, type TaskFilter } from "./core/manager/task-filter.js";
 import type { TaskHandle } from "./core/manager/task-handle.js";
-import { assert, OptionError } from "./errors.js";
+import { assert } from "./errors.js";
 import type { Clock } from "./ports/clock.js";
 import type { Executor } from "./ports/executor.js";
 import { type Instrumentable, type InstrumentationPoint, instrumentation } from "./ports/instrumentation.js";
@@ -300,13 +301,7 @@ export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
   }
 }
 
-// TODO(threads): becomes `threaded ? new ThreadExecutor(threads, clock) : undefined`, with
-// `import { ThreadExecutor } from "./adapters/threads/thread-executor.js"`.
-function createThreads({ handlers, threaded }: ResolvedOptions, _clock: Clock): Executor | undefined {
-  if (!threaded) return undefined;
-  const name = [...handlers.values()].find(({ module }) => module !== undefined)?.name;
-  throw new OptionError(
-    `handlers.${name}.module`,
-    `Expected handler \`${name}\` to have \`run\`: this version runs nothing in worker threads yet`,
-  );
+/** Threads are for handlers with a module: a manager without any has no second lane. */
+function createThreads({ threaded, threads }: ResolvedOptions, clock: Clock): Executor | undefined {
+  return threaded ? new ThreadExecutor(threads, clock) : undefined;
 }

@@ -94,4 +94,6 @@ export interface PoolHost {
   workerStarted(details: WorkerStartedDetails): void;
   workerExited(details: WorkerExitedDetails): void;
   lateFault(details: LateFaultDetails): void;
+  /** Calls back in the async context in which the manager was made: a thread outlives who needed it first. */
+  atRoot<R>(callback: () => R): R;
 }

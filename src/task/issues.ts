@@ -2,7 +2,8 @@ import type { IssueList, ValueIssue } from "../errors.js";
 
 const MAX_ISSUES = 100;
 const MAX_MESSAGE = 500;
-const MAX_PATH = 200;
+/** The longest path that is told. */
+export const MAX_PATH = 200;
 const TOLD_ISSUES = 3;
 const PLAIN_KEY = /^[A-Za-z_$][\w$]{0,127}$/;
 const INDEX = /^(0|[1-9]\d{0,15})$/;
@@ -56,12 +57,14 @@ function isKeyed(segment: unknown): segment is { readonly key: unknown } {
   return typeof segment === "object" && segment !== null && "key" in segment;
 }
 
-function toStep(key: unknown): string {
+/** One step of a path: `.to`, `[3]`, `["a key"]`. */
+export function toStep(key: unknown): string {
   const text = String(key);
   if (INDEX.test(text)) return `[${text}]`;
   return PLAIN_KEY.test(text) ? `.${text}` : `[${JSON.stringify(text.slice(0, MAX_PATH))}]`;
 }
 
-function shorten(text: string, most: number): string {
+/** At most so many UTF-16 units, the last of which then says that there was more. */
+export function shorten(text: string, most: number): string {
   return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
 }

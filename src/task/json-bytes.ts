@@ -116,20 +116,25 @@ class ByteCount {
 
   #addText(text: string): void {
     this.#add(text.length + 2); // the least that it can take; what some characters take beyond that follows
-    let extra = 0;
-    for (let index = 0; index < text.length; index++) {
-      const unit = text.charCodeAt(index);
-      if (unit >= 0x20 && unit < 0x80) {
-        if (unit === 0x22 || unit === 0x5c) extra++;
-      } else if (unit >= 0xd800 && unit < 0xdc00 && isLowSurrogate(text.charCodeAt(index + 1))) {
-        extra += 2; // four bytes for the pair
-        index++;
-      } else {
-        extra += extraBytes(unit);
-      }
-    }
-    this.#add(extra);
+    this.#add(extraTextBytes(text));
   }
+}
+
+/** What a text takes in JSON beyond one byte for each UTF-16 unit: characters outside ASCII, and escapes. */
+export function extraTextBytes(text: string): number {
+  let extra = 0;
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index);
+    if (unit >= 0x20 && unit < 0x80) {
+      if (unit === 0x22 || unit === 0x5c) extra++;
+    } else if (unit >= 0xd800 && unit < 0xdc00 && isLowSurrogate(text.charCodeAt(index + 1))) {
+      extra += 2; // four bytes for the pair
+      index++;
+    } else {
+      extra += extraBytes(unit);
+    }
+  }
+  return extra;
 }
 
 /** What `JSON.stringify` leaves out of an object. */
@@ -157,7 +162,8 @@ function scalarBytes(value: unknown): number {
   return value === false ? 5 : 4; // true, null, and what null stands for in an array
 }
 
-function numberBytes(value: number): number {
+/** The digits of a number in JSON, where those that it cannot hold are null. */
+export function numberBytes(value: number): number {
   if (!Number.isFinite(value)) return 4; // null stands for it
   if (!Number.isSafeInteger(value)) return String(value).length;
   let digits = 1;

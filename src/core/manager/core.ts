@@ -143,7 +143,7 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     results,
     lanes: listLanes(lanes),
   });
-  connectPool(lanes.threads, dispatcher, journal);
+  connectPool(lanes.threads, dispatcher, journal, world.carrier);
   const cancelTask = (task: Task, reason: unknown) => canceller.cancel(task, reason, clock.now());
   const { capacity, whenFull } = options;
   const intake = new Intake({
@@ -184,7 +184,12 @@ function listLanes({ inline, threads }: Lanes): readonly Lane[] {
 }
 
 /** What a pool tells may come at any time, also within a call to it. */
-function connectPool(lane: Lane | undefined, dispatcher: Dispatcher, journal: Journal): void {
+function connectPool(
+  lane: Lane | undefined,
+  dispatcher: Dispatcher,
+  journal: Journal,
+  carrier: AsyncContextCarrier,
+): void {
   lane?.executor.pool?.connect({
     setSlots: (slots) => {
       lane.concurrency = slots;
@@ -194,7 +199,18 @@ function connectPool(lane: Lane | undefined, dispatcher: Dispatcher, journal: Jo
     workerStarted: (details) => journal.recordWorkerStarted(details),
     workerExited: (details) => journal.recordWorkerExited(details),
     lateFault: (details) => journal.recordLateFault(details),
+    atRoot: (callback) => atRoot(carrier, callback),
   });
+}
+
+/** Calls back in no async context but that of the manager itself. */
+function atRoot<R>(carrier: AsyncContextCarrier, callback: () => R): R {
+  const given: { value?: R } = {};
+  const call = () => {
+    given.value = callback();
+  };
+  carrier.enter(undefined, call, undefined);
+  return given.value as R;
 }
 
 /** Queues that options, or handlers, name. */

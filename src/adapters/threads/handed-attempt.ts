@@ -1,0 +1,74 @@
+import type { AttemptFollower, RunnableAttempt } from "../../ports/executor.js";
+import type { HandlerDefinition } from "../../task/handler-definition.js";
+import type { Outcome } from "../../task/outcome.js";
+import type { HandlerCall } from "../../task/work.js";
+
+/** Where an attempt is on its way through the threads. */
+export interface AttemptPlace {
+  /** The attempt should end. */
+  abort(handed: HandedAttempt, reason: Error): void;
+  announceStop(reason: Error): void;
+  /** Ends it by force, where it will not end by itself. */
+  kill(handed: HandedAttempt): void;
+  hasBegun(handed: HandedAttempt): boolean;
+}
+
+/** One attempt in the hands of the executor, from `run` until it is over. */
+export class HandedAttempt implements AttemptFollower {
+  readonly attempt: RunnableAttempt;
+  readonly handler: HandlerDefinition;
+  readonly payload: unknown;
+  /** In line for a thread, or in one. */
+  place: AttemptPlace;
+  /** Its place in its batch, once it is in one. */
+  index = -1;
+  /** It stood in line for longer than the call that brought it here. */
+  waited = false;
+  /** Set when a stop has begun. */
+  stopReason: Error | undefined = undefined;
+  /** Its thread has nothing more to do with it; what it returned may still be checked. */
+  left = false;
+  /** The manager has been told of its end. */
+  over = false;
+  readonly #forget: (handed: HandedAttempt) => void;
+
+  constructor(attempt: RunnableAttempt, place: AttemptPlace, forget: (handed: HandedAttempt) => void) {
+    const { handler, payload } = attempt.work as HandlerCall;
+    this.attempt = attempt;
+    this.handler = handler;
+    this.payload = payload;
+    this.place = place;
+    this.#forget = forget;
+  }
+
+  aborted(reason: Error): void {
+    if (!this.over) this.place.abort(this, reason);
+  }
+
+  stopping(reason: Error): void {
+    this.stopReason = reason;
+    if (!this.over) this.place.announceStop(reason);
+  }
+
+  end(outcome: Outcome, runMs?: number): void {
+    if (this.over) return;
+    this.#leave();
+    this.attempt.ended(outcome, runMs);
+  }
+
+  fail(thrown: unknown, runMs?: number): void {
+    this.end({ returned: false, thrown }, runMs);
+  }
+
+  /** It has not begun, and will not. */
+  handBack(): void {
+    if (this.over) return;
+    this.#leave();
+    this.attempt.handBack();
+  }
+
+  #leave(): void {
+    this.over = this.left = true;
+    this.#forget(this);
+  }
+}

@@ -1,0 +1,81 @@
+import { NotAcceptingError, PayloadError, QueueFullError } from "../../../errors.js";
+import { expected } from "../../../task/checks.js";
+import { checkClone } from "../../../task/clone-check.js";
+import type { EnqueueMessage } from "../messages.js";
+import type { ThreadTask } from "./thread-task.js";
+
+/** So many calls may wait for an answer of the main thread, which is a turn of its event loop away. */
+const MAX_CALLS = 10_000;
+
+/** How far options are looked at: they are refused on the main thread if they are larger than they may be. */
+const MAX_OPTIONS_BYTES = 1_048_576;
+
+interface Call {
+  readonly resolve: (answer: { readonly id: string }) => void;
+  readonly reject: (error: unknown) => void;
+  /** Where the handler called: the error comes from the main thread, and has none of that in its stack. */
+  readonly site: { readonly stack?: string };
+}
+
+/** `context.enqueue` in a thread: asks the main thread, and settles each call with its answer. */
+export class Enqueuer {
+  readonly #post: (message: EnqueueMessage) => void;
+  readonly #calls = new Map<number, Call>();
+  #called = 0;
+
+  constructor(post: (message: EnqueueMessage) => void) {
+    this.#post = post;
+  }
+
+  enqueue(task: ThreadTask, handler: unknown, payload: unknown, options: unknown): Promise<{ id: string }> {
+    if (task.over)
+      throw new NotAcceptingError(`Task ${task.id} is over: its thread enqueues nothing more for it`);
+    if (typeof handler !== "string")
+      throw expected("task", "the name of a handler, in a thread, which cannot send a function", handler);
+    refuseUncloneable(handler, payload, options);
+    if (this.#calls.size >= MAX_CALLS) {
+      throw new QueueFullError(`${MAX_CALLS} calls of this thread wait for an answer`, MAX_CALLS);
+    }
+    return new Promise((resolve, reject) => {
+      const call = ++this.#called;
+      const site: { stack?: string } = {};
+      Error.captureStackTrace(site, this.enqueue);
+      this.#post({ type: "enqueue", index: task.index, call, handler, payload, options });
+      this.#calls.set(call, { resolve, reject, site });
+    });
+  }
+
+  accepted(call: number, id: string): void {
+    this.#take(call)?.resolve({ id });
+  }
+
+  refused(call: number, error: unknown): void {
+    const waiting = this.#take(call);
+    if (waiting === undefined) return;
+    const frames = waiting.site.stack?.split("\n").slice(1).join("\n");
+    if (error instanceof Error && frames) addFrames(error, frames);
+    waiting.reject(error);
+  }
+
+  #take(call: number): Call | undefined {
+    const waiting = this.#calls.get(call);
+    this.#calls.delete(call);
+    return waiting;
+  }
+}
+
+function refuseUncloneable(handler: string, payload: unknown, options: unknown): void {
+  const verdict = checkClone(payload, Number.POSITIVE_INFINITY, "payload");
+  if ("path" in verdict) {
+    const issues = [{ message: verdict.problem, path: verdict.path }];
+    const message = `The payload for handler "${handler}" was refused: ${verdict.path} ${verdict.problem}`;
+    throw new PayloadError(message, handler, { issues, omittedIssues: 0 });
+  }
+  const said = checkClone(options, MAX_OPTIONS_BYTES, "options");
+  if ("path" in said) throw expected(said.path, "what can leave a thread", Reflect.get(said, "value"));
+}
+
+function addFrames(error: Error, frames: string): void {
+  const stack = `${error.stack ?? ""}\n${frames}`;
+  Reflect.defineProperty(error, "stack", { value: stack, writable: true, configurable: true });
+}

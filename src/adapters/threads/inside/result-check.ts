@@ -1,0 +1,19 @@
+import { ResultError } from "../../../errors.js";
+import { checkClone } from "../../../task/clone-check.js";
+import type { HandlerSource } from "../messages.js";
+
+/** Why a result cannot leave its thread; undefined when it can, as far as a walk over it can tell. */
+export function refuseResult(source: HandlerSource, value: unknown): ResultError | undefined {
+  const verdict = checkClone(value, source.maxResultBytes, "result");
+  return "path" in verdict ? resultError(source.name, verdict.path, verdict.problem) : undefined;
+}
+
+/** The same, when the walk has found nothing and it cannot be sent all the same: a proxy, for one. */
+export function refuseUnsent(source: HandlerSource, error: unknown): ResultError {
+  return resultError(source.name, "result", `cannot be sent: ${String((error as Error).message)}`);
+}
+
+function resultError(handler: string, path: string, message: string): ResultError {
+  const told = `What handler "${handler}" returned was refused: ${path}: ${message}`;
+  return new ResultError(told, handler, { issues: [{ message, path }], omittedIssues: 0 });
+}

@@ -1,0 +1,223 @@
+import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
+import { fromEnvelope } from "../../../task/from-envelope.js";
+import { toEnvelope } from "../../../task/to-envelope.js";
+import type { MessageFromThread, MessageToThread, RunMessage, ThreadStart } from "../messages.js";
+import { TaskWords } from "../task-words.js";
+import { Enqueuer } from "./enqueuer.js";
+import { type FaultListener, Faults } from "./faults.js";
+import { HandlerLoader, type LoadedHandler } from "./handler-loader.js";
+import { refuseResult, refuseUnsent } from "./result-check.js";
+import { threadCarriers } from "./thread-carriers.js";
+import { ThreadContext } from "./thread-context.js";
+import { type TaskHost, ThreadTask } from "./thread-task.js";
+
+/**
+ * One thread's side of the channel. It is given a batch at a time, and runs its tasks one after another; the
+ * end of each is told by itself and at once, so that nothing that has ended is lost with the thread.
+ *
+ * When something of the running task throws outside of its handler's promise, the task has ended with that,
+ * and the session begins nothing more: the main thread takes back what has not begun, and ends the thread.
+ */
+export class ThreadSession implements FaultListener, TaskHost {
+  readonly #port: MessagePort;
+  readonly #words: TaskWords;
+  readonly #measuresHeap: boolean;
+  readonly #loader = new HandlerLoader();
+  readonly #faults = new Faults(this);
+  readonly #enqueuer: Enqueuer;
+  #running: ThreadTask | undefined;
+  #doomed = false;
+  #stop: { readonly reason: unknown } | undefined;
+
+  constructor({ port, words, measuresHeap }: ThreadStart) {
+    this.#port = port;
+    this.#words = new TaskWords(words);
+    this.#measuresHeap = measuresHeap;
+    this.#enqueuer = new Enqueuer((message) => this.#post(message));
+  }
+
+  get stop(): { readonly reason: unknown } | undefined {
+    return this.#stop;
+  }
+
+  get importing(): boolean {
+    return this.#loader.importing;
+  }
+
+  open(): void {
+    this.#faults.watch();
+    this.#port.on("message", (message: MessageToThread) => this.#hear(message));
+  }
+
+  lookForAbort(task: ThreadTask): void {
+    if (this.#words.isAborted(task.batch.batch, task.index)) this.#hearAll();
+  }
+
+  lookForStop(): void {
+    if (this.#stop === undefined && this.#words.stopping) this.#hearAll();
+  }
+
+  postProgress({ index }: ThreadTask, value: unknown): void {
+    try {
+      this.#post({ type: "progress", index, value });
+    } catch (error) {
+      // It never throws; that it was told of progress counts for more than what it was told.
+      this.#post({ type: "progress", index, value: `[${(error as Error).message}]` });
+    }
+  }
+
+  async enqueue(task: ThreadTask, ...given: [unknown, unknown, unknown]): Promise<{ readonly id: string }> {
+    return await this.#enqueuer.enqueue(task, ...given);
+  }
+
+  faulted(task: ThreadTask, thrown: unknown): void {
+    this.#doomed = true;
+    this.#throw(task, thrown, true);
+  }
+
+  faultedLate(task: ThreadTask | undefined, thrown: unknown): void {
+    const { id, batch, handler } = task ?? {};
+    this.#post({
+      type: "lateFault",
+      ...{ id, handler: handler?.source.name, queue: batch?.queue, error: toEnvelope(thrown) },
+    });
+  }
+
+  exits(task: ThreadTask | undefined, exitCode: number): void {
+    this.#doomed = true;
+    task?.end();
+    if (task !== undefined) return; // its word says that it has begun, and the thread's end says the rest
+    const error = new Error(`The module called process.exit(${exitCode}) when it was imported`);
+    this.#post({ type: "loadFailed", error: toEnvelope(error) });
+  }
+
+  #hearAll(): void {
+    for (let next = receiveMessageOnPort(this.#port); next; next = receiveMessageOnPort(this.#port))
+      this.#hear(next.message as MessageToThread);
+  }
+
+  #hear(message: MessageToThread): void {
+    switch (message.type) {
+      case "run":
+        void this.#run(message);
+        break;
+      case "abort": {
+        const task = this.#running;
+        if (task?.index === message.index) task.abort(fromEnvelope(message.reason));
+        break;
+      }
+      case "stopping":
+        this.#stop = { reason: fromEnvelope(message.reason) };
+        this.#running?.announceStop(this.#stop.reason);
+        break;
+      case "enqueued":
+        this.#enqueuer.accepted(message.call, message.id);
+        break;
+      case "refused":
+        this.#enqueuer.refused(message.call, fromEnvelope(message.error));
+    }
+  }
+
+  async #run(batch: RunMessage): Promise<void> {
+    const handler = this.#loader.find(batch.handler) ?? (await this.#load(batch));
+    if (handler === undefined) return;
+    for (let index = 0; index < batch.tasks.length && !this.#doomed; index++) {
+      if (!this.#words.begin(batch.batch, index)) continue; // the main thread has taken it back
+      const task = new ThreadTask(this, handler, batch, index);
+      this.#running = task;
+      const pending = this.#faults.runAs(task, begin);
+      if (pending !== undefined) await pending;
+    }
+  }
+
+  async #load({ handler, source }: RunMessage): Promise<LoadedHandler | undefined> {
+    try {
+      const loaded = await this.#loader.load(handler, source);
+      if (!this.#doomed) this.#post({ type: "loaded" });
+      return loaded;
+    } catch (error) {
+      this.#doomed = true; // what failed to be imported is not imported again in this thread
+      this.#post({ type: "loadFailed", error: toEnvelope(error) });
+      return undefined;
+    }
+  }
+
+  invoke(task: ThreadTask): Promise<void> | undefined {
+    try {
+      const value = call(task);
+      if (isThenable(value)) return this.#settle(task, value);
+      this.#return(task, value);
+    } catch (thrown) {
+      this.#throw(task, thrown, false);
+    }
+    return undefined;
+  }
+
+  async #settle(task: ThreadTask, pending: PromiseLike<unknown>): Promise<void> {
+    try {
+      this.#return(task, await pending);
+    } catch (thrown) {
+      this.#throw(task, thrown, false);
+    }
+  }
+
+  #return(task: ThreadTask, value: unknown): void {
+    if (task.over) return;
+    const runMs = performance.now() - task.startedAt;
+    const refusal = refuseResult(task.handler.source, value);
+    if (refusal !== undefined) {
+      this.#throw(task, refusal, false);
+      return;
+    }
+    this.#end(task);
+    try {
+      this.#post([task.index, value, runMs]);
+    } catch (error) {
+      this.#postThrew(task, refuseUnsent(task.handler.source, error), runMs, false);
+    }
+  }
+
+  #throw(task: ThreadTask, thrown: unknown, fault: boolean): void {
+    if (task.over) return;
+    const runMs = performance.now() - task.startedAt;
+    this.#end(task);
+    this.#postThrew(task, thrown, runMs, fault);
+  }
+
+  #postThrew({ index }: ThreadTask, thrown: unknown, runMs: number, fault: boolean): void {
+    this.#post({ type: "threw", index, error: toEnvelope(thrown), runMs, fault });
+  }
+
+  #end(task: ThreadTask): void {
+    task.end();
+    if (this.#running === task) this.#running = undefined;
+    if (this.#measuresHeap) this.#post({ type: "heap", bytes: process.memoryUsage().heapUsed });
+  }
+
+  #post(message: MessageFromThread): void {
+    this.#port.postMessage(message);
+  }
+}
+
+function begin(task: ThreadTask): Promise<void> | undefined {
+  return task.host.invoke(task);
+}
+
+/** Calls the handler inside whatever carries context in this thread. */
+function call(task: ThreadTask): unknown {
+  const { run } = task.handler;
+  const [, , payload, extras] = task.handed;
+  const context = new ThreadContext(task);
+  const carriers = threadCarriers();
+  if (carriers === undefined) return run(payload as never, context);
+  const nested = carriers.reduceRight<() => unknown>(
+    (inner, carrier) => () => carrier.run(extras?.headers, context, inner),
+    () => run(payload as never, context),
+  );
+  return nested();
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  if ((typeof value !== "object" && typeof value !== "function") || value === null) return false;
+  return typeof (value as { then?: unknown }).then === "function";
+}

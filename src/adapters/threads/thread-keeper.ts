@@ -1,0 +1,34 @@
+import type { HandlerDefinition } from "../../task/handler-definition.js";
+import type { LateFaultMessage } from "./messages.js";
+
+/** Who keeps the threads, which are `T`. */
+export interface ThreadKeeper<T> {
+  /** It can take its first batch. */
+  threadReady(thread: T): void;
+  /** Its batch is over and it can take the next one, unless it is to end. */
+  threadFree(thread: T): void;
+  /** It will take nothing more; `exited` follows. */
+  threadDying(thread: T): void;
+  /** It is no more. */
+  threadExited(thread: T): void;
+  handlerLoaded(handler: HandlerDefinition): void;
+  handlerFailed(handler: HandlerDefinition, cause: unknown): void;
+  handlerRan(handler: HandlerDefinition, runMs: number): void;
+  /** It had something to do for this long. */
+  threadWasBusy(busyMs: number): void;
+  lateFault(thread: T, fault: LateFaultMessage, error: unknown): void;
+  /** The number of a handler in what threads are told. */
+  numberOf(handler: HandlerDefinition): number;
+  /** Calls back in the async context in which the manager was made. */
+  atRoot<R>(callback: () => R): R;
+}
+
+/** Who keeps what is known of handlers. */
+export interface HandlerKeeper {
+  loaded(handler: HandlerDefinition): void;
+  failed(handler: HandlerDefinition, cause: unknown): void;
+  ran(handler: HandlerDefinition, runMs: number): void;
+  numberOf(handler: HandlerDefinition): number;
+  /** The names of those that could not be loaded ten times in a row. */
+  failing(): readonly string[];
+}

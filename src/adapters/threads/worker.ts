@@ -1,0 +1,22 @@
+/// <reference types="node" preserve="true" />
+export {
+  type CancelTask,
+  cancelTask,
+  isCancelTask,
+  isRateLimited,
+  isReschedule,
+  isSkipRetry,
+  type RateLimited,
+  type RateLimitedOptions,
+  type RateLimitScope,
+  type Reschedule,
+  type RescheduleOptions,
+  rateLimited,
+  reschedule,
+  type SkipRetry,
+  skipRetry,
+} from "../../task/steering.js";
+export type { EnqueueFromHandler, TaskContext } from "../../task/task-context.js";
+export type { TaskLocals } from "../../task/task-locals.js";
+export { serveHandlers, type ThreadFunction } from "./inside/served-handlers.js";
+export { threadData } from "./inside/thread-data.js";
