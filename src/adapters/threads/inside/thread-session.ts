@@ -1,3 +1,4 @@
+import { getHeapStatistics } from "node:v8";
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { fromEnvelope } from "../../../task/from-envelope.js";
 import { toEnvelope } from "../../../task/to-envelope.js";
@@ -21,7 +22,7 @@ import { type TaskHost, ThreadTask } from "./thread-task.js";
 export class ThreadSession implements FaultListener, TaskHost {
   readonly #port: MessagePort;
   readonly #words: TaskWords;
-  readonly #measuresHeap: boolean;
+  readonly #maxHeapBytes: number;
   readonly #loader = new HandlerLoader();
   readonly #faults = new Faults(this);
   readonly #enqueuer: Enqueuer;
@@ -29,10 +30,10 @@ export class ThreadSession implements FaultListener, TaskHost {
   #doomed = false;
   #stop: { readonly reason: unknown } | undefined;
 
-  constructor({ port, words, measuresHeap }: ThreadStart) {
+  constructor({ port, words, maxHeapBytes }: ThreadStart) {
     this.#port = port;
     this.#words = new TaskWords(words);
-    this.#measuresHeap = measuresHeap;
+    this.#maxHeapBytes = maxHeapBytes;
     this.#enqueuer = new Enqueuer((message) => this.#post(message));
   }
 
@@ -191,7 +192,8 @@ export class ThreadSession implements FaultListener, TaskHost {
   #end(task: ThreadTask): void {
     task.end();
     if (this.#running === task) this.#running = undefined;
-    if (this.#measuresHeap) this.#post({ type: "heap", bytes: process.memoryUsage().heapUsed });
+    if (this.#maxHeapBytes === Number.POSITIVE_INFINITY) return;
+    if (getHeapStatistics().used_heap_size > this.#maxHeapBytes) this.#post({ type: "heapFull" });
   }
 
   #post(message: MessageFromThread): void {
