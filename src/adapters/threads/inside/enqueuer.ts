@@ -73,8 +73,9 @@ function refuseUncloneable(handler: string, payload: unknown, options: unknown):
     const told = `The payload for handler "${handler}" was refused: ${path}: ${message}`;
     throw new PayloadError(told, handler, { issues: [{ path, message }], omittedIssues: 0 });
   }
-  const { path = "options", problem } = checkClone(options, MAX_OPTIONS_BYTES, "options");
-  if (problem !== undefined) throw new OptionError(path, `Expected \`${path}\` to leave a thread: ${problem}`);
+  const said = checkClone(options, MAX_OPTIONS_BYTES, "options");
+  if (said.problem === undefined) return;
+  throw new OptionError(said.path, `Expected \`${said.path}\` to leave a thread: ${said.problem}`);
 }
 
 function addFrames(error: Error, frames: string): void {
