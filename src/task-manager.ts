@@ -288,7 +288,6 @@ export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
     return this.#core.shutdown.stopNow();
   }
 
-  /** What `millrace/otel` watches it by. */
   [instrumentation](): InstrumentationPoint {
     return toInstrumentationPoint(this.#core);
   }
