@@ -9,7 +9,7 @@ export type { LaneName };
 
 /** How an executor that runs an attempt elsewhere hears what concerns it. */
 export interface AttemptFollower {
-  /** The attempt should end; `reason` is what its signal carries. Called again where a later cause decides. */
+  /** The attempt should end; `reason` is what its signal carries. Said again where a later cause decides. */
   aborted(reason: Error): void;
   /** A graceful stop has begun. */
   stopping(reason: Error): void;

@@ -7,7 +7,7 @@ import { readManagerOptions, type TaskManagerOptions } from "../../src/core/mana
 import { resolveOptions } from "../../src/core/manager/resolved-options.js";
 import { toHealth, toStats } from "../../src/core/manager/stats.js";
 import type { TaskHandle } from "../../src/core/manager/task-handle.js";
-import { defineHandlers, json } from "../../src/index.js";
+import { defineHandlers, type JsonValue, json } from "../../src/index.js";
 import type { TaskManagerHealth, TaskManagerStats } from "../../src/task/manager-stats.js";
 import type { TaskEvent } from "../../src/task/task-event.js";
 import type { TaskOptions } from "../../src/task/task-options.js";
@@ -19,9 +19,9 @@ const module = new URL("file:///worker.js");
 
 /** Two that run in threads, and one on the event loop. */
 export const threadHandlers = defineHandlers({
-  hash: { payload: json<unknown>(), module },
-  zip: { payload: json<unknown>(), module, queue: "files" },
-  mail: { payload: json<unknown>(), run: (payload) => payload },
+  hash: { payload: json<JsonValue>(), module },
+  zip: { payload: json<JsonValue>(), module, queue: "files" },
+  mail: { payload: json<JsonValue>(), run: (payload) => payload },
 });
 
 /** What a manager is made of, with a pool of the test's own in place of worker threads. */
