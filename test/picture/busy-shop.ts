@@ -2,20 +2,22 @@ import type { MeterProvider } from "@opentelemetry/sdk-metrics";
 import { instrument } from "../../src/adapters/otel/index.js";
 import { TaskManager } from "../../src/index.js";
 import { ACTS, EventfulDay } from "./eventful-day.js";
+import { ImageThreads } from "./image-threads.js";
 import { createShopHandlers, pause } from "./shop-handlers.js";
 
 const TICK_MS = 20;
 /** Tasks a second, where it is not rush hour. */
-const LOAD = { charge: 20, ship: 22, index: 9, remind: 4, mail: 14 };
+const LOAD = { charge: 20, ship: 22, index: 9, remind: 4, mail: 14, render: 9, label: 12, archive: 2 };
 const RUSH = 2.4;
 
 type Handlers = ReturnType<typeof createShopHandlers>;
 
-/** A shop with two managers on an eventful day, which takes `durationMs`: for the picture of the dashboard. */
+/** A shop with three managers on an eventful day, which takes `durationMs`: for the picture of the dashboard. */
 export class BusyShop {
   readonly #day: EventfulDay;
   readonly #shop: TaskManager<Handlers>;
   readonly #mails: TaskManager<Handlers>;
+  readonly #images: ImageThreads;
   readonly #end = new AbortController();
 
   constructor(meterProvider: MeterProvider, durationMs: number) {
@@ -29,6 +31,7 @@ export class BusyShop {
       ...{ handlers, concurrency: 6, capacity: 60, whenFull: "drop-oldest", defaultQueue: "mails" },
       ...{ tasksPerSecond: 20, burst: 5 },
     });
+    this.#images = new ImageThreads(this.#day, meterProvider);
     instrument(this.#shop, { name: "shop", meterProvider });
     instrument(this.#mails, { name: "mails", meterProvider });
     this.#shop.observe({
@@ -38,7 +41,7 @@ export class BusyShop {
     });
   }
 
-  /** Plays the day to its end; when it resolves, both managers have stopped. */
+  /** Plays the day to its end; when it resolves, all managers have stopped. */
   async run(): Promise<void> {
     this.#day.begin();
     void this.#readResults("audit", 30);
@@ -53,7 +56,7 @@ export class BusyShop {
       before = now;
     }
     this.#end.abort();
-    await Promise.all([stopping, this.#shop.stopNow()]);
+    await Promise.all([stopping, this.#shop.stopNow(), this.#images.stop()]);
   }
 
   #enqueueFor(seconds: number): void {
@@ -69,6 +72,7 @@ export class BusyShop {
   #enqueue(kind: keyof typeof LOAD): void {
     try {
       if (kind === "remind") this.#remind();
+      else if (kind === "render" || kind === "label" || kind === "archive") this.#images[kind]();
       else if (kind === "mail") this.#mails.enqueue(kind, null);
       else if (kind !== "ship") this.#shop.enqueue(kind, null);
       else this.#shop.enqueueAsync(kind, null, { signal: this.#end.signal }).catch(() => {});

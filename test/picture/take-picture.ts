@@ -33,7 +33,7 @@ export async function takePicture({ durationMs, scrapeIntervalMs }: PictureOptio
     for (const { id, targets = [] } of panelsOf(dashboard))
       series.set(id, (await Promise.all(targets.map(ask))).flat());
     const seconds = Math.round(to - from);
-    const caption = `Two managers of one process in ${seconds} eventful seconds, scraped by Prometheus every ${step} s`;
+    const caption = `Three managers of one process in ${seconds} eventful seconds, scraped by Prometheus every ${step} s`;
     return drawDashboard({ dashboard, series, from, to, caption });
   } finally {
     await prometheus[Symbol.asyncDispose]();
