@@ -1,7 +1,11 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { type Channel, channel, type TracingChannel, tracingChannel } from "node:diagnostics_channel";
 import { describe, expect, it, onTestFinished } from "vitest";
+// Threads run what is compiled, and so does the manager that hands tasks to them.
+import * as built from "../../../dist/index.js";
+import { TaskChannels } from "../../../src/adapters/diagnostics/task-channels.js";
 import type { TracedAttempt } from "../../../src/adapters/diagnostics/traced.js";
+import { toInstrumentationPoint } from "../../../src/core/manager/instrumentation-point.js";
 import {
   cancelTask,
   fixed,
@@ -15,8 +19,9 @@ import {
 import { coreOf } from "../../../src/task-manager.js";
 import { seededRandom } from "../../../src/testing/index.js";
 import { runFixture } from "../../support/child-process.js";
-import { createManager, thrownBy, untilAborted } from "../../support/manual-manager.js";
+import { createManager, rejectionOf, thrownBy, untilAborted } from "../../support/manual-manager.js";
 import { observeManager, Stubborn } from "../../support/observed-manager.js";
+import { createThreaded } from "../../support/threaded-manager.js";
 
 const MOMENTS = ["start", "end", "asyncStart", "asyncEnd", "error"] as const;
 
@@ -485,4 +490,73 @@ it.each([1, 2, 3])("agrees with the counts of a random run, to the unit: seed %i
   expect(watch.moments.filter(({ id, name }) => early.has(id) && name.startsWith("task"))).toEqual([]);
   watch.end();
   expect(listens(tasks)).toEqual([false, false]);
+});
+
+describe("an attempt in a worker thread", () => {
+  /** A manager whose threads do what the test says, and what it publishes. */
+  const createTraced = () => {
+    const manager = createThreaded();
+    const point = toInstrumentationPoint(manager.core);
+    point.attach(new TaskChannels(point));
+    return { manager, watch: new Watch("task", "attempt") };
+  };
+
+  it("is told of as others are, from its start on the main thread to its end there", async () => {
+    const { manager, watch } = createTraced();
+    const [returned, thrown] = [manager.enqueue("a"), manager.enqueue("b")];
+    await manager.clock.settle();
+    expect(watch.of(returned.id)).toEqual([...TASK, ...ATTEMPT]);
+    manager.pool.end("a");
+    manager.pool.fail("b", new RangeError("in a thread"));
+    expect(await rejectionOf(thrown.result())).toBeInstanceOf(RangeError);
+    expect(watch.of(returned.id)).toEqual([...TASK, ...ATTEMPT, ...OVER, ...TASK_OVER]);
+    expect(watch.of(thrown.id)).toEqual([...TASK, ...ATTEMPT, ...FAILED, "task:error", ...TASK_OVER]);
+  });
+
+  it("is over without an error where it came back, and another follows", async () => {
+    const { manager, watch } = createTraced();
+    manager.pool.beginsAtOnce = false;
+    const handle = manager.enqueue("a");
+    await manager.clock.settle();
+    manager.pool.handBack("a");
+    await manager.clock.settle();
+    expect(watch.of(handle.id)).toEqual([...TASK, ...ATTEMPT, ...OVER, ...ATTEMPT]);
+    manager.pool.begin("a");
+    manager.pool.end("a");
+    expect(watch.of(handle.id)).toEqual([...TASK, ...ATTEMPT, ...OVER, ...ATTEMPT, ...OVER, ...TASK_OVER]);
+  });
+
+  it("of a real thread keeps the stores that are bound to its start, also when the thread dies", async () => {
+    const watch = new Watch("attempt");
+    const store = new AsyncLocalStorage<string>();
+    const seen: unknown[] = [];
+    const attempts = tracingChannel<string, TracedAttempt>("millrace:attempt");
+    attempts.start.bindStore(store, ({ task }) => `of ${task.id}`);
+    const hear = () => seen.push(store.getStore());
+    attempts.asyncEnd.subscribe(hear);
+    onTestFinished(() => {
+      attempts.start.unbindStore(store);
+      attempts.asyncEnd.unsubscribe(hear);
+    });
+    const module = new URL("../../fixtures/threads-otel/acts.mjs", import.meta.url);
+    const handlers = built.defineHandlers({ act: { payload: built.json<{ what: string }>(), module } });
+    const tasks = new built.TaskManager({ handlers, threads: { max: 1 } });
+    const ids: string[] = [];
+    for (const what of ["return", "throw", "exit"]) {
+      const handle = tasks.enqueue("act", { what });
+      ids.push(handle.id);
+      await handle.result().catch(() => {});
+    }
+    await tasks.stopNow();
+    expect(ids.map((id) => watch.of(id))).toEqual([
+      ...[
+        [...ATTEMPT, ...OVER],
+        [...ATTEMPT, ...FAILED],
+        [...ATTEMPT, ...FAILED],
+      ],
+    ]);
+    expect(seen).toEqual(ids.map((id) => `of ${id}`));
+    const failures = watch.moments.filter(({ name }) => name === "attempt:error");
+    expect(failures.map(({ error }) => error?.name)).toEqual(["RangeError", "WorkerExitError"]);
+  });
 });
