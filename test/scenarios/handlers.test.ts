@@ -296,13 +296,6 @@ describe("handlers as an option", () => {
         option: "handlers",
       });
   });
-
-  test("that would run in a thread are refused where they are registered", () => {
-    const own = defineHandlers({ resize: { payload: json<null>(), module: new URL("file:///resize.js") } });
-    expect(thrownBy(() => createManager({ handlers: own }))).toMatchObject({
-      option: "handlers.resize.module",
-    });
-  });
 });
 
 describe("pictures of handlers", () => {
