@@ -287,7 +287,6 @@ export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
     return this.#core.shutdown.stopNow();
   }
 
-  /** What `millrace/otel` watches it by. */
   [instrumentation](): InstrumentationPoint {
     return toInstrumentationPoint(this.#core);
   }

@@ -46,7 +46,7 @@ export interface ThreadOptions {
   argv?: readonly string[] | undefined;
   /** Options of Node for threads, such as `["--import", "tsx"]`. Default: none, not those of the process. */
   execArgv?: readonly string[] | undefined;
-  /** What `threadData()` of `millrace/worker` gives in threads; a structured clone. Default: undefined. */
+  /** What `workerData()` of `millrace/worker` gives in threads; a structured clone. Default: undefined. */
   workerData?: unknown;
   resourceLimits?: ThreadResourceLimits | undefined;
   /** Modules that a thread imports, in this order, before it takes tasks: file URLs. Default: none. */

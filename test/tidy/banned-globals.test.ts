@@ -23,6 +23,9 @@ const bannedMembersInLogic: Readonly<Record<string, ReadonlySet<string>>> = {
 /** The one file that may install signal handlers: a caller of the library has to call for it by name. */
 const signalHandlers = "src/adapters/system/stop-on-signals.ts";
 
+/** The one file that may name `process.exit`: it keeps a task that is over from ending the thread of another. */
+const exitGuard = "src/adapters/threads/inside/faults.ts";
+
 /** Outside the logic the world may be touched, but the process belongs to whoever uses the library. */
 const bannedAnywhere = new Set(["console"]);
 const addsListener = new Set(["on", "once", "addListener", "prependListener", "prependOnceListener"]);
@@ -69,6 +72,7 @@ function refusedElsewhere(path: string): (node: Node, seat: Seat) => string | un
     if (node.type !== "MemberExpression") return undefined;
     if (node.object.type !== "Identifier" || node.object.name !== "process") return undefined;
     const member = memberOf(node);
+    if (member === "exit" && path === exitGuard) return undefined;
     if (member === undefined || endsProcess.has(member)) return `process.${member ?? "[...]"}`;
     if (path === signalHandlers || !addsListener.has(member)) return undefined;
     return mayHandleSignal(seat.parent) ? "a signal handler" : undefined;

@@ -53,7 +53,8 @@ export class HandedBatch implements AttemptPlace {
   }
 
   /**
-   * Posts it to the thread. What turns out not to be cloneable, though it was when it was enqueued, has failed.
+   * Posts it to the thread. What turns out not to be cloneable, though it was so when it was enqueued, has
+   * failed.
    * @returns false when nothing was left to be posted
    */
   post(handler: number, source: HandlerSource | undefined): boolean {
