@@ -147,8 +147,10 @@ function byLane(
   value: (lane: LaneStats) => number,
 ): ObservedMetric {
   return gauge(name, unit, description, ["lane"], {
-    read: ({ stats }, observe) => {
-      for (const [lane, slots] of Object.entries(stats.lanes)) observe(value(slots), { lane });
+    read: ({ groups, stats }, observe) => {
+      // Threads have a group where a handler runs in them; without one they have no slots to speak of.
+      const lanes = new Set(groups.map((group) => group.lane)).add("inline");
+      for (const lane of lanes) observe(value(stats.lanes[lane]), { lane });
     },
   });
 }
