@@ -19,7 +19,10 @@ export interface AttemptFollower {
 export interface RunnableAttempt {
   readonly work: Work;
   readonly context: TaskContext;
-  /** What has to travel with it for traces to go on where it runs; undefined where nobody traces. */
+  /**
+   * What has to travel with it for traces to go on where it runs; undefined where nobody traces. To be asked
+   * for within `run`, which is called in the context of the attempt.
+   */
   readonly headers: Readonly<Record<string, string>> | undefined;
   /** Buffers that move to where it runs, instead of being copied; undefined for none. */
   readonly transfer: readonly object[] | undefined;

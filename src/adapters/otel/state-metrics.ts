@@ -147,10 +147,9 @@ function byLane(
   value: (lane: LaneStats) => number,
 ): ObservedMetric {
   return gauge(name, unit, description, ["lane"], {
-    read: ({ groups, stats }, observe) => {
-      // Threads have a group where a handler runs in them; without one they have no slots to speak of.
-      const lanes = new Set(groups.map((group) => group.lane)).add("inline");
-      for (const lane of lanes) observe(value(stats.lanes[lane]), { lane });
+    read: ({ stats: { lanes }, threaded }, observe) => {
+      observe(value(lanes.inline), { lane: "inline" });
+      if (threaded) observe(value(lanes.threads), { lane: "threads" });
     },
   });
 }
