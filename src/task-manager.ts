@@ -48,8 +48,7 @@ export function coreOf(tasks: object): Core {
 }
 
 /**
- * Runs tasks by priority under one rate limit, on the event loop, and settles every promise that it gives
- * out.
+ * Runs tasks by priority under one rate limit, on the event loop and in threads, and settles every promise.
  *
  * It keeps the process alive while an accepted task is unsettled, and lets it go after a stop. It installs no
  * signal handlers, writes nothing to the console and never ends the process: `stopOnSignals` is there for

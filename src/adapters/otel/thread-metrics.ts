@@ -3,8 +3,8 @@ import type { ThreadStats } from "../../task/manager-stats.js";
 import type { ObservedMetric } from "./metric.js";
 
 /**
- * The worker threads of a manager; nothing of a manager none of whose handlers runs in them. Of threads by name
- * nothing is told: as many names come and go as there are threads.
+ * The worker threads of a manager; nothing of a manager none of whose handlers runs in them. Of threads by
+ * name nothing is told: as many names come and go as there are threads.
  */
 const ALL: readonly ObservedMetric[] = [
   {

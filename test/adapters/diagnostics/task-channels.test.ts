@@ -5,7 +5,6 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import * as built from "../../../dist/index.js";
 import { TaskChannels } from "../../../src/adapters/diagnostics/task-channels.js";
 import type { TracedAttempt } from "../../../src/adapters/diagnostics/traced.js";
-import { toInstrumentationPoint } from "../../../src/core/manager/instrumentation-point.js";
 import {
   cancelTask,
   fixed,
@@ -16,6 +15,7 @@ import {
   type TaskManager,
   TaskTimeoutError,
 } from "../../../src/index.js";
+import { instrumentation } from "../../../src/ports/instrumentation.js";
 import { coreOf } from "../../../src/task-manager.js";
 import { seededRandom } from "../../../src/testing/index.js";
 import { runFixture } from "../../support/child-process.js";
@@ -496,7 +496,7 @@ describe("an attempt in a worker thread", () => {
   /** A manager whose threads do what the test says, and what it publishes. */
   const createTraced = () => {
     const manager = createThreaded();
-    const point = toInstrumentationPoint(manager.core);
+    const point = manager[instrumentation]();
     point.attach(new TaskChannels(point));
     return { manager, watch: new Watch("task", "attempt") };
   };
@@ -511,19 +511,6 @@ describe("an attempt in a worker thread", () => {
     expect(await rejectionOf(thrown.result())).toBeInstanceOf(RangeError);
     expect(watch.of(returned.id)).toEqual([...TASK, ...ATTEMPT, ...OVER, ...TASK_OVER]);
     expect(watch.of(thrown.id)).toEqual([...TASK, ...ATTEMPT, ...FAILED, "task:error", ...TASK_OVER]);
-  });
-
-  it("is over without an error where it came back, and another follows", async () => {
-    const { manager, watch } = createTraced();
-    manager.pool.beginsAtOnce = false;
-    const handle = manager.enqueue("a");
-    await manager.clock.settle();
-    manager.pool.handBack("a");
-    await manager.clock.settle();
-    expect(watch.of(handle.id)).toEqual([...TASK, ...ATTEMPT, ...OVER, ...ATTEMPT]);
-    manager.pool.begin("a");
-    manager.pool.end("a");
-    expect(watch.of(handle.id)).toEqual([...TASK, ...ATTEMPT, ...OVER, ...ATTEMPT, ...OVER, ...TASK_OVER]);
   });
 
   it("of a real thread keeps the stores that are bound to its start, also when the thread dies", async () => {

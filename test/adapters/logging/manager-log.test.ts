@@ -3,16 +3,12 @@ import { Console } from "node:console";
 import { Writable } from "node:stream";
 import { pino } from "pino";
 import { describe, expect, it } from "vitest";
-import { ManagerLog } from "../../../src/adapters/logging/manager-log.js";
-import { toInstrumentationPoint } from "../../../src/core/manager/instrumentation-point.js";
 import { fixed, type Logger, logging, TaskManager } from "../../../src/index.js";
-import type { WorkerExitReason } from "../../../src/task/worker-details.js";
 import { coreOf } from "../../../src/task-manager.js";
 import { ManualClock, seededRandom } from "../../../src/testing/index.js";
 import { LogRecorder } from "../../support/log-recorder.js";
 import { createManager, thrownBy, untilAborted } from "../../support/manual-manager.js";
 import { observeManager } from "../../support/observed-manager.js";
-import { createThreaded } from "../../support/threaded-manager.js";
 
 const nothing = () => {};
 const forEver = () => new Promise<never>(() => {});
@@ -342,58 +338,4 @@ it("is told the middleware's lines and the manager's by one logger", async () =>
   await manager.execute(nothing);
   await manager.stopNow();
   expect(log.ends).toEqual(["info: attempt completed", "info: stop begun", "info: stopped"]);
-});
-
-describe("the log of a manager with worker threads", () => {
-  const worker = { worker: "millrace-7", threadId: 7 };
-  const exited = (reason: WorkerExitReason, error?: Error) => ({
-    ...{ ...worker, reason, exitCode: 1, error, attempts: 3, aliveMs: 10 },
-  });
-  const createLogged = () => {
-    const log = new LogRecorder();
-    const { clock, core, pool } = createThreaded();
-    new ManagerLog(log, toInstrumentationPoint(core), () => core.shutdown.report);
-    return { log, clock, pool };
-  };
-
-  it("names threads that were lost, without the text of an error, one line in ten seconds", async () => {
-    const { log, clock, pool } = createLogged();
-    for (const reason of ["killed", "exited", "out-of-memory", "start-failed", "load-failed"] as const)
-      pool.host.workerExited(exited(reason, new RangeError("a secret")));
-    await clock.advance(9_999);
-    const line = { worker: "millrace-7", reason: "killed", errorType: "RangeError", count: 1 };
-    expect(log.entries).toEqual([["warn", "worker threads lost", line]]);
-    await clock.advance(1);
-    pool.host.workerExited(exited("exited"));
-    await clock.settle();
-    expect(log.entries.slice(1)).toEqual([
-      ["warn", "worker threads lost", { worker: "millrace-7", reason: "exited", count: 5 }],
-    ]);
-    expect(JSON.stringify(log.entries)).not.toContain("secret");
-  });
-
-  it("says nothing of threads that come, and that go as they should", async () => {
-    const { log, clock, pool } = createLogged();
-    pool.host.workerStarted({ ...worker, startMs: 40 });
-    for (const reason of ["idle", "resized", "task-count", "heap", "late-fault", "stopped"] as const)
-      pool.host.workerExited(exited(reason));
-    await clock.settle();
-    expect(log.entries).toEqual([]);
-  });
-
-  it("names what left a late fault behind, as far as it is known, without the text of its error", async () => {
-    const { log, clock, pool } = createLogged();
-    const error = new TypeError("a secret");
-    pool.host.lateFault({ worker: "millrace-7", id: "task-1", handler: "hash", queue: "files", error });
-    await clock.advance(10_000);
-    pool.host.lateFault({
-      ...{ worker: "millrace-8", id: undefined, handler: undefined, queue: undefined, error },
-    });
-    await clock.settle();
-    const known = { task: "task-1", handler: "hash", queue: "files", worker: "millrace-7" };
-    expect(log.entries).toEqual([
-      ["warn", "late faults of finished tasks", { ...known, errorType: "TypeError", count: 1 }],
-      ["warn", "late faults of finished tasks", { worker: "millrace-8", errorType: "TypeError", count: 1 }],
-    ]);
-  });
 });

@@ -1,7 +1,5 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import { instrument } from "../../../src/adapters/otel/index.js";
-import { toInstrumentationPoint } from "../../../src/core/manager/instrumentation-point.js";
-import { instrumentation } from "../../../src/ports/instrumentation.js";
 import { OTHER } from "../../../src/task/group-tally.js";
 import { WORKER_EXIT_REASONS } from "../../../src/task/worker-details.js";
 import { createManager } from "../../support/manual-manager.js";
@@ -12,8 +10,7 @@ import { createThreaded } from "../../support/threaded-manager.js";
 function createScraped(...options: Parameters<typeof createThreaded>) {
   const manager = createThreaded(...options);
   const scraped = new ScrapedProvider();
-  const point = toInstrumentationPoint(manager.core);
-  const watching = instrument({ [instrumentation]: () => point }, { meterProvider: scraped.provider });
+  const watching = instrument(manager, { meterProvider: scraped.provider });
   onTestFinished(() => watching[Symbol.dispose]());
   return { manager, scrape: () => scraped.scrape() };
 }
