@@ -97,6 +97,8 @@ export interface PoolHost {
   workerStarted(details: WorkerStartedDetails): void;
   workerExited(details: WorkerExitedDetails): void;
   lateFault(details: LateFaultDetails): void;
+  /** What carries context where attempts run has failed: an error of an observer, to be counted. */
+  carrierFailed(error: unknown): void;
   /** Calls back in the async context in which the manager was made: a thread outlives who needed it first. */
   atRoot<R>(callback: () => R): R;
 }

@@ -10,6 +10,7 @@ export interface MessageListener {
   progressed(index: number, value: unknown): void;
   enqueues(message: EnqueueMessage): void;
   faultedLate(message: LateFaultMessage): void;
+  carrierFailed(error: ErrorEnvelope): void;
   heapFull(): void;
 }
 
@@ -37,6 +38,9 @@ export function hear(message: MessageFromThread, listener: MessageListener): voi
       break;
     case "lateFault":
       listener.faultedLate(message);
+      break;
+    case "carrierFailed":
+      listener.carrierFailed(message.error);
       break;
     case "heapFull":
       listener.heapFull();

@@ -80,6 +80,8 @@ export type MessageFromThread =
   | { readonly type: "progress"; readonly index: number; readonly value: unknown }
   | EnqueueMessage
   | LateFaultMessage
+  /** What carries context in the thread, such as a tracer, has thrown; no task is the worse for it. */
+  | { readonly type: "carrierFailed"; readonly error: ErrorEnvelope }
   /** Its heap has grown beyond the limit. */
   | { readonly type: "heapFull" };
 

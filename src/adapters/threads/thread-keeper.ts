@@ -17,6 +17,7 @@ export interface ThreadKeeper<T> {
   /** It had something to do for this long. */
   threadWasBusy(busyMs: number): void;
   lateFault(thread: T, fault: LateFaultMessage, error: unknown): void;
+  carrierFailed(error: unknown): void;
   /** The number of a handler in what threads are told. */
   numberOf(handler: HandlerDefinition): number;
   /** Calls back in the async context in which the manager was made. */

@@ -187,6 +187,7 @@ export class ThreadPool {
       this.#lateFaults++;
       this.#host?.lateFault({ worker, id, handler, queue, error: toError(error) });
     },
+    carrierFailed: (error) => this.#host?.carrierFailed(error),
     handlerLoaded: (handler) => this.#handlers.loaded(handler),
     handlerFailed: (handler, cause) => this.#handlers.failed(handler, cause),
     handlerRan: (handler, runMs) => this.#handlers.ran(handler, runMs),

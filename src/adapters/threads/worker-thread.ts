@@ -185,6 +185,10 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
     this.retire("late-fault");
   }
 
+  carrierFailed(error: ErrorEnvelope): void {
+    this.#keeper.carrierFailed(fromEnvelope(error, this.#origin));
+  }
+
   /** The task that it is told before ends as it does; the next one gets another thread. */
   heapFull(): void {
     this.retire("heap");

@@ -143,7 +143,7 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     results,
     lanes: listLanes(lanes),
   });
-  connectPool(lanes.threads, dispatcher, journal, world.carrier);
+  connectPool(lanes.threads, dispatcher, ground, world.carrier);
   const cancelTask = (task: Task, reason: unknown) => canceller.cancel(task, reason, clock.now());
   const { capacity, whenFull } = options;
   const intake = new Intake({
@@ -187,7 +187,7 @@ function listLanes({ inline, threads }: Lanes): readonly Lane[] {
 function connectPool(
   lane: Lane | undefined,
   dispatcher: Dispatcher,
-  journal: Journal,
+  { journal, observerErrors }: { readonly journal: Journal; readonly observerErrors: ObserverErrors },
   carrier: AsyncContextCarrier,
 ): void {
   lane?.executor.pool?.connect({
@@ -199,6 +199,7 @@ function connectPool(
     workerStarted: (details) => journal.recordWorkerStarted(details),
     workerExited: (details) => journal.recordWorkerExited(details),
     lateFault: (details) => journal.recordLateFault(details),
+    carrierFailed: (error) => observerErrors.record(error, "carrier"),
     atRoot: (callback) => atRoot(carrier, callback),
   });
 }

@@ -178,21 +178,45 @@ describe("hostile code in a thread harms no task", () => {
   };
   const EACH_ONCE = [1, "RangeError: call 2", 3, "RangeError: call 4"];
 
-  test.each([
-    ...["throws before", "throws afterwards", "calls twice", "gives something else"],
-    ...["does not call", "throws when it is asked"],
-  ])("where a context manager %s", async (workerData) => {
+  /** And how many errors of observers it comes to in four tasks, of which one throws at once by itself. */
+  const managers: readonly (readonly [what: string, errors: number])[] = [
+    ["throws before", 4],
+    ["throws afterwards", 3],
+    ["calls twice", 0],
+    ["gives something else", 3],
+    ["does not call", 0],
+    ["throws when it is asked", 4],
+  ];
+
+  test.each(managers)("where a context manager %s", async (workerData, errors) => {
     new TraceSdk().register();
     const tasks = createThreaded({ threads: { workerData } }, "hostile-context.mjs");
     using _instrumented = instrument(tasks);
     expect(await runAll(tasks)).toEqual(EACH_ONCE);
-    expect(tasks.stats().threads).toMatchObject({ started: 1, alive: 1, lateFaults: 0 });
+    await tasks.stopGraceful();
+    expect(tasks.stats().threads).toMatchObject({ started: 1, lateFaults: 0, exited: { stopped: 1 } });
+    expect(tasks.stats().observerErrors).toBe(errors);
   });
 
-  test("where carriers throw, reject, call twice or not at all", async () => {
-    const tasks = createThreaded({}, "hostile-carriers.mjs");
+  const carriers: readonly (readonly [what: string, errors: number])[] = [
+    ["throws", 4],
+    ["rejects", 4],
+    ["hangs", 0],
+    ["throws afterwards", 3],
+    ["rejects afterwards", 2],
+    ["calls twice", 0],
+    ["calls and rejects", 3],
+    ["all", 16],
+  ];
+
+  test.each(carriers)("where a carrier %s", async (workerData, errors) => {
+    const told: unknown[] = [];
+    const onObserverError = (_: unknown, origin: unknown) => void told.push(origin);
+    const tasks = createThreaded({ onObserverError, threads: { workerData } }, "hostile-carriers.mjs");
     expect(await runAll(tasks)).toEqual(EACH_ONCE);
-    expect(tasks.stats().threads).toMatchObject({ started: 1, alive: 1, lateFaults: 0 });
+    await tasks.stopGraceful();
+    expect(tasks.stats().threads).toMatchObject({ started: 1, lateFaults: 0, exited: { stopped: 1 } });
+    expect(told).toEqual(Array(errors).fill({ source: "carrier" }));
   });
 });
 

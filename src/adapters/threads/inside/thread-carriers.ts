@@ -10,42 +10,79 @@ export function findCarriers(): readonly ThreadCarrier[] | undefined {
   return (globalThis as ThreadCarrierKeeper)[threadCarriers];
 }
 
+/** One call of a handler inside carriers. */
+export interface CarriedCall<R> {
+  readonly headers: Readonly<Record<string, string>> | undefined;
+  readonly context: TaskContext;
+  /** Calls the handler. */
+  readonly call: () => R;
+  /** Told of errors of carriers. */
+  readonly report: (error: unknown) => void;
+}
+
 /**
  * Calls a handler inside all of them. It is called once, and what it gives or throws stands, whatever they
- * do: they only observe.
+ * do: they only observe, and one that breaks leaves the others.
  */
 export function carry<R>(
   carriers: readonly ThreadCarrier[],
-  headers: Readonly<Record<string, string>> | undefined,
-  context: TaskContext,
-  call: () => R,
+  { headers, context, call, report }: CarriedCall<R>,
 ): R {
-  let outcome: (() => R) | undefined;
+  let ended: Outcome<R> | undefined;
   const once = () => {
-    outcome ??= outcomeOf(call);
-    return outcome();
+    ended ??= outcomeOf(call);
+    if (ended.returned) return ended.value;
+    throw ended.thrown;
   };
-  try {
-    const nested = carriers.reduceRight<() => R>(
-      (inner, carrier) => () => carrier.run(headers, context, inner),
-      once,
-    );
-    const given: unknown = nested();
-    if (given instanceof Promise) given.catch(() => {}); // it may be one of a carrier's own
-  } catch {
-    // The handler's own error is thrown below; that of a carrier is no reason for its task to fail.
-  }
-  return once(); // also where a carrier did not come to it
+  const enclose = (inner: () => R, carrier: ThreadCarrier) => () => {
+    let came = false;
+    const come = () => {
+      if (came) return once();
+      came = true;
+      return inner();
+    };
+    try {
+      watch(carrier.run(headers, context, come), ended, report);
+    } catch (error) {
+      if (!isThrown(error, ended)) report(error);
+    }
+    return come(); // also where the carrier did not
+  };
+  return carriers.reduceRight<() => R>(enclose, once)();
 }
 
-/** Calls back now, and gives what gives or throws the same again. */
-function outcomeOf<R>(call: () => R): () => R {
+type Outcome<R> =
+  | { readonly returned: true; readonly value: R }
+  | { readonly returned: false; readonly thrown: unknown };
+
+function outcomeOf<R>(call: () => R): Outcome<R> {
   try {
-    const value = call();
-    return () => value;
+    return { returned: true, value: call() };
   } catch (thrown) {
-    return () => {
-      throw thrown;
-    };
+    return { returned: false, thrown };
+  }
+}
+
+/** A promise that a carrier gives may be one of its own, which nobody else would handle. */
+function watch(given: unknown, ended: Outcome<unknown> | undefined, report: (error: unknown) => void): void {
+  if (!(given instanceof Promise)) return;
+  if (ended?.returned === true && ended.value === given) return;
+  given.catch(async (error: unknown) => {
+    if (!(await isThrownLater(error, ended))) report(error);
+  });
+}
+
+/** Whether an error is the handler's own, which comes through its carriers. */
+function isThrown(error: unknown, ended: Outcome<unknown> | undefined): boolean {
+  return ended?.returned === false && ended.thrown === error;
+}
+
+async function isThrownLater(error: unknown, ended: Outcome<unknown> | undefined): Promise<boolean> {
+  if (ended?.returned !== true) return isThrown(error, ended);
+  try {
+    await ended.value;
+    return false;
+  } catch (thrown) {
+    return thrown === error;
   }
 }

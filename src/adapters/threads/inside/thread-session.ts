@@ -196,6 +196,10 @@ export class ThreadSession implements FaultListener, TaskHost {
     if (getHeapStatistics().used_heap_size > this.#maxHeapBytes) this.#post({ type: "heapFull" });
   }
 
+  reportCarrier(error: unknown): void {
+    this.#post({ type: "carrierFailed", error: toEnvelope(error) });
+  }
+
   #post(message: MessageFromThread): void {
     this.#port.postMessage(message);
   }
@@ -212,7 +216,10 @@ function call(task: ThreadTask): unknown {
   const context = new ThreadContext(task);
   const carriers = findCarriers();
   if (carriers === undefined) return run(payload as never, context);
-  return carry(carriers, extras?.headers, context, () => run(payload as never, context));
+  return carry(carriers, {
+    ...{ headers: extras?.headers, context, call: () => run(payload as never, context) },
+    report: (error) => task.host.reportCarrier(error),
+  });
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

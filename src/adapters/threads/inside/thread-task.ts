@@ -13,6 +13,8 @@ export interface TaskHost {
   lookForAbort(task: ThreadTask): void;
   lookForStop(): void;
   postProgress(task: ThreadTask, value: unknown): void;
+  /** What carries context has failed; the task goes on. */
+  reportCarrier(error: unknown): void;
   enqueue(task: ThreadTask, ...given: [unknown, unknown, unknown]): Promise<{ readonly id: string }>;
 }
 
