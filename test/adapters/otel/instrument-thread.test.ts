@@ -176,6 +176,10 @@ describe("hostile code in a thread harms no task", () => {
     const settled = await Promise.allSettled(handles.map((handle) => handle.result()));
     return settled.map((end) => (end.status === "fulfilled" ? end.value : String(end.reason)));
   };
+  /** An error may be told of just after the result; a thread that is ended meanwhile has no time for it. */
+  const errorsOf = async (tasks: Manager, count: number) => {
+    while (tasks.stats().observerErrors < count) await new Promise((resolve) => setImmediate(resolve));
+  };
   const EACH_ONCE = [1, "RangeError: call 2", 3, "RangeError: call 4"];
 
   /** And how many errors of observers it comes to in four tasks, of which one throws at once by itself. */
@@ -193,6 +197,7 @@ describe("hostile code in a thread harms no task", () => {
     const tasks = createThreaded({ threads: { workerData } }, "hostile-context.mjs");
     using _instrumented = instrument(tasks);
     expect(await runAll(tasks)).toEqual(EACH_ONCE);
+    await errorsOf(tasks, errors);
     await tasks.stopGraceful();
     expect(tasks.stats().threads).toMatchObject({ started: 1, lateFaults: 0, exited: { stopped: 1 } });
     expect(tasks.stats().observerErrors).toBe(errors);
@@ -214,6 +219,7 @@ describe("hostile code in a thread harms no task", () => {
     const onObserverError = (_: unknown, origin: unknown) => void told.push(origin);
     const tasks = createThreaded({ onObserverError, threads: { workerData } }, "hostile-carriers.mjs");
     expect(await runAll(tasks)).toEqual(EACH_ONCE);
+    await errorsOf(tasks, errors);
     await tasks.stopGraceful();
     expect(tasks.stats().threads).toMatchObject({ started: 1, lateFaults: 0, exited: { stopped: 1 } });
     expect(told).toEqual(Array(errors).fill({ source: "carrier" }));
