@@ -111,6 +111,43 @@ export const letContextGo = `
   main();
 `;
 
+/** Traces a handler that runs in a worker thread, where `tracing.mjs` has been imported before. */
+export const tracedThread = `
+  import { pathToFileURL } from "node:url";
+  import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-node";
+  import { defineHandlers, json, TaskManager } from "millrace";
+  import { instrument } from "millrace/otel";
+  const exporter = new InMemorySpanExporter();
+  new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }).register();
+  const at = (name) => pathToFileURL(process.cwd() + "/" + name);
+  const handlers = defineHandlers({ ask: { payload: json(), module: at("ask.mjs") } });
+  const tasks = new TaskManager({ handlers, threads: { preload: [at("tracing.mjs")] } });
+  instrument(tasks);
+  const main = async () => {
+    const parent = await tasks.execute("ask", null);
+    await tasks.stopGraceful();
+    const [, attempt] = exporter.getFinishedSpans();
+    console.log(attempt.name, attempt.spanContext().spanId === parent);
+  };
+  main();
+`;
+
+/** What that imports: `tracing.mjs` starts an SDK in the thread, and `ask.mjs` says whose child its span is. */
+export const threadModules = {
+  "tracing.mjs": `
+    import { NodeTracerProvider } from "@opentelemetry/sdk-trace-node";
+    import { instrumentThread } from "millrace/otel";
+    new NodeTracerProvider().register();
+    instrumentThread();`,
+  "ask.mjs": `
+    import { trace } from "@opentelemetry/api";
+    export default () => {
+      const span = trace.getTracer("handler").startSpan("own");
+      span.end();
+      return span.parentSpanContext?.spanId;
+    };`,
+};
+
 export function toCommonJs(text: string): string {
   return text.replaceAll(/import (\{.*\}) from (".*");/g, "const $1 = require($2);");
 }

@@ -9,7 +9,9 @@ import {
   letGo,
   sdkAfterInstrument,
   sdkAfterTasks,
+  threadModules,
   toCommonJs,
+  tracedThread,
   withoutSdk,
 } from "./otel-programs.js";
 import { type Packed, packAndInstall, projectRoot } from "./pack.js";
@@ -170,17 +172,19 @@ describe("millrace/otel, installed", () => {
   test("loads without its peer, and says how to install it when it is used", async () => {
     const ran = await runBothWays(`
       import { TaskManager } from "millrace";
-      import { instrument } from "millrace/otel";
+      import { instrument, instrumentThread } from "millrace/otel";
       const tasks = new TaskManager();
-      try {
-        instrument(tasks);
-      } catch (error) {
-        console.log(error.code, error.message, error.cause.code);
+      for (const use of [() => instrument(tasks), instrumentThread]) {
+        try {
+          use();
+        } catch (error) {
+          console.log(error.code, error.message, error.cause.code);
+        }
       }
       tasks.execute(() => 1).then((value) => console.log("ran", value));`);
     const advice = "millrace/otel needs @opentelemetry/api: npm install @opentelemetry/api";
     const message = `MILLRACE_PEER_MISSING ${advice} MODULE_NOT_FOUND`;
-    expect(ran).toEqual(printed(`${message}\nran 1\n`));
+    expect(ran).toEqual(printed(`${message}\n${message}\nran 1\n`));
   });
 
   describe("with OpenTelemetry", () => {
@@ -192,6 +196,11 @@ describe("millrace/otel, installed", () => {
 
     test("has metrics where the SDK starts after tasks have run, which are counted too", async () => {
       expect(await runBothWays(sdkAfterTasks)).toEqual(printed("true true\n"));
+    });
+
+    test("goes on with traces in worker threads", async () => {
+      await packed.write(threadModules);
+      expect(await runBothWays(tracedThread)).toEqual(printed("process default true\n"));
     });
 
     test("keeps no process alive where no SDK comes", async () => {
@@ -210,9 +219,10 @@ describe("millrace/otel, installed", () => {
       const use = `
         import { MeterProvider } from "@opentelemetry/sdk-metrics";
         import { TaskManager } from "millrace";
-        import { instrument, type InstrumentOptions } from "millrace/otel";
+        import { instrument, instrumentThread, type InstrumentOptions } from "millrace/otel";
         const options: InstrumentOptions = { meterProvider: new MeterProvider(), name: "mail" };
         export const watching: Disposable = instrument(new TaskManager(), options);
+        instrumentThread satisfies () => void;
         // @ts-expect-error it is a manager that is instrumented
         instrument({});`;
       const compilerOptions = { module: "nodenext", target: "es2022", strict: true, noEmit: true };
