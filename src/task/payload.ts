@@ -1,4 +1,5 @@
 import { AsyncSchemaError, type IssueList, PayloadError, ResultError } from "../errors.js";
+import { checkClone } from "./clone-check.js";
 import type { HandlerDefinition } from "./handler-definition.js";
 import { tellIssues, toIssueList } from "./issues.js";
 import { countJsonBytes } from "./json-bytes.js";
@@ -25,10 +26,10 @@ export function checkPayload(
   payload: unknown,
   transfer?: readonly object[],
 ): unknown {
-  refuseBeforeSchema(definition, payload);
+  refuseBeforeSchema(definition, payload, transfer);
   const verdict = runSchema(definition.payload, payload);
   if (verdict instanceof Promise) throw new AsyncSchemaError(definition.name);
-  return acceptedPayload(definition, verdict, transfer).value;
+  return acceptedPayload(definition, payload, verdict, transfer).value;
 }
 
 /**
@@ -41,10 +42,10 @@ export function startPayloadCheck(
   payload: unknown,
   transfer?: readonly object[],
 ): Eventually<Checked> {
-  refuseBeforeSchema(definition, payload);
+  refuseBeforeSchema(definition, payload, transfer);
   const verdict = runSchema(definition.payload, payload);
-  if (!(verdict instanceof Promise)) return acceptedPayload(definition, verdict, transfer);
-  return verdict.then((answer) => acceptedPayload(definition, answer, transfer));
+  if (!(verdict instanceof Promise)) return acceptedPayload(definition, payload, verdict, transfer);
+  return verdict.then((answer) => acceptedPayload(definition, payload, answer, transfer));
 }
 
 /**
@@ -62,18 +63,28 @@ export async function checkResult(definition: HandlerDefinition, result: unknown
   });
 }
 
-/** What goes to a thread is measured as it goes there, which is as it comes out of its schema. */
-function refuseBeforeSchema(definition: HandlerDefinition, payload: unknown): void {
+/** What is to go to a thread must be such that it can, whatever the schema makes of it. */
+function refuseBeforeSchema(
+  definition: HandlerDefinition,
+  payload: unknown,
+  transfer: readonly object[] | undefined,
+): void {
   if (definition.module === undefined) refuseSize(definition, payload);
+  else refuseUncloneable(definition, payload, transfer);
 }
 
-/** What cannot be copied to a thread, or is too large for that. */
+/** What cannot be copied to a thread, or is too large for that. One walk finds both. */
 function refuseUncloneable(
   definition: HandlerDefinition,
   payload: unknown,
-  _transfer: readonly object[] | undefined,
+  transfer: readonly object[] | undefined,
 ): void {
-  refuseSize(definition, payload);
+  const verdict = checkClone(payload, definition.maxPayloadBytes, "payload", transfer);
+  if (verdict.problem === undefined) return;
+  const { path, problem: message } = verdict;
+  const list = { issues: Object.freeze([Object.freeze({ path, message })]), omittedIssues: 0 };
+  const told = `The payload for handler "${definition.name}" was refused: ${tellIssues(list)}`;
+  throw new PayloadError(told, definition.name, list);
 }
 
 function refuseSize(definition: HandlerDefinition, payload: unknown): void {
@@ -85,11 +96,13 @@ function refuseSize(definition: HandlerDefinition, payload: unknown): void {
 
 function acceptedPayload(
   definition: HandlerDefinition,
+  payload: unknown,
   verdict: Verdict,
   transfer: readonly object[] | undefined,
 ): Checked {
   if (verdict.refusal !== undefined) throw payloadError(definition.name, verdict.refusal);
-  if (definition.module !== undefined) refuseUncloneable(definition, verdict.value, transfer);
+  const { value } = verdict;
+  if (definition.module !== undefined && value !== payload) refuseUncloneable(definition, value, transfer);
   return verdict;
 }
 

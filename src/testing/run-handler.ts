@@ -55,8 +55,8 @@ export async function runAlone(
     if (!Object.hasOwn(taskOptions, option)) continue;
     throw new OptionError(option, `Expected no \`${option}\`: a handler is run at once, and once`);
   }
-  const { clock, random, queues, defaultQueue, timeoutMs, maxAttempts, killAfterMs } = options;
-  const settings = { clock, random, queues, defaultQueue, timeoutMs, maxAttempts, killAfterMs };
+  const { clock, random, queues, defaultQueue, threads, timeoutMs, maxAttempts, killAfterMs } = options;
+  const settings = { clock, random, queues, defaultQueue, threads, timeoutMs, maxAttempts, killAfterMs };
   const thrown = rejectable();
   const alone = new LoneManager(
     {

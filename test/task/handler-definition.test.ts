@@ -16,11 +16,13 @@ describe("readDefinition", () => {
       ...{ name: "sendEmail", description: undefined, payload, result: undefined, run, module: undefined },
       settings: { timeoutMs: undefined, maxAttempts: undefined, backoff: undefined, killAfterMs: undefined },
       ...{ queue: undefined, priority: undefined, weight: undefined, cost: undefined, ttlMs: undefined },
-      ...{ maxConcurrency: undefined, rateLimit: undefined, maxPayloadBytes: 1_048_576 },
+      ...{ maxConcurrency: undefined, rateLimit: undefined, idempotency: undefined },
+      ...{ maxPayloadBytes: 1_048_576, maxResultBytes: 1_048_576 },
     });
     const said = {
       ...{ description: "sends", payload, result: json<null>(), run, queue: "mail", priority: -5, weight: 7 },
-      ...{ cost: 2, ttlMs: 60_000, maxConcurrency: 3, maxPayloadBytes: 100 },
+      ...{ cost: 2, ttlMs: 60_000, maxConcurrency: 3 },
+      ...{ maxPayloadBytes: 100, maxResultBytes: 200 },
       rateLimit: { tasksPerSecond: 5, burst: 2 },
       idempotency: { onDuplicate: "reject", ttlMs: 5 },
     };
@@ -70,6 +72,7 @@ describe("readDefinition", () => {
     ["rateLimit", [5, null, "5/s"]],
     ["idempotency", [5, null, "keep"]],
     ["maxPayloadBytes", [0, -1, 1.5, infinite, none, "1 MiB"]],
+    ["maxResultBytes", [0, -1, 1.5, infinite, none, "1 MiB"]],
     ["description", [5, "x".repeat(1_025)]],
     ["run", [null, 5, "text", {}]],
     ["module", ["./x.js", {}, new URL("https://example.com/x.js")]],

@@ -10,7 +10,7 @@ export interface MessageListener {
   progressed(index: number, value: unknown): void;
   enqueues(message: EnqueueMessage): void;
   faultedLate(message: LateFaultMessage): void;
-  measured(heapBytes: number): void;
+  heapFull(): void;
 }
 
 /** Calls what a message is for. */
@@ -38,7 +38,7 @@ export function hear(message: MessageFromThread, listener: MessageListener): voi
     case "lateFault":
       listener.faultedLate(message);
       break;
-    case "heap":
-      listener.measured(message.bytes);
+    case "heapFull":
+      listener.heapFull();
   }
 }

@@ -60,8 +60,8 @@ export async function launchThread(
   });
   const { threadId } = thread;
   thread.once("exit", (exitCode) => {
+    listener.exited(exitCode); // who reads the channel out before it is closed
     port1.close();
-    listener.exited(exitCode);
   });
   const { port1, port2 } = new MessageChannel();
   const terminate = () => void pool.destroy().catch(() => {});
@@ -74,7 +74,7 @@ export async function launchThread(
   const words = new TaskWords();
   const start: ThreadStart = {
     ...{ port: port2, words: words.words, preload, workerData },
-    measuresHeap: maxHeapMb < Number.POSITIVE_INFINITY,
+    maxHeapBytes: maxHeapMb * 1_048_576,
   };
   const filename = new URL("./inside/thread-entry.js", import.meta.url).href;
   const answer: Promise<ThreadStarted> = pool.run(start, { filename, transferList: [port2] });

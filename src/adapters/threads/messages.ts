@@ -10,8 +10,8 @@ export interface ThreadStart {
   /** Modules to import first. */
   readonly preload: readonly string[];
   readonly workerData: unknown;
-  /** Whether it has to tell the size of its heap. */
-  readonly measuresHeap: boolean;
+  /** It tells when its heap is larger after a task; Infinity for no limit. */
+  readonly maxHeapBytes: number;
 }
 
 /** How a start went. */
@@ -80,7 +80,8 @@ export type MessageFromThread =
   | { readonly type: "progress"; readonly index: number; readonly value: unknown }
   | EnqueueMessage
   | LateFaultMessage
-  | { readonly type: "heap"; readonly bytes: number };
+  /** Its heap has grown beyond the limit. */
+  | { readonly type: "heapFull" };
 
 /** A handler has thrown. */
 export interface ThrewMessage {

@@ -1,23 +1,22 @@
 import type { HandlerDefinition } from "../../task/handler-definition.js";
 import type { LateFaultMessage } from "./messages.js";
-import type { WorkerThread } from "./worker-thread.js";
 
-/** Who keeps the threads. */
-export interface ThreadKeeper {
+/** Who keeps the threads, which are `T`. */
+export interface ThreadKeeper<T> {
   /** It can take its first batch. */
-  threadReady(thread: WorkerThread): void;
+  threadReady(thread: T): void;
   /** Its batch is over and it can take the next one, unless it is to end. */
-  threadFree(thread: WorkerThread): void;
+  threadFree(thread: T): void;
   /** It will take nothing more; `exited` follows. */
-  threadDying(thread: WorkerThread): void;
+  threadDying(thread: T): void;
   /** It is no more. */
-  threadExited(thread: WorkerThread): void;
+  threadExited(thread: T): void;
   handlerLoaded(handler: HandlerDefinition): void;
   handlerFailed(handler: HandlerDefinition, cause: unknown): void;
   handlerRan(handler: HandlerDefinition, runMs: number): void;
   /** It had something to do for this long. */
   threadWasBusy(busyMs: number): void;
-  lateFault(thread: WorkerThread, fault: LateFaultMessage, error: unknown): void;
+  lateFault(thread: T, fault: LateFaultMessage, error: unknown): void;
   /** The number of a handler in what threads are told. */
   numberOf(handler: HandlerDefinition): number;
   /** Calls back in the async context in which the manager was made. */

@@ -102,6 +102,7 @@ export class ThreadPool {
    * @returns false when there is none and none will come up: starts fail, and it is too early for another try
    */
   want(count: number): boolean {
+    if (this.#closed) return false;
     if (this.#threads.size === 0 && !this.#starts.mayTry(this.#clock.now())) return false;
     const total = Math.min(this.#count("busy") + count, this.#limit);
     const most = this.#starts.failing
@@ -159,7 +160,6 @@ export class ThreadPool {
   }
 
   #launch(): void {
-    if (this.#closed) return;
     this.#starts.tried(this.#clock.now());
     const name = `${this.#settings.name}-${++this.#made}`;
     this.#atRoot(() => {
@@ -169,7 +169,7 @@ export class ThreadPool {
     });
   }
 
-  readonly #keeper: ThreadKeeper = {
+  readonly #keeper: ThreadKeeper<WorkerThread> = {
     threadReady: (thread) => {
       this.#starts.succeeded();
       this.#started++;

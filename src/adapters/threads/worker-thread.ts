@@ -26,8 +26,6 @@ import { exitError, isOutOfMemory, loadError, toSource } from "./worker-faults.j
 /** A start that was taken to be this much too early is no matter: timers have no finer grain. */
 const TOLERANCE_MS = 1;
 
-const MIB = 1_048_576;
-
 /**
  * One worker thread, from its launch to its exit, and the batch that it has been given; `ThreadLife` has its
  * states. What it has posted before its end counts: the channel is read out first.
@@ -35,7 +33,7 @@ const MIB = 1_048_576;
 export class WorkerThread extends ThreadLife implements ThreadListener, BatchThread, MessageListener {
   readonly #settings: ThreadSettings;
   readonly #clock: Clock;
-  readonly #keeper: ThreadKeeper;
+  readonly #keeper: ThreadKeeper<WorkerThread>;
   readonly #known = new Set<HandlerDefinition>();
   /** For what must not take longer than `startTimeoutMs`. */
   readonly #watched: OneTimer;
@@ -44,7 +42,7 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
   #batches = 0;
   #loading: HandlerDefinition | undefined;
 
-  constructor(name: string, settings: ThreadSettings, clock: Clock, keeper: ThreadKeeper) {
+  constructor(name: string, settings: ThreadSettings, clock: Clock, keeper: ThreadKeeper<WorkerThread>) {
     super(name, clock.now());
     this.#settings = settings;
     this.#clock = clock;
@@ -187,8 +185,9 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
     this.retire("late-fault");
   }
 
-  measured(heapBytes: number): void {
-    if (heapBytes > this.#settings.maxHeapMb * MIB) this.exitReason ??= "heap";
+  /** The task that it is told before ends as it does; the next one gets another thread. */
+  heapFull(): void {
+    this.retire("heap");
   }
 
   loaded(): void {

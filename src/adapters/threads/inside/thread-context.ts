@@ -60,7 +60,7 @@ export class ThreadContext implements TaskContext {
   /** A function of its own, since handlers take what they need of their context apart. */
   get enqueue(): TaskContext["enqueue"] {
     return (first: unknown, second?: unknown, third?: unknown) =>
-      this.#task.session.enqueue(this.#task, first, second, third);
+      this.#task.host.enqueue(this.#task, first, second, third);
   }
 
   get locals(): TaskLocals {

@@ -1,3 +1,4 @@
+import { getHeapStatistics } from "node:v8";
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { fromEnvelope } from "../../../task/from-envelope.js";
 import { toEnvelope } from "../../../task/to-envelope.js";
@@ -9,7 +10,7 @@ import { HandlerLoader, type LoadedHandler } from "./handler-loader.js";
 import { refuseResult, refuseUnsent } from "./result-check.js";
 import { threadCarriers } from "./thread-carriers.js";
 import { ThreadContext } from "./thread-context.js";
-import { ThreadTask } from "./thread-task.js";
+import { type TaskHost, ThreadTask } from "./thread-task.js";
 
 /**
  * One thread's side of the channel. It is given a batch at a time, and runs its tasks one after another; the
@@ -18,10 +19,10 @@ import { ThreadTask } from "./thread-task.js";
  * When something of the running task throws outside of its handler's promise, the task has ended with that,
  * and the session begins nothing more: the main thread takes back what has not begun, and ends the thread.
  */
-export class ThreadSession implements FaultListener {
+export class ThreadSession implements FaultListener, TaskHost {
   readonly #port: MessagePort;
   readonly #words: TaskWords;
-  readonly #measuresHeap: boolean;
+  readonly #maxHeapBytes: number;
   readonly #loader = new HandlerLoader();
   readonly #faults = new Faults(this);
   readonly #enqueuer: Enqueuer;
@@ -29,14 +30,13 @@ export class ThreadSession implements FaultListener {
   #doomed = false;
   #stop: { readonly reason: unknown } | undefined;
 
-  constructor({ port, words, measuresHeap }: ThreadStart) {
+  constructor({ port, words, maxHeapBytes }: ThreadStart) {
     this.#port = port;
     this.#words = new TaskWords(words);
-    this.#measuresHeap = measuresHeap;
+    this.#maxHeapBytes = maxHeapBytes;
     this.#enqueuer = new Enqueuer((message) => this.#post(message));
   }
 
-  /** The stop that has begun; undefined before. */
   get stop(): { readonly reason: unknown } | undefined {
     return this.#stop;
   }
@@ -50,7 +50,6 @@ export class ThreadSession implements FaultListener {
     this.#port.on("message", (message: MessageToThread) => this.#hear(message));
   }
 
-  /** Hears what has been posted, where the running task has been aborted: its reason is among that. */
   lookForAbort(task: ThreadTask): void {
     if (this.#words.isAborted(task.batch.batch, task.index)) this.#hearAll();
   }
@@ -144,7 +143,6 @@ export class ThreadSession implements FaultListener {
     }
   }
 
-  /** @internal called by `begin`, in the async context of the task */
   invoke(task: ThreadTask): Promise<void> | undefined {
     try {
       const value = call(task);
@@ -194,7 +192,8 @@ export class ThreadSession implements FaultListener {
   #end(task: ThreadTask): void {
     task.end();
     if (this.#running === task) this.#running = undefined;
-    if (this.#measuresHeap) this.#post({ type: "heap", bytes: process.memoryUsage().heapUsed });
+    if (this.#maxHeapBytes === Number.POSITIVE_INFINITY) return;
+    if (getHeapStatistics().used_heap_size > this.#maxHeapBytes) this.#post({ type: "heapFull" });
   }
 
   #post(message: MessageFromThread): void {
@@ -203,7 +202,7 @@ export class ThreadSession implements FaultListener {
 }
 
 function begin(task: ThreadTask): Promise<void> | undefined {
-  return task.session.invoke(task);
+  return task.host.invoke(task);
 }
 
 /** Calls the handler inside whatever carries context in this thread. */

@@ -2,12 +2,24 @@ import type { HandedTask, RunMessage } from "../messages.js";
 import type { LoadedHandler } from "./handler-loader.js";
 import { LiveSignal } from "./live-signal.js";
 import { ThreadProgress } from "./thread-progress.js";
-import type { ThreadSession } from "./thread-session.js";
+
+/** What a task asks of the thread that it runs in. */
+export interface TaskHost {
+  /** The stop that has begun; undefined before. */
+  readonly stop: { readonly reason: unknown } | undefined;
+  /** Calls its handler; gives a promise while that goes on. */
+  invoke(task: ThreadTask): Promise<void> | undefined;
+  /** Hears what has been posted, where the task has been aborted: its reason is among that. */
+  lookForAbort(task: ThreadTask): void;
+  lookForStop(): void;
+  postProgress(task: ThreadTask, value: unknown): void;
+  enqueue(task: ThreadTask, ...given: [unknown, unknown, unknown]): Promise<{ readonly id: string }>;
+}
 
 /** A task that runs in this thread: what its context is made of, and what has become of it. */
 export class ThreadTask {
   readonly index: number;
-  readonly session: ThreadSession;
+  readonly host: TaskHost;
   readonly handler: LoadedHandler;
   readonly batch: RunMessage;
   readonly handed: HandedTask;
@@ -19,8 +31,8 @@ export class ThreadTask {
   #reason: { readonly error: unknown } | undefined;
   #progress: ThreadProgress | undefined;
 
-  constructor(session: ThreadSession, handler: LoadedHandler, batch: RunMessage, index: number) {
-    this.session = session;
+  constructor(host: TaskHost, handler: LoadedHandler, batch: RunMessage, index: number) {
+    this.host = host;
     this.handler = handler;
     this.batch = batch;
     this.index = index;
@@ -34,7 +46,7 @@ export class ThreadTask {
   get signal(): AbortSignal {
     if (this.#signal === undefined) {
       this.#signal = new LiveSignal(() => {
-        if (!this.over && this.#reason === undefined) this.session.lookForAbort(this);
+        if (!this.over && this.#reason === undefined) this.host.lookForAbort(this);
       });
       if (this.#reason !== undefined) this.#signal.abort(this.#reason.error);
     }
@@ -44,9 +56,9 @@ export class ThreadTask {
   get stopping(): AbortSignal {
     if (this.#stopping === undefined) {
       this.#stopping = new LiveSignal(() => {
-        if (!this.over) this.session.lookForStop();
+        if (!this.over) this.host.lookForStop();
       });
-      const { stop } = this.session;
+      const { stop } = this.host;
       if (stop !== undefined) this.#stopping.abort(stop.reason);
     }
     return this.#stopping.signal;
@@ -64,7 +76,7 @@ export class ThreadTask {
 
   report(value: unknown): void {
     if (this.over) return;
-    this.#progress ??= new ThreadProgress((held) => this.session.postProgress(this, held));
+    this.#progress ??= new ThreadProgress((held) => this.host.postProgress(this, held));
     this.#progress.report(value);
   }
 
