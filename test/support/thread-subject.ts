@@ -16,7 +16,7 @@ export function threadSubject(wrap: (threads: Executor) => Executor = (threads) 
   return {
     create: (slots) => wrap(new ThreadExecutor(toThreadSettings({ max: slots }, 1), new SystemClock())),
     work(name, payload) {
-      const module = threadModule<Record<string, () => unknown>, string>(conformanceModule, name);
+      const module = threadModule<Record<string, () => unknown>, string>(conformanceModule, name as never);
       const definition = definitions.get(name) ?? readDefinition(name, { payload: json(), module });
       definitions.set(name, definition);
       return new HandlerCall(definition, payload);
