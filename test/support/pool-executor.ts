@@ -7,8 +7,8 @@ import type {
   WorkerPool,
 } from "../../src/ports/executor.js";
 import type { ThreadStats } from "../../src/task/manager-stats.js";
-import { WORKER_EXIT_REASONS, type WorkerExitReason } from "../../src/task/worker-details.js";
 import { HandlerCall, type Work } from "../../src/task/work.js";
+import { WORKER_EXIT_REASONS, type WorkerExitReason } from "../../src/task/worker-details.js";
 
 /** What an attempt was told of an abort or a stop, in its order. */
 export type Heard = readonly ["aborted" | "stopping", Error];

@@ -69,7 +69,11 @@ export class Trial {
 
   run(handler: string, payload?: unknown, options?: TrialAttemptOptions): TrialAttempt {
     const attempt = this.prepare(handler, payload, options);
-    this.executor.run(attempt);
+    try {
+      this.executor.run(attempt);
+    } catch {
+      // That it does not throw is a rule of its own.
+    }
     return attempt;
   }
 
