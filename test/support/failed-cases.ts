@@ -2,8 +2,8 @@ import { expect } from "vitest";
 import type { ConformanceCase } from "../../src/testing/index.js";
 
 /**
- * The names of the cases that fail, in the order of the cases. They are run at the same time, since most wait;
- * what keeps the process alive can only be looked at when the others are over.
+ * The names of the cases that fail, in the order of the cases. They are run at the same time, since most
+ * wait; what keeps the process alive can only be looked at when the others are over.
  */
 export async function failedCases(cases: readonly ConformanceCase[]): Promise<readonly string[]> {
   const failed = new Set<string>();
@@ -12,6 +12,13 @@ export async function failedCases(cases: readonly ConformanceCase[]): Promise<re
   await Promise.all(cases.filter((one) => !alone.includes(one)).map(run));
   for (const one of alone) await run(one);
   return cases.map(({ name }) => name).filter((name) => failed.has(name));
+}
+
+/** The same, of cases that share what there is too little of, such as processors. */
+export async function failedOneByOne(cases: readonly ConformanceCase[]): Promise<readonly string[]> {
+  const failed: string[] = [];
+  for (const { name, run } of cases) await run().catch(() => failed.push(name));
+  return failed;
 }
 
 /** The names that begin with one of these; each must be the beginning of one. */

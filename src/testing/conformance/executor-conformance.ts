@@ -10,7 +10,7 @@ import { RUN_RULES } from "./run-rules.js";
 import { SIGNAL_RULES } from "./signal-rules.js";
 import { Trial } from "./trial.js";
 
-/** Where an executor that runs handlers elsewhere finds those of the suite: each by the name of its export. */
+/** Where an executor that runs handlers elsewhere finds those of the suite, by their exports. */
 export const conformanceModule: URL = new URL("./handlers.js", import.meta.url);
 
 /** The same functions by name, for an executor that runs handlers here. */
@@ -24,9 +24,9 @@ const RULES: readonly ExecutorRule[] = [
 ];
 
 /**
- * What every executor has to keep, as cases for any test runner: one case for each rule that is meant for this
- * one. Each makes an executor, runs handlers of `conformanceModule` in it, and closes it. To be run one after
- * another, in any order:
+ * What every executor has to keep, as cases for any test runner: one for each rule that is meant for this
+ * subject. Each makes an executor, runs handlers of `conformanceModule` in it, and closes it. To be run one
+ * after another, in any order, since one of them looks at what keeps the process alive:
  *
  * ```ts
  * for (const { name, run } of executorConformance(subject)) test(name, run);

@@ -1,11 +1,11 @@
 import type { Executor } from "../../ports/executor.js";
 import type { Work } from "../../task/work.js";
 
-/** An executor as a conformance suite looks at it: how it is made, and which of the rules are meant for it. */
+/** An executor as a conformance suite looks at it: how it is made, and which rules are meant for it. */
 export interface ExecutorSubject {
   /**
-   * Makes one that nothing has run in, with room for `slots` attempts at once. One with a pool keeps no worker
-   * while there is nothing to do, replaces what has died, and makes one more at once where it is wanted.
+   * Makes one that nothing has run in, with room for `slots` attempts at once. One with a pool has no worker
+   * to begin with, replaces what has died, and makes one more at once where it is wanted.
    */
   create(slots: number): Executor;
   /**
@@ -27,6 +27,6 @@ export interface ExecutorSubject {
 export interface ConformanceCase {
   /** The rule, as a sentence about what is under test. */
   readonly name: string;
-  /** Looks whether the rule is kept, by something made anew. Rejects with an AssertionError where it is not. */
+  /** Looks whether the rule is kept. Rejects where it is not, with an AssertionError in most cases. */
   run(): Promise<void>;
 }

@@ -3,18 +3,26 @@ import type { ExecutorRule } from "./executor-rule.js";
 import type { Trial } from "./trial.js";
 import { toValue } from "./trial.js";
 
-/** How long handlers go on that pay no heed. */
-const GOING_ON_MS = 100;
+/** How long handlers go on that pay no heed: where they are killed, far longer than that takes. */
+const GOING_ON_MS = 500;
+const GOING_ON_HERE_MS = 100;
+const LINGER_MS = 100;
 
-async function killed(trial: Trial, handler = "goOn", payload: unknown = GOING_ON_MS) {
+async function killed(trial: Trial, handler = "goOn", given?: unknown) {
+  const payload = given ?? goingOnMs(trial);
   const attempt = await trial.begin(handler, payload);
   attempt.abort(new Error("it should end"));
   assert.equal(attempt.outcomes.length, 0, "it was to go on");
   return { attempt, isOver: trial.executor.kill(attempt) };
 }
 
-async function afterwards(): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, 2 * GOING_ON_MS));
+function goingOnMs({ subject }: Trial): number {
+  return subject.kills ? GOING_ON_MS : GOING_ON_HERE_MS;
+}
+
+/** When the handler would have ended by itself. */
+async function afterwards(trial: Trial): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, goingOnMs(trial) + LINGER_MS));
 }
 
 function endsEven(way: string): ExecutorRule {
@@ -44,7 +52,7 @@ export const KILL_RULES: readonly ExecutorRule[] = [
     of: "kills",
     async check(trial) {
       const { attempt } = await killed(trial);
-      await afterwards();
+      await afterwards(trial);
       assert.equal(attempt.outcomes.length + attempt.handedBack, 1);
       const { outcome } = attempt;
       assert(outcome?.returned === false && outcome.thrown instanceof Error, "it was to fail with an Error");
@@ -65,7 +73,7 @@ export const KILL_RULES: readonly ExecutorRule[] = [
     of: "kills",
     slots: 2,
     async check(trial) {
-      const beside = await trial.begin("awaitAbort", 2 * GOING_ON_MS);
+      const beside = await trial.begin("awaitAbort", LINGER_MS);
       await killed(trial);
       assert.equal(toValue(await trial.end(beside)), "not aborted");
       await trial.worksOn(2);
@@ -79,7 +87,7 @@ export const KILL_RULES: readonly ExecutorRule[] = [
       const { attempt } = await killed(trial);
       assert.equal(await trial.value("giveBack", 1), 1);
       assert.equal(toValue(await trial.end(attempt)), "gone on");
-      await afterwards();
+      await afterwards(trial);
       assert.equal(attempt.outcomes.length, 1);
     },
   },

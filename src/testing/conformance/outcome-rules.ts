@@ -141,7 +141,8 @@ export const OUTCOME_RULES: readonly ExecutorRule[] = [
     of: "elsewhere",
     slots: 3,
     async check(trial) {
-      for (let count = 0; count < 64; count++) await trial.value("giveBack", count); // they may travel together now
+      // What has been fast may travel together.
+      for (let count = 0; count < 64; count++) await trial.value("giveBack", count);
       const [before, unsound, after] = [
         trial.run("giveBack", 1),
         trial.run("giveBack", () => {}),

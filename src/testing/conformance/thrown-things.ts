@@ -11,7 +11,7 @@ interface ThrownThing {
 /** What is the same object wherever this module is the same. */
 export const kept = { value: { kept: true }, error: new Error("kept") };
 
-/** What handlers throw, by what to call it in a sentence: what an executor has to carry, or at least to bear. */
+/** What handlers throw, by its name in a sentence: what an executor has to carry, or at least to bear. */
 export const thrownThings: Readonly<Record<string, ThrownThing>> = {
   "an Error with a code, fields and a cause": {
     make: () =>
