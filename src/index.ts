@@ -20,6 +20,7 @@ export type {
   PauseOptions,
   RateOptions,
   ResumeOptions,
+  ThreadSizeOptions,
 } from "./core/manager/controls.js";
 export type {
   QueueOptions,

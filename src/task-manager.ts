@@ -21,15 +21,13 @@ import {
   readManagerOptions,
   type TaskManagerOptions,
 } from "./core/manager/options.js";
-import { type ResolvedOptions, resolveOptions } from "./core/manager/resolved-options.js";
+import { resolveOptions } from "./core/manager/resolved-options.js";
 import { readStopOptions, type StopOptions, type StopReport } from "./core/manager/shutdown.js";
 import { toHealth, toStats } from "./core/manager/stats.js";
 import type { HandlesOf, TaskEntry } from "./core/manager/task-entries.js";
 import { filterTasks, type TaskFilter } from "./core/manager/task-filter.js";
 import type { TaskHandle } from "./core/manager/task-handle.js";
 import { assert } from "./errors.js";
-import type { Clock } from "./ports/clock.js";
-import type { Executor } from "./ports/executor.js";
 import { type Instrumentable, type InstrumentationPoint, instrumentation } from "./ports/instrumentation.js";
 import { name } from "./task/checks.js";
 import type { AnyHandlers } from "./task/handler-registry.js";
@@ -50,8 +48,7 @@ export function coreOf(tasks: object): Core {
 }
 
 /**
- * Runs tasks by priority under one rate limit, on the event loop, and settles every promise that it gives
- * out.
+ * Runs tasks by priority under one rate limit, on the event loop and in threads, and settles every promise.
  *
  * It keeps the process alive while an accepted task is unsettled, and lets it go after a stop. It installs no
  * signal handlers, writes nothing to the console and never ends the process: `stopOnSignals` is there for
@@ -79,7 +76,7 @@ export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
       clock,
       random: read.random ?? new SystemRandom(),
       inline: new InlineExecutor(),
-      threads: createThreads(resolved, clock),
+      threads: resolved.threaded ? new ThreadExecutor(resolved.threads, clock) : undefined,
       carrier: new AsyncContext(),
       enqueue: (first, second, third) => this.enqueue(first as never, second as never, third as never),
     });
@@ -290,7 +287,6 @@ export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
     return this.#core.shutdown.stopNow();
   }
 
-  /** What `millrace/otel` watches it by. */
   [instrumentation](): InstrumentationPoint {
     return toInstrumentationPoint(this.#core);
   }
@@ -299,9 +295,4 @@ export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stopGraceful();
   }
-}
-
-/** Threads are for handlers with a module: a manager without any has no second lane. */
-function createThreads({ threaded, threads }: ResolvedOptions, clock: Clock): Executor | undefined {
-  return threaded ? new ThreadExecutor(threads, clock) : undefined;
 }

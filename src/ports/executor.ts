@@ -9,7 +9,7 @@ export type { LaneName };
 
 /** How an executor that runs an attempt elsewhere hears what concerns it. */
 export interface AttemptFollower {
-  /** The attempt should end; `reason` is what its signal carries. Called again where a later cause decides. */
+  /** The attempt should end; `reason` is what its signal carries. Said again where a later cause decides. */
   aborted(reason: Error): void;
   /** A graceful stop has begun. */
   stopping(reason: Error): void;
@@ -19,7 +19,10 @@ export interface AttemptFollower {
 export interface RunnableAttempt {
   readonly work: Work;
   readonly context: TaskContext;
-  /** What has to travel with it for traces to go on where it runs; undefined where nobody traces. */
+  /**
+   * What has to travel with it for traces to go on where it runs; undefined where nobody traces. To be asked
+   * for within `run`, which is called in the context of the attempt.
+   */
   readonly headers: Readonly<Record<string, string>> | undefined;
   /** Buffers that move to where it runs, instead of being copied; undefined for none. */
   readonly transfer: readonly object[] | undefined;
@@ -49,8 +52,8 @@ export interface Executor {
   /**
    * Runs the handler and calls `attempt.ended` when it has ended, before this returns or later. Whoever hears
    * of an end may call `run` from within it. This does not throw: whatever the handler does becomes the
-   * outcome. A callback, since a promise of the outcome would cost each task one more promise and one more turn
-   * of the microtask queue.
+   * outcome. A callback, since a promise of the outcome would cost each task one more promise and one more
+   * turn of the microtask queue.
    */
   run(attempt: RunnableAttempt): void;
   /**

@@ -1,11 +1,11 @@
 import type { GroupTally } from "../task/group-tally.js";
+import type { LaneName } from "../task/lane-name.js";
 import type { DropTally, Phase, TaskManagerHealth, TaskManagerStats } from "../task/manager-stats.js";
 import type { Mishap } from "../task/mishap.js";
 import type { ObserverSource } from "../task/observer-error.js";
 import type { TaskEvent, TaskEventType } from "../task/task-event.js";
 import type { Clock } from "./clock.js";
 import type { ContextCarrier } from "./context-carrier.js";
-import type { LaneName } from "./executor.js";
 
 /**
  * Key of the method by which instrumentation gets at a manager. Of the registry of symbols, so that it is the
@@ -31,6 +31,8 @@ export interface GroupReading {
 export interface Readings {
   readonly stats: TaskManagerStats;
   readonly health: TaskManagerHealth;
+  /** Whether any handler runs in worker threads: else there are none, and no lane for them. */
+  readonly threaded: boolean;
   /** What waits and runs now, for each of `tallies`. */
   readonly groups: readonly GroupReading[];
   /** What has happened, by queue and handler. */
@@ -65,4 +67,6 @@ export interface InstrumentationPoint {
   atRoot<R>(callback: () => R): R;
   /** The one of `tallies` in which tasks of that queue and handler are counted. */
   tallyOf(queue: string, handler: string | undefined): GroupTally;
+  /** Where tasks of that handler run, or plain functions. */
+  laneOf(handler: string | undefined): LaneName;
 }

@@ -82,10 +82,10 @@ export function isCloneable(value: object): boolean {
   }
 }
 
-/** The name of a value's class. Not its tag: that of a MessagePort is the one of what it inherits from. */
+/** What a value is called: by its tag, but a MessagePort has that of what it inherits from. */
 export function classNameOf(value: object, tag: string): string {
   try {
-    const made: unknown = Reflect.get(value, "constructor");
+    const made: unknown = tag === "EventTarget" ? Reflect.get(value, "constructor") : undefined;
     return shorten(typeof made === "function" && made.name !== "" ? String(made.name) : tag, 64);
   } catch {
     return shorten(tag, 64);

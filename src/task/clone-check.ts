@@ -43,9 +43,9 @@ const NONE: readonly object[] = [];
  * what is nested deeper than 1,000.
  *
  * The bytes of plain JSON values are those of `countJsonBytes`, except that an object that is there several
- * times counts once, as it is cloned once; cycles are fine, except those through
- * the cause of an Error. A view counts with the whole buffer under it,
- * which is what would be copied; what is in `transfer` and memory that is shared count nothing.
+ * times counts once, as it is cloned once; cycles are fine, except those through the cause of an Error, which
+ * not every version of Node can read. A view counts with the whole buffer under it, which is what would be
+ * copied; what is in `transfer` and memory that is shared count nothing.
  *
  * It never throws. That it finds nothing does not promise that the value can be cloned: a proxy looks like
  * what it stands for, and getters may give something else the next time.
@@ -79,7 +79,7 @@ class CloneWalk {
   readonly #transfer: readonly object[];
   readonly #shared: SharedMemory;
   readonly #seen = new SeenObjects();
-  /** In the causes of these the walk is. V8 writes an Error that is there again, but cannot read it. */
+  /** The walk is in the causes of these. Node 20 writes an Error that is there again, but cannot read it. */
   #openErrors: object[] | undefined;
   bytes = 0;
 

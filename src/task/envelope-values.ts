@@ -176,10 +176,13 @@ export class ValueEncoder {
   }
 }
 
-/** At most so many UTF-16 units, and never half of a character; the last says that there was more. */
+/**
+ * At most so many UTF-16 units, and never half of a character; the dots say that there was more. Not the
+ * character for them: with one such in it, each unit of a text takes two bytes.
+ */
 export function cutText(text: string, most: number): string {
   if (text.length <= most) return text;
-  const end = most - 1;
+  const end = most - 3;
   const last = text.charCodeAt(end - 1);
-  return `${text.slice(0, last >= 0xd800 && last < 0xdc00 ? end - 1 : end)}…`;
+  return `${text.slice(0, last >= 0xd800 && last < 0xdc00 ? end - 1 : end)}...`;
 }

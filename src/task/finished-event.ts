@@ -1,4 +1,5 @@
 import type { GroupTally } from "./group-tally.js";
+import type { LaneName } from "./lane-name.js";
 import type { TerminalState } from "./states.js";
 import type { Task } from "./task.js";
 import { type TaskResult, toTaskResult } from "./task-result.js";
@@ -24,9 +25,13 @@ export class FinishedEvent {
     this.#wallOffset = wallOffset;
   }
 
-  /** In which the task was counted; this, `state` and `runMs` are for who measures and needs no picture. */
+  /** In which the task was counted; this and the next three are for who measures and needs no picture. */
   get tally(): GroupTally {
     return this.#finished.tally;
+  }
+
+  get lane(): LaneName {
+    return this.#finished.profile.lane;
   }
 
   get state(): TerminalState {

@@ -17,7 +17,11 @@ export function fromEnvelope(envelope: unknown, origin?: string): unknown {
     return new EnvelopeReader(nodesOf(envelope), origin).read((envelope as { thrown: Encoded }).thrown);
   } catch (problem) {
     const reason = problem instanceof WrongEnvelope ? problem.message : "it is malformed";
-    return withStack(new Error(`What a worker thread threw could not be read: ${reason}`), undefined, origin);
+    return withStack(
+      new Error(`What the other thread threw could not be read: ${reason}`),
+      undefined,
+      origin,
+    );
   }
 }
 

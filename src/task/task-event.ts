@@ -19,8 +19,8 @@ export type TaskEvent =
   /** The handler asked to run again; no attempt was used. */
   | { readonly type: "rescheduled"; readonly task: TaskSnapshot; readonly delayMs: number }
   /**
-   * Came back from a worker thread before its handler had begun: no attempt was used. `queued` follows, unless
-   * who heard of this has ended it.
+   * Came back from a worker thread before its handler had begun: no attempt was used. `queued` follows,
+   * unless who heard of this has ended it.
    */
   | { readonly type: "handedBack"; readonly task: TaskSnapshot }
   /**

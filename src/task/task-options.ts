@@ -71,9 +71,9 @@ export interface TaskOptions {
    */
   killAfterMs?: number | undefined;
   /**
-   * ArrayBuffers, MessagePorts and other transferable objects in the payload that move to the worker thread when
-   * the task starts, instead of being copied: at most 1,000. Only for a handler with `module`, and only where
-   * `maxAttempts` is 1. Default: none.
+   * ArrayBuffers, MessagePorts and other transferable objects in the payload that move to the worker thread
+   * when the task starts, instead of being copied: at most 1,000. Only for a handler with `module`, and only
+   * where `maxAttempts` is 1. Default: none.
    */
   transfer?: readonly object[] | undefined;
 }

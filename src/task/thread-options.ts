@@ -1,8 +1,8 @@
 import * as check from "./checks.js";
 
 /**
- * Memory limits of a worker thread, as `node:worker_threads` takes them. They are best effort: Buffers are not
- * counted, and one huge array can take the whole process with it.
+ * Memory limits of a worker thread, as `node:worker_threads` takes them. They are best effort: Buffers are
+ * not counted, and one huge array can take the whole process with it.
  */
 export interface ThreadResourceLimits {
   maxOldGenerationSizeMb?: number | undefined;
@@ -30,8 +30,8 @@ export interface ThreadOptions {
    */
   startTimeoutMs?: number | undefined;
   /**
-   * A thread is replaced when so many attempts have begun in it; with 1, each runs in a fresh thread, whatever
-   * others did to their globals. Default: no limit.
+   * A thread is replaced when so many attempts have begun in it; with 1, each runs in a fresh thread,
+   * whatever others did to their globals. Default: no limit.
    */
   maxTasksPerThread?: number | undefined;
   /** A thread is replaced, between tasks, when its heap has grown beyond this, in MiB. Default: no limit. */
@@ -46,7 +46,7 @@ export interface ThreadOptions {
   argv?: readonly string[] | undefined;
   /** Options of Node for threads, such as `["--import", "tsx"]`. Default: none, not those of the process. */
   execArgv?: readonly string[] | undefined;
-  /** What `threadData()` of `millrace/worker` gives in threads; a structured clone. Default: undefined. */
+  /** What `workerData()` of `millrace/worker` gives in threads; a structured clone. Default: undefined. */
   workerData?: unknown;
   resourceLimits?: ThreadResourceLimits | undefined;
   /** Modules that a thread imports, in this order, before it takes tasks: file URLs. Default: none. */

@@ -1,6 +1,6 @@
 import { OptionError } from "../errors.js";
 import { type Check, expected } from "./checks.js";
-import type { HandlerDefinition } from "./handler-definition.js";
+import type { LaneName } from "./lane-name.js";
 import type { TaskSettings } from "./settings.js";
 
 /** So many objects one task may transfer. */
@@ -29,11 +29,11 @@ export const transferCheck: Check<readonly object[]> = (value, path) => {
 };
 
 /**
- * What has moved away once cannot be given to a second attempt, and what stays on the event loop need not move.
+ * What has moved away cannot be given to a second attempt, and on the event loop there is nowhere to move.
  * @throws {OptionError}
  */
-export function refuseTransfer(definition: HandlerDefinition | undefined, settings: TaskSettings): void {
-  if (definition?.module === undefined) {
+export function refuseTransfer(lane: LaneName, settings: TaskSettings): void {
+  if (lane === "inline") {
     throw new OptionError("transfer", "Expected `transfer` only for a handler with `module`");
   }
   if (settings.maxAttempts > 1) {

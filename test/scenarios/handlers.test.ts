@@ -297,11 +297,10 @@ describe("handlers as an option", () => {
       });
   });
 
-  test("that would run in a thread are refused where they are registered", () => {
+  test("that run in threads make none before one is needed", () => {
     const own = defineHandlers({ resize: { payload: json<null>(), module: new URL("file:///resize.js") } });
-    expect(thrownBy(() => createManager({ handlers: own }))).toMatchObject({
-      option: "handlers.resize.module",
-    });
+    const { tasks } = createManager({ handlers: own });
+    expect(tasks.stats().threads).toMatchObject({ alive: 0, started: 0 });
   });
 });
 

@@ -164,7 +164,13 @@ describe("what a pool tells", () => {
     ...{ worker: "millrace-1", threadId: 1, reason: "idle" as const },
     ...{ exitCode: 0, error: undefined, attempts: 7, aliveMs: 900 },
   };
-  const fault = { worker: "millrace-1", id: "a", handler: "hash", queue: "default", error: new Error("late") };
+  const fault = {
+    worker: "millrace-1",
+    id: "a",
+    handler: "hash",
+    queue: "default",
+    error: new Error("late"),
+  };
 
   test("comes to events and hooks, frozen", async () => {
     const told: unknown[] = [];

@@ -55,6 +55,7 @@ function expectStats(scrape: Scrape, { tasks, delivered }: JoinedRun): void {
     dropped: sum("tasks_dropped_total"),
     abandoned: sum("tasks_abandoned_total"),
     refused: sum("tasks_refused_total"),
+    handedBack: 0, // nothing runs in threads here
   });
   expect(total.enqueued).toBe(total.completed + total.failed + total.cancelled);
   expect(results).toEqual({

@@ -12,7 +12,9 @@ import {
   type TaskOptions,
 } from "../../src/index.js";
 import { ManualClock } from "../../src/testing/index.js";
-import { type Labels, Ledger } from "./ledger.js";
+import { FaultyThreads } from "./faulty-threads.js";
+import { type End, FollowedTasks, type Group } from "./followed-tasks.js";
+import type { Ledger } from "./ledger.js";
 import { MetricsServer } from "./metrics-server.js";
 import { Stubborn } from "./observed-manager.js";
 
@@ -22,60 +24,35 @@ const CRITICAL = { queue: "critical" };
 export const BLOCKED_MS = 700;
 export const NIGHT_MS = 600_000;
 
-/** How a task is to end, by the code with which its result tells it; any other is an error of its handler. */
-const ENDS_BY_CODE = {
-  MILLRACE_TASK_TIMEOUT: "timeout",
-  MILLRACE_DEADLINE: "deadline",
-  MILLRACE_TASK_CANCELLED: "cancelled",
-  MILLRACE_QUEUE_FULL: "dropped",
-  MILLRACE_MANAGER_STOPPED: "stopped",
-} as const;
-
-type End = "completed" | "error" | (typeof ENDS_BY_CODE)[keyof typeof ENDS_BY_CODE];
-
-/** Counters that each group of tasks has from its first task on. */
-const GROUP_COUNTERS = [
-  ...["scheduled", "started", "completed", "retried", "rescheduled", "timed_out"],
-  ...["dropped", "refused", "abandoned", "interrupted"],
-].map((what) => `tasks_${what}_total`);
-
-const REASONS = {
-  tasks_failed_total: ["error", "timeout", "deadline"],
-  tasks_cancelled_total: ["cancelled", "dropped", "stopped"],
-} as const;
-
-/** Whose tasks are counted together. */
-interface Group {
-  readonly manager: ManagerName;
-  readonly queue: string;
-  /** Undefined for plain functions. */
-  readonly handler: string | undefined;
-}
-
 const MANAGERS = ["shop", "mail", "batch", "old", "night"] as const;
 type ManagerName = (typeof MANAGERS)[number];
 
 /**
- * Five managers of one process with all that can go wrong, served for Prometheus on a free port. It counts
- * for itself all that it causes. When `run` has resolved nothing changes any more until `release`.
+ * Seven managers of one process, two of them with worker threads, with all that can go wrong, served for
+ * Prometheus on a free port. It counts for itself all that it causes. When `run` has resolved nothing changes
+ * any more until `release`.
  */
 export class FaultyWorkload implements AsyncDisposable {
-  readonly ledger = new Ledger();
+  readonly #followed = new FollowedTasks();
   readonly #released = new Stubborn();
   readonly #clock = new ManualClock();
   readonly #managers = new Map<ManagerName, TaskManager>();
   readonly #server: MetricsServer;
-  /** Results of tasks, and whether each was what it was to be. */
-  readonly #ends: Promise<void>[] = [];
+  readonly #threads: FaultyThreads;
   #reader: Subscription | undefined;
-  #endsInShop = 0;
 
   private constructor(server: MetricsServer) {
     this.#server = server;
+    this.#threads = new FaultyThreads(this.#followed, server.provider);
   }
 
   static async create(): Promise<FaultyWorkload> {
     return new FaultyWorkload(await MetricsServer.start());
+  }
+
+  /** What it counts for itself. */
+  get ledger(): Ledger {
+    return this.#followed.ledger;
   }
 
   /** Where the metrics are served: `host:port`. */
@@ -90,13 +67,15 @@ export class FaultyWorkload implements AsyncDisposable {
   async run(seen: () => Promise<void>): Promise<void> {
     this.#createManagers();
     this.#enqueueFirst();
+    this.#threads.enqueueFirst();
     await seen();
     await this.#runShop();
     await this.#runMail();
     this.#fillBatch();
+    await this.#threads.run();
     await this.#of("old").stopNow();
     await this.#clock.advance(NIGHT_MS);
-    await Promise.all(this.#ends);
+    await this.#followed.ended();
     await this.#readResults();
   }
 
@@ -104,7 +83,7 @@ export class FaultyWorkload implements AsyncDisposable {
     this.#released.resolve();
     const stops = [...this.#managers.values()].map((tasks) => tasks.stopNow());
     await this.#clock.advance(10_000);
-    await Promise.all(stops);
+    await Promise.all([...stops, this.#threads[Symbol.asyncDispose]()]);
     await this.#server[Symbol.asyncDispose]();
   }
 
@@ -265,11 +244,12 @@ export class FaultyWorkload implements AsyncDisposable {
   }
 
   async #readResults(): Promise<void> {
-    for (let n = 0; n < this.#endsInShop; n++) await this.#reader?.next();
+    const ended = this.#followed.countEnded("shop");
+    for (let n = 0; n < ended; n++) await this.#reader?.next();
     const shop = { manager: "shop" };
-    this.ledger.count("results_published_total", shop, 2 * this.#endsInShop);
-    this.ledger.count("results_delivered_total", shop, this.#endsInShop);
-    this.ledger.count("results_dropped_total", { ...shop, subscription: "audit" }, this.#endsInShop - 5);
+    this.ledger.count("results_published_total", shop, 2 * ended);
+    this.ledger.count("results_delivered_total", shop, ended);
+    this.ledger.count("results_dropped_total", { ...shop, subscription: "audit" }, ended - 5);
     this.ledger.count("results_dropped_total", { ...shop, subscription: "_OTHER" }, 0);
   }
 
@@ -282,7 +262,7 @@ export class FaultyWorkload implements AsyncDisposable {
   ): TaskHandle<unknown> {
     const group: Group = { manager: "shop", queue: handler === "index" ? "bulk" : "critical", handler };
     const shop: TaskManager<never> = this.#of("shop");
-    return this.#follow(group, end, shop.enqueue(handler as never, payload as never, options));
+    return this.#followed.follow(group, end, shop.enqueue(handler as never, payload as never, options));
   }
 
   /** Enqueues a plain function. */
@@ -297,33 +277,11 @@ export class FaultyWorkload implements AsyncDisposable {
       this.#count("tasks_started_total", group);
       return run();
     };
-    return this.#follow(group, end, this.#of(manager).enqueue(work, options));
-  }
-
-  #follow(group: Group, end: End | undefined, handle: TaskHandle<unknown>): TaskHandle<unknown> {
-    for (const name of GROUP_COUNTERS) this.#count(name, group, 0);
-    for (const [name, reasons] of Object.entries(REASONS))
-      for (const reason of reasons) this.ledger.count(name, { ...toLabels(group), reason }, 0);
-    this.#count("tasks_scheduled_total", group);
-    if (end !== undefined) this.#ends.push(this.#expectEnd(group, end, handle));
-    return handle;
-  }
-
-  async #expectEnd(group: Group, end: End, handle: TaskHandle<unknown>): Promise<void> {
-    const found = await handle.result().then(() => "completed", toEnd);
-    if (found !== end) throw new Error(`a task of ${JSON.stringify(group)} was to be ${end}: ${found}`);
-    if (group.manager === "shop") this.#endsInShop++;
-    if (end === "completed") this.#count("tasks_completed_total", group);
-    for (const [name, reasons] of Object.entries(REASONS)) {
-      const isOne = reasons.some((reason) => reason === end);
-      if (isOne) this.ledger.count(name, { ...toLabels(group), reason: end });
-    }
-    if (end === "dropped") this.#count("tasks_dropped_total", group);
-    if (end === "stopped") this.#count("tasks_interrupted_total", group);
+    return this.#followed.follow(group, end, this.#of(manager).enqueue(work, options));
   }
 
   #count(name: string, group: Group, by = 1): void {
-    this.ledger.count(name, toLabels(group), by);
+    this.#followed.count(name, group, by);
   }
 
   #of(name: ManagerName): TaskManager {
@@ -331,15 +289,6 @@ export class FaultyWorkload implements AsyncDisposable {
     if (tasks === undefined) throw new Error(`there is no manager ${name} yet`);
     return tasks;
   }
-}
-
-function toLabels({ manager, queue, handler = "(function)" }: Group): Labels {
-  return { manager, queue, handler };
-}
-
-function toEnd(error: unknown): End {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  return ENDS_BY_CODE[code as keyof typeof ENDS_BY_CODE] ?? "error";
 }
 
 /** In a phase of the loop after which its timers come first: so the delay is measured before it is scraped. */

@@ -3,11 +3,17 @@ import { InlineExecutor } from "../../src/adapters/inline/inline-executor.js";
 import { AsyncContext } from "../../src/adapters/system/async-context.js";
 import { Controls } from "../../src/core/manager/controls.js";
 import { assembleCore, type Core } from "../../src/core/manager/core.js";
+import { toInstrumentationPoint } from "../../src/core/manager/instrumentation-point.js";
 import { readManagerOptions, type TaskManagerOptions } from "../../src/core/manager/options.js";
 import { resolveOptions } from "../../src/core/manager/resolved-options.js";
 import { toHealth, toStats } from "../../src/core/manager/stats.js";
 import type { TaskHandle } from "../../src/core/manager/task-handle.js";
-import { defineHandlers, json } from "../../src/index.js";
+import { defineHandlers, type JsonValue, json } from "../../src/index.js";
+import {
+  type Instrumentable,
+  type InstrumentationPoint,
+  instrumentation,
+} from "../../src/ports/instrumentation.js";
 import type { TaskManagerHealth, TaskManagerStats } from "../../src/task/manager-stats.js";
 import type { TaskEvent } from "../../src/task/task-event.js";
 import type { TaskOptions } from "../../src/task/task-options.js";
@@ -19,13 +25,13 @@ const module = new URL("file:///worker.js");
 
 /** Two that run in threads, and one on the event loop. */
 export const threadHandlers = defineHandlers({
-  hash: { payload: json<unknown>(), module },
-  zip: { payload: json<unknown>(), module, queue: "files" },
-  mail: { payload: json<unknown>(), run: (payload) => payload },
+  hash: { payload: json<JsonValue>(), module },
+  zip: { payload: json<JsonValue>(), module, queue: "files" },
+  mail: { payload: json<JsonValue>(), run: (payload) => payload },
 });
 
 /** What a manager is made of, with a pool of the test's own in place of worker threads. */
-export class ThreadedManager {
+export class ThreadedManager implements Instrumentable {
   readonly clock = new ManualClock();
   readonly pool = new PoolExecutor(() => this.clock.now());
   readonly core: Core;
@@ -57,6 +63,10 @@ export class ThreadedManager {
 
   health(): TaskManagerHealth {
     return toHealth(this.core);
+  }
+
+  [instrumentation](): InstrumentationPoint {
+    return toInstrumentationPoint(this.core);
   }
 
   /** The types of the events of one task, in their order. */

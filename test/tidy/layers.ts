@@ -45,7 +45,11 @@ const rules: Readonly<Record<string, Rule>> = {
     imports: [...foundation, "core/manager/", "adapters/*/", "task-manager.ts"],
     outside: "nothing",
   },
-  "testing/": { imports: ["errors.ts", "worker-errors.ts", "ports/", "index.ts"], types: ["task/"], outside: "node" },
+  "testing/": {
+    imports: ["errors.ts", "worker-errors.ts", "ports/", "index.ts"],
+    types: ["task/"],
+    outside: "node",
+  },
 };
 
 /** One line for each import that goes against the table. */

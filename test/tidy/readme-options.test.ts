@@ -29,6 +29,7 @@ function rowsOf(readme: string, marker: string): readonly string[] {
 const tables = [
   { marker: "manager-options", path: "src/core/manager/options.ts", name: "TaskManagerOptions" },
   { marker: "retention-options", path: "src/core/manager/options.ts", name: "RetentionOptions" },
+  { marker: "thread-options", path: "src/task/thread-options.ts", name: "ThreadOptions" },
   { marker: "subscribe-options", path: "src/task/subscription.ts", name: "SubscribeOptions" },
   { marker: "task-options", path: "src/task/task-options.ts", name: "TaskOptions" },
   { marker: "handler-options", path: "src/task/handler-definition.ts", name: "HandlerEntry" },

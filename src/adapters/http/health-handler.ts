@@ -63,9 +63,10 @@ const checkable = having<Checkable>("a task manager", "health");
 
 /**
  * Answers the probes of an orchestrator, for `node:http` and frameworks that take its handlers, also below a
- * prefix that these cut off. `GET /livez`: 200, or 503 when a restart would help: the manager has stopped, all
- * of its slots are held by abandoned attempts, or no worker thread can be started. `GET /readyz`: 200, or 503 when it accepts no tasks: it is
- * stopping, full, or not live. The body is a `HealthAnswer`: no name, payload or text of an error is in it.
+ * prefix that these cut off. `GET /livez`: 200, or 503 when a restart would help: the manager has stopped,
+ * all of its slots are held by abandoned attempts, or no worker thread can be started. `GET /readyz`: 200, or
+ * 503 when it accepts no tasks: it is stopping, full, or not live. The body is a `HealthAnswer`: no name,
+ * payload or text of an error is in it.
  * @throws {OptionError} when the manager is none, or an option is wrong; the handler itself never throws
  */
 export function healthHandler(
@@ -141,7 +142,10 @@ function judgeReadiness(manager: Checkable, options: HealthHandlerOptions): Heal
   });
 }
 
-/** Nothing will ever start here again, or not before handlers end that have ignored their signals, or threads do. */
+/**
+ * Nothing will ever start here again, or not before handlers end that have ignored their signals, or nothing
+ * that needs a thread.
+ */
 function reasonsToRestart({ concerns, slots }: TaskManagerHealth): readonly HealthReason[] {
   if (concerns.includes("stopped")) return ["stopped"];
   const reasons: HealthReason[] = [];

@@ -7,6 +7,9 @@ const MAX_HEADER_LENGTH = 8_192;
 /** Options name no more keys than that. */
 const MAX_MEMBERS = 64;
 
+/** Keys of the baggage that may travel. */
+export type BaggageKeys = Pick<ReadonlySet<string>, "has">;
+
 /** The part of a baggage that may travel; undefined where there is nothing of it. */
 export function chooseBaggage(
   api: OtelApi,
@@ -37,11 +40,7 @@ export function toBaggageHeader(baggage: Baggage): string | undefined {
 }
 
 /** Reads those members of a `baggage` header whose keys may travel; undefined for garbage. */
-export function fromBaggageHeader(
-  api: OtelApi,
-  text: unknown,
-  keys: ReadonlySet<string>,
-): Baggage | undefined {
+export function fromBaggageHeader(api: OtelApi, text: unknown, keys: BaggageKeys): Baggage | undefined {
   if (typeof text !== "string" || text.length > MAX_HEADER_LENGTH) return undefined;
   const chosen: [string, BaggageEntry][] = [];
   for (const member of text.split(",")) {

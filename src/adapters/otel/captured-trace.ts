@@ -1,6 +1,6 @@
 import type { Baggage, SpanContext } from "@opentelemetry/api";
 import type { CapturedContext } from "../../ports/context-carrier.js";
-import { fromBaggageHeader, toBaggageHeader } from "./baggage-header.js";
+import { type BaggageKeys, fromBaggageHeader, toBaggageHeader } from "./baggage-header.js";
 import type { OtelApi } from "./otel-api.js";
 import { fromTraceparent, fromTracestate, toTraceparent, toTracestate } from "./trace-context-header.js";
 
@@ -46,11 +46,7 @@ export class CapturedTrace implements CapturedContext {
  * @param keys of the baggage that may travel
  * @returns undefined where nothing of it can be used
  */
-export function fromHeaders(
-  api: OtelApi,
-  headers: unknown,
-  keys: ReadonlySet<string>,
-): CapturedTrace | undefined {
+export function fromHeaders(api: OtelApi, headers: unknown, keys: BaggageKeys): CapturedTrace | undefined {
   if (typeof headers !== "object" || headers === null) return undefined;
   const read = (name: string) => orNothing(() => (headers as Record<string, unknown>)[name]);
   const spanContext = orNothing(() => fromTraceparent(api, read("traceparent")));

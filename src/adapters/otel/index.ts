@@ -1,2 +1,3 @@
 export { instrument } from "./instrument.js";
 export type { InstrumentOptions, TraceOptions } from "./instrument-options.js";
+export { instrumentThread } from "./instrument-thread.js";

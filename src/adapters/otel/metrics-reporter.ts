@@ -8,8 +8,9 @@ import { PROCESS_DURATION, ProcessDuration } from "./process-duration.js";
 import { STATE_METRICS } from "./state-metrics.js";
 import { TASK_COUNTERS } from "./task-counters.js";
 import { LATENCY, TaskHistograms, WAIT } from "./task-histograms.js";
+import { THREAD_METRICS } from "./thread-metrics.js";
 
-const OBSERVED: readonly ObservedMetric[] = [...TASK_COUNTERS, ...STATE_METRICS];
+const OBSERVED: readonly ObservedMetric[] = [...TASK_COUNTERS, ...STATE_METRICS, ...THREAD_METRICS];
 
 /** All metrics, as a table of the README shows them. */
 export const METRICS: readonly MetricDefinition[] = [

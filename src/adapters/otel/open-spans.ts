@@ -39,6 +39,11 @@ export class OpenSpans implements Disposable {
     this.#open.set(id, span);
   }
 
+  /** That of the running attempt of a task. */
+  find(id: string): Span | undefined {
+    return this.#open.get(id);
+  }
+
   /** Ends them all, with nothing said of what became of their attempts. */
   [Symbol.dispose](): void {
     this.#listening?.[Symbol.dispose]();

@@ -147,8 +147,9 @@ function byLane(
   value: (lane: LaneStats) => number,
 ): ObservedMetric {
   return gauge(name, unit, description, ["lane"], {
-    read: ({ stats }, observe) => {
-      for (const [lane, slots] of Object.entries(stats.lanes)) observe(value(slots), { lane });
+    read: ({ stats: { lanes }, threaded }, observe) => {
+      observe(value(lanes.inline), { lane: "inline" });
+      if (threaded) observe(value(lanes.threads), { lane: "threads" });
     },
   });
 }

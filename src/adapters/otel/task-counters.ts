@@ -44,6 +44,12 @@ export const TASK_COUNTERS: readonly ObservedMetric[] = [
     "{attempt}",
   ),
   counter(
+    "tasks_handed_back_total",
+    "Attempts that came back from a worker thread before their handler had begun",
+    ({ handedBack }) => handedBack,
+    "{attempt}",
+  ),
+  counter(
     "tasks_interrupted_total",
     "Tasks ended by a stop of their manager",
     ({ cancelled }) => cancelled.stopped,

@@ -2,6 +2,7 @@ import type { Attributes, Histogram, Meter } from "@opentelemetry/api";
 import type { InstrumentationPoint } from "../../ports/instrumentation.js";
 import type { FinishedEvent } from "../../task/finished-event.js";
 import type { GroupTally } from "../../task/group-tally.js";
+import type { LaneName } from "../../task/lane-name.js";
 import type { TerminalState } from "../../task/states.js";
 import type { TaskEvent } from "../../task/task-event.js";
 import type { TaskSnapshot } from "../../task/task-snapshot.js";
@@ -13,7 +14,7 @@ export const LATENCY: MetricDefinition = {
   kind: "histogram",
   unit: "s",
   description: "How long the last attempt of a task that has ended ran, by outcome: the task's state",
-  attributes: ["queue", "handler", "outcome"],
+  attributes: ["queue", "handler", "lane", "outcome"],
 };
 
 export const WAIT: MetricDefinition = {
@@ -21,7 +22,7 @@ export const WAIT: MetricDefinition = {
   kind: "histogram",
   unit: "s",
   description: "How long a task was ready before its start, for each attempt",
-  attributes: ["queue", "handler"],
+  attributes: ["queue", "handler", "lane"],
 };
 
 /**
@@ -46,7 +47,11 @@ export class TaskHistograms implements Disposable {
   readonly #wait: Histogram | undefined;
   readonly #latency: Histogram | undefined;
   readonly #common: Attributes;
-  readonly #attributes = new Map<GroupTally, GroupAttributes>();
+  /** By lane too: handlers that are counted together may run in different ones. */
+  readonly #attributes = {
+    inline: new Map<GroupTally, GroupAttributes>(),
+    threads: new Map<GroupTally, GroupAttributes>(),
+  };
   readonly #listening: Disposable;
 
   /** @param common attributes that all records have */
@@ -69,24 +74,26 @@ export class TaskHistograms implements Disposable {
   }
 
   #recordWait(task: TaskSnapshot): void {
-    const { wait } = this.#attributesOf(this.#point.tallyOf(task.queue, task.handler));
+    const { queue, handler } = task;
+    const { wait } = this.#attributesOf(this.#point.tallyOf(queue, handler), this.#point.laneOf(handler));
     this.#guard.settled(this.#wait?.record((task.waitMs ?? 0) / 1_000, wait));
   }
 
-  #recordLatency({ runMs, state, tally }: FinishedEvent): void {
+  #recordLatency({ lane, runMs, state, tally }: FinishedEvent): void {
     if (runMs === undefined) return; // it was never started
-    const { latency } = this.#attributesOf(tally);
+    const { latency } = this.#attributesOf(tally, lane);
     this.#guard.settled(this.#latency?.record(runMs / 1_000, latency[state]));
   }
 
-  #attributesOf(tally: GroupTally): GroupAttributes {
-    let attributes = this.#attributes.get(tally);
+  #attributesOf(tally: GroupTally, lane: LaneName): GroupAttributes {
+    const known = this.#attributes[lane];
+    let attributes = known.get(tally);
     if (attributes === undefined) {
-      const wait = { ...this.#common, queue: tally.queue, handler: tally.handler ?? FUNCTION };
+      const wait = { ...this.#common, queue: tally.queue, handler: tally.handler ?? FUNCTION, lane };
       const of = (outcome: TerminalState): Attributes => ({ ...wait, outcome });
       const latency = { completed: of("completed"), failed: of("failed"), cancelled: of("cancelled") };
       attributes = { wait, latency };
-      this.#attributes.set(tally, attributes);
+      known.set(tally, attributes);
     }
     return attributes;
   }

@@ -56,6 +56,22 @@ export class TaskTracer implements ContextCarrier, Disposable {
     return new CapturedTrace(this.#api, this.#recordSend(task, context), baggage);
   }
 
+  /**
+   * Of the span that is active, which is that of the attempt or one that middleware has put into it: what is
+   * done elsewhere becomes its child, and is not sampled where it is not. Without a context manager none is
+   * active, and the attempt's own is taken.
+   */
+  headers(task: Task): Readonly<Record<string, string>> | undefined {
+    if (this.#disposed) return undefined;
+    return this.#guard.call(() => {
+      const context = this.#guard.settled(this.#api.context.active());
+      const span = this.#api.trace.getSpan(context) ?? this.#open.find(task.id);
+      const spanContext = span && this.#guard.settled(span.spanContext());
+      const baggage = chooseBaggage(this.#api, this.#api.propagation.getBaggage(context), this.#baggage);
+      return new CapturedTrace(this.#api, spanContext, baggage).headers;
+    });
+  }
+
   run(
     captured: CapturedContext | undefined,
     task: Task,

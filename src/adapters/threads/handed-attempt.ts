@@ -1,3 +1,4 @@
+import { AsyncResource } from "node:async_hooks";
 import type { AttemptFollower, RunnableAttempt } from "../../ports/executor.js";
 import type { HandlerDefinition } from "../../task/handler-definition.js";
 import type { Outcome } from "../../task/outcome.js";
@@ -18,6 +19,10 @@ export class HandedAttempt implements AttemptFollower {
   readonly attempt: RunnableAttempt;
   readonly handler: HandlerDefinition;
   readonly payload: unknown;
+  /** Asked for at once: when it comes to a thread, another context is active. */
+  readonly headers: Readonly<Record<string, string>> | undefined;
+  /** Where it is traced: what its handler enqueues is enqueued in its context. */
+  readonly #scope: AsyncResource | undefined;
   /** In line for a thread, or in one. */
   place: AttemptPlace;
   /** Its place in its batch, once it is in one. */
@@ -37,6 +42,8 @@ export class HandedAttempt implements AttemptFollower {
     this.attempt = attempt;
     this.handler = handler;
     this.payload = payload;
+    this.headers = attempt.headers;
+    this.#scope = this.headers && new AsyncResource("MillraceAttempt", { requireManualDestroy: true });
     this.place = place;
     this.#forget = forget;
   }
@@ -48,6 +55,11 @@ export class HandedAttempt implements AttemptFollower {
   stopping(reason: Error): void {
     this.stopReason = reason;
     if (!this.over) this.place.announceStop(reason);
+  }
+
+  /** Calls back in the context of the attempt, where it is traced. */
+  inContext<R>(callback: () => R): R {
+    return this.#scope === undefined ? callback() : this.#scope.runInAsyncScope(callback);
   }
 
   end(outcome: Outcome, runMs?: number): void {

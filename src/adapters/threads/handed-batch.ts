@@ -53,7 +53,8 @@ export class HandedBatch implements AttemptPlace {
   }
 
   /**
-   * Posts it to the thread. What turns out not to be cloneable, though it was when it was enqueued, has failed.
+   * Posts it to the thread. What turns out not to be cloneable, though it was so when it was enqueued, has
+   * failed.
    * @returns false when nothing was left to be posted
    */
   post(handler: number, source: HandlerSource | undefined): boolean {
@@ -133,12 +134,10 @@ export class HandedBatch implements AttemptPlace {
   }
 
   /** The handler enqueues; the answer goes back to it. */
-  async enqueue(
-    { attempt }: HandedAttempt,
-    { call, handler, payload, options }: EnqueueMessage,
-  ): Promise<void> {
+  async enqueue(handed: HandedAttempt, { call, handler, payload, options }: EnqueueMessage): Promise<void> {
+    const { enqueue } = handed.attempt.context;
     try {
-      const { id } = await attempt.context.enqueue(handler, payload, options as TaskOptions);
+      const { id } = await handed.inContext(() => enqueue(handler, payload, options as TaskOptions));
       this.#tell({ type: "enqueued", call, id });
     } catch (error) {
       this.#tell({ type: "refused", call, error: toEnvelope(error) });
@@ -181,8 +180,8 @@ function toTask(handed: HandedAttempt, maxAttempts: number): HandedTask {
 }
 
 /** What goes beyond the plain task; undefined for most. */
-function toExtras({ attempt }: HandedAttempt, maxAttempts: number): TaskExtras | undefined {
-  const { context, headers } = attempt;
+function toExtras({ attempt, headers }: HandedAttempt, maxAttempts: number): TaskExtras | undefined {
+  const { context } = attempt;
   const { name, metadata, correlationId, locals } = context;
   const hasLocals = Object.keys(locals).length > 0;
   const hasMetadata = Object.keys(metadata).length > 0;

@@ -19,4 +19,4 @@ export {
 export type { EnqueueFromHandler, TaskContext } from "../../task/task-context.js";
 export type { TaskLocals } from "../../task/task-locals.js";
 export { serveHandlers, type ThreadFunction } from "./inside/served-handlers.js";
-export { threadData } from "./inside/thread-data.js";
+export { workerData } from "./inside/worker-value.js";

@@ -7,9 +7,9 @@ interface Peak {
 }
 
 /**
- * How high a bucket has stood, since any instant of late. It stands highest just before something is taken, so
- * those levels are noted, but for those that a later one has reached again: what is left falls from the first
- * to the last.
+ * How high a bucket has stood, since any instant of late. It stands highest just before something is taken,
+ * so those levels are noted, but for those that a later one has reached again: what is left falls from the
+ * first to the last.
  */
 export class LevelTrail {
   #peaks: Peak[] = [];
@@ -28,7 +28,7 @@ export class LevelTrail {
     if (this.#peaks.length > MAX_PEAKS) this.#from = this.#peaks.shift()?.at ?? at;
   }
 
-  /** The highest level after that instant; 0 where nothing was taken since, Infinity where it is not known. */
+  /** The highest level after an instant: 0 where nothing was taken since, Infinity where it is not known. */
   peakSince(at: number): number {
     if (at < this.#from) return Number.POSITIVE_INFINITY;
     return this.#peaks.find((peak) => peak.at > at)?.level ?? 0;

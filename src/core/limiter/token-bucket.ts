@@ -85,8 +85,8 @@ export class TokenBucket {
 
   /**
    * Takes back what was taken at an instant for a start that did not come about. Then the bucket stands as if
-   * it had never been taken, and not higher: where it would have been full in the meantime, permits would have
-   * been lost. So the bound of what it gives out holds for starts that came about.
+   * it had never been taken, and not higher: where it would have been full in the meantime, permits would
+   * have been lost. So the bound of what it gives out holds for starts that came about.
    */
   giveBack(cost: number, takenAt: number, now: number): void {
     assert(this.#trail !== undefined, "only a bucket with a trail takes permits back");

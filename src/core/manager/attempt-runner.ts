@@ -181,7 +181,7 @@ export class AttemptRunner implements AttemptKeeper {
     task.move("queued", "start");
     task.attempt++;
     const attempt = new Attempt(task, work, group, lane, this);
-    if (lane.executor.pool !== undefined) prepareForReturn(attempt, batch);
+    if (lane.executor.pool !== undefined) attempt.enterPool(batch);
     task.startedAt = now;
     task.pastAttempt = undefined;
     if (!this.#parts.lifecycle.accepting) attempt.announceStop(stoppedError(task));
@@ -284,16 +284,6 @@ export class AttemptRunner implements AttemptKeeper {
         this.#readmission.reschedule(task, conclusion, now);
     }
   }
-}
-
-/** Keeps what is needed when the attempt comes back from a pool. */
-function prepareForReturn(attempt: Attempt, batch: Batch | undefined): void {
-  const { startedAt, pastAttempt, details } = attempt.task;
-  attempt.batch = batch;
-  if (startedAt !== undefined) attempt.before = { startedAt, pastAttempt };
-  if (details?.transfer === undefined) return;
-  attempt.transferred = details.transfer.moved;
-  details.transfer.moved = true;
 }
 
 function begin(attempt: Attempt): void {

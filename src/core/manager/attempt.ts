@@ -62,11 +62,6 @@ export class Attempt implements RunnableAttempt, Alarm {
   over = false;
   /** Made when the handler first reports any that somebody hears. */
   progress: Progress | undefined = undefined;
-  /** Whose slot it shares; undefined where it has one of its own. */
-  batch: Batch | undefined = undefined;
-  /** Kept where it may come back, of a task that has been started before. */
-  before: TaskTimes | undefined = undefined;
-  transferred = false;
   readonly #keeper: AttemptKeeper;
   #ended = false;
   #onOutcome: ((outcome: Outcome) => void) | undefined;
@@ -74,6 +69,9 @@ export class Attempt implements RunnableAttempt, Alarm {
   #stopping: AbortController | undefined;
   #stopReason: Error | undefined;
   #follower: AttemptFollower | undefined;
+  #batch: Batch | undefined;
+  #before: TaskTimes | undefined;
+  #transferred = false;
 
   constructor(task: Task, work: Work, group: QueueGroup, lane: Lane, keeper: AttemptKeeper) {
     this.task = task;
@@ -100,6 +98,30 @@ export class Attempt implements RunnableAttempt, Alarm {
       if (this.#stopReason !== undefined) this.#stopping.abort(this.#stopReason);
     }
     return this.#stopping.signal;
+  }
+
+  /** Whose slot it shares; undefined where it has one of its own. */
+  get batch(): Batch | undefined {
+    return this.#batch;
+  }
+
+  /** Of a task that has been started before, where the attempt may come back. */
+  get before(): TaskTimes | undefined {
+    return this.#before;
+  }
+
+  get transferred(): boolean {
+    return this.#transferred;
+  }
+
+  /** Before its task knows of it: keeps what is needed when it comes back. */
+  enterPool(batch: Batch | undefined): void {
+    const { startedAt, pastAttempt, details } = this.task;
+    this.#batch = batch;
+    if (startedAt !== undefined) this.#before = { startedAt, pastAttempt };
+    if (details?.transfer === undefined) return;
+    this.#transferred = details.transfer.moved;
+    details.transfer.moved = true;
   }
 
   get headers(): Readonly<Record<string, string>> | undefined {

@@ -204,7 +204,7 @@ export class Dispatcher implements Alarm {
     }
   }
 
-  /** One more of a batch; false for a task that was not to be started, undefined when the batch is complete. */
+  /** One more of a batch: false where a task was not to be started, undefined when the batch is complete. */
   #startNextOf(group: QueueGroup, priority: number, lane: Lane, batch: Batch): boolean | undefined {
     const { backlog, canceller, clock, limiter } = this.#parts;
     const task = group.head;

@@ -4,7 +4,7 @@ import { toReadings } from "./readings.js";
 
 /** What the parts of a manager offer to whoever watches it from outside the core. */
 export function toInstrumentationPoint(core: Core): InstrumentationPoint {
-  const { carriers, clock, journal, lifecycle, mishaps, observerErrors, tallies } = core;
+  const { carriers, clock, journal, lifecycle, mishaps, observerErrors, planner, tallies } = core;
   return {
     clock,
     get phase() {
@@ -21,5 +21,6 @@ export function toInstrumentationPoint(core: Core): InstrumentationPoint {
       return given[0] as ReturnType<typeof callback>;
     },
     tallyOf: (queue, handler) => tallies.of(queue, handler),
+    laneOf: (handler) => planner.laneOf(handler),
   };
 }

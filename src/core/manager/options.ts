@@ -114,9 +114,10 @@ export interface TaskManagerOptions<H extends AnyHandlers = AnyHandlers> {
   /**
    * Told what an operator has to know: that a stop has begun and what it came to (`info`), that attempts
    * were abandoned, tasks dropped or refused for want of room, results or hook calls dropped, worker threads
-   * lost, late faults heard, and that an observer failed (`warn`, each kind once in 10 seconds at most, with the `count` since its last line; what
-   * is left is said with the next one, or at the stop). Never a payload, metadata, or the text of an error.
-   * Default: silent. For a line about each attempt there is `logging`.
+   * lost, what finished tasks had left behind in one threw, and that an observer failed (`warn`, each kind
+   * once in 10 seconds at most, with the `count` since its last line; what is left is said with the next one,
+   * or at the stop). Never a payload, metadata, or the text of an error. Default: silent. For a line about
+   * each attempt there is `logging`.
    */
   logger?: Logger | undefined;
   /** Where time comes from; `ManualClock` of `millrace/testing` serves tests. Default: the system. */

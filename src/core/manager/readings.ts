@@ -1,5 +1,5 @@
 import type { GroupReading, Readings } from "../../ports/instrumentation.js";
-import type { GroupTally } from "../../task/group-tally.js";
+import { type GroupTally, OTHER } from "../../task/group-tally.js";
 import type { LaneName } from "../../task/lane-name.js";
 import type { QueueGroup } from "../queue/task-queue.js";
 import type { Core } from "./core.js";
@@ -10,6 +10,7 @@ export function toReadings(core: Core): Readings {
   return {
     stats: toStats(core),
     health: toHealth(core),
+    threaded: core.lanes.threads !== undefined,
     groups: readGroups(core),
     tallies: core.tallies,
     drops: core.results.drops,
@@ -23,7 +24,7 @@ type OpenReading = { -readonly [K in keyof GroupReading]: GroupReading[K] };
  * One for each tally, also where nothing waits or runs: what a reader of gauges is not told of keeps its last
  * value there.
  */
-function readGroups({ planner, queues, runner, tallies }: Core): readonly GroupReading[] {
+function readGroups({ lanes, planner, queues, runner, tallies }: Core): readonly GroupReading[] {
   const readings = {
     inline: new Map<GroupTally, OpenReading>(),
     threads: new Map<GroupTally, OpenReading>(),
@@ -37,7 +38,10 @@ function readGroups({ planner, queues, runner, tallies }: Core): readonly GroupR
     }
     return reading;
   };
-  for (const tally of tallies) readingOf(tally, planner.laneOf(tally.handler));
+  for (const tally of tallies) {
+    readingOf(tally, planner.laneOf(tally.handler));
+    if (tally.handler === OTHER && lanes.threads !== undefined) readingOf(tally, "threads");
+  }
   for (const queue of queues.queues())
     for (const { handler, size } of queue.groups as readonly QueueGroup[])
       readingOf(tallies.of(queue.name, handler?.name), planner.laneOf(handler?.name)).queued += size;

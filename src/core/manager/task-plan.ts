@@ -133,7 +133,7 @@ export class TaskPlanner {
     const queue = options.queue ?? definition?.queue ?? this.#options.defaultQueue;
     const profile = profiles.get(queue) ?? this.#profile(queue, definition, profiles);
     const settings = resolveSettings(profile.settings, options);
-    if (options.transfer !== undefined) refuseTransfer(definition, settings);
+    if (options.transfer !== undefined) refuseTransfer(profile.lane, settings);
     return {
       profile: settings === profile.settings ? profile : { ...profile, settings },
       order: toOrder(

@@ -9,7 +9,7 @@ interface ThreadSize {
   readonly max?: number | undefined;
 }
 
-/** How many threads a manager may have, and the pool that has them: there is none where no handler needs one. */
+/** How many threads a manager may have, and the pool that has them; none where no handler needs one. */
 export class ThreadPool {
   readonly #pool: WorkerPool | undefined;
   #size: PoolSize;

@@ -1,6 +1,7 @@
 import { assert } from "../../errors.js";
 import type { Task } from "../../task/task.js";
 import { IndexedHeap } from "../collections/indexed-heap.js";
+import { bestGroup, hasEligible } from "./best-group.js";
 import { type Closure, FULL, LIMITED } from "./gate.js";
 import { Group, type GroupOwner, type LaneGate } from "./group.js";
 import { HandlerGate } from "./handler-gate.js";
@@ -283,23 +284,4 @@ function groupOf(
 ): QueueGroup | undefined {
   for (const group of queue.groups) if (group.lane === lane && group.handler === handler) return group;
   return undefined;
-}
-
-function hasEligible(queue: TaskQueue, lane: LaneGate): boolean {
-  for (const group of queue.groups) if (group.lane === lane && group.eligible) return true;
-  return false;
-}
-
-function bestGroup(queue: TaskQueue): QueueGroup | undefined {
-  let best: QueueGroup | undefined;
-  for (const group of queue.groups) {
-    if (group.lane.open && group.eligible && (best === undefined || goesFirst(group, best))) best = group;
-  }
-  return best;
-}
-
-function goesFirst(group: QueueGroup, other: QueueGroup): boolean {
-  const [one, two] = [group.head, other.head];
-  if (one === undefined || two === undefined) return one !== undefined;
-  return one.order !== two.order ? one.order < two.order : one.sequence < two.sequence;
 }

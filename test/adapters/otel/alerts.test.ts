@@ -61,6 +61,15 @@ const lost = ({
   [`hook_calls_dropped_total{${SHOP}}`]: hookCalls,
 });
 
+/** Threads that are no more, by reason. */
+const exited = (counts: Readonly<Record<string, string>>): Scraped =>
+  Object.fromEntries(
+    Object.entries(counts).map(([reason, values]) => [
+      `worker_threads_exited_total{${SHOP}, reason="${reason}"}`,
+      values,
+    ]),
+  );
+
 const CASES: readonly AlertCase[] = [
   {
     alert: "MillraceNoProgress",
@@ -156,6 +165,43 @@ const CASES: readonly AlertCase[] = [
     description:
       "About 5k attempts of handler index in queue bulk of a:9464 were given up in 10 minutes and may still go on in " +
       "the background.",
+  },
+  {
+    alert: "MillraceThreadsFailing",
+    scraped: { [`worker_threads_failing{${SHOP}}`]: "0x10 1x20 0x29" },
+    ...{ firesAt: 12, quietAt: [10, 33, 60], labels: OF_SHOP },
+    summary: "shop can start no worker threads",
+    description:
+      'In manager "orders" of a:9464 ten starts of worker threads in a row have failed, and none has come up since: ' +
+      "tasks of all handlers that run in threads fail.",
+  },
+  {
+    alert: "MillraceHandlerFailing",
+    scraped: {
+      [`handler_failing{${SHOP}, handler="index"}`]: "0x10 1x20 0x29",
+      [`handler_failing{${SHOP}, handler="mail"}`]: "0x60",
+    },
+    ...{ firesAt: 12, quietAt: [10, 33, 60], labels: { ...OF_SHOP, handler: "index" } },
+    summary: "The module of handler index of shop cannot be loaded",
+    description:
+      'In manager "orders" of a:9464 worker threads could not import the module of handler index ten times in a row, ' +
+      "and not once since: all of its tasks fail.",
+  },
+  {
+    alert: "MillraceThreadsDying",
+    scraped: exited({ killed: "0x10 4x49", "late-fault": "0x10 3x49", idle: "0x10 90x49" }),
+    ...{ firesAt: 15, quietAt: [10, 25, 60], labels: OF_SHOP },
+    summary: "Worker threads of shop die",
+    description:
+      'In manager "orders" of a:9464 about 7 worker threads have died or were killed in 10 minutes.',
+  },
+  {
+    alert: "MillraceThreadsDying",
+    scraped: exited({ exited: "_x9 800x50" }),
+    ...{ firesAt: 12, quietAt: [8, 20, 60], labels: OF_SHOP },
+    summary: "Worker threads of shop die",
+    description:
+      'In manager "orders" of a:9464 about 800 worker threads have died or were killed in 10 minutes.',
   },
   {
     alert: "MillraceEventLoopBlocked",
@@ -275,6 +321,32 @@ const TWINS: readonly QuietTwin[] = [
     alert: "MillraceTasksAbandoned",
     why: "an abandoned attempt of long ago goes on",
     scraped: { [`tasks_abandoned_total{${KIND}}`]: "1x60", [`attempts_abandoned{${SHOP}}`]: "1x60" },
+    from: 10,
+  },
+  {
+    alert: "MillraceThreadsFailing",
+    why: "a start fails now and then",
+    scraped: { [`worker_threads_failing{${SHOP}}`]: "0x60", ...exited({ "start-failed": "0+1x60" }) },
+  },
+  {
+    alert: "MillraceHandlerFailing",
+    why: "it was told of for less than a minute, and is mended",
+    scraped: { [`handler_failing{${SHOP}, handler="index"}`]: "0x20 1 0x39" },
+  },
+  {
+    alert: "MillraceThreadsDying",
+    why: "threads come and go with the load, and are replaced when they are large",
+    scraped: exited({ idle: "0+9x60", "task-count": "0+5x60", heap: "0+5x60", resized: "0+5x60" }),
+  },
+  {
+    alert: "MillraceThreadsDying",
+    why: "one is killed every three minutes",
+    scraped: exited({ killed: "0 0 1 1 1 2 2 2 3 3 3 4 4 4 5 5 5 6 6 6 7 7 7 8 8 8 9 9 9" }),
+  },
+  {
+    alert: "MillraceThreadsDying",
+    why: "many have died long ago",
+    scraped: exited({ killed: "70x60", stopped: "4x60" }),
     from: 10,
   },
   {

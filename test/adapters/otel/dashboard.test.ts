@@ -58,7 +58,12 @@ const each = (label: string, values: Readonly<Record<string, Expected>>) =>
   Object.entries(values).map(([is, value]) => one(value, { [label]: is }));
 const ofManagers = (values: Readonly<Record<string, Expected>>) =>
   each("manager", values).map(({ labels, value }) => one(value, { job: SERVICE, ...labels }));
+const inLane = (lane: string, values: Readonly<Record<string, Expected>>) =>
+  ofManagers(values).map(({ labels, value }) => one(value, { ...labels, lane }));
 const anyTime: Expected = [0, 60];
+/** Managers of the workload, and handlers, with nothing but threads. */
+const THREADED = { crunch: 0, broken: 0 };
+const NONE_IN_THREADS = { add: 0, exit: 0, late: 0, hang: 0, lost: 0, hold: 0, never: 0 };
 
 /** What the workload leaves behind: for each panel, what each of its queries has to say of it. */
 const EXPECTED: Readonly<Record<string, () => readonly (readonly ExpectedSample[])[]>> = {
@@ -69,12 +74,15 @@ const EXPECTED: Readonly<Record<string, () => readonly (readonly ExpectedSample[
   "Started by queue": () => [by("queue").of("tasks_started_total")],
   "Completed by handler": () => [by("handler").of("tasks_completed_total")],
   "Running by handler": () => [
-    each("handler", { "(function)": 3, charge: 0, index: 0, ship: 0, slow: 0, stubborn: 0 }),
+    each("handler", {
+      ...{ "(function)": 3, charge: 0, index: 0, ship: 0, slow: 0, stubborn: 0 },
+      ...{ ...NONE_IN_THREADS, hold: 1 },
+    }),
   ],
   "Waiting by queue": () => [each("queue", { critical: 0, bulk: 3, default: 3 + 2 + 1 })],
   Delayed: () => [each("state", { scheduled: 2, backoff: 1 }), [one(3)]],
   "Capacity used": () => [
-    ofManagers({ shop: 6 / 100, mail: 3 / 3, batch: 2 / 2, old: 0, night: 1 / 10_000 }),
+    ofManagers({ ...THREADED, shop: 6 / 100, mail: 3 / 3, batch: 2 / 2, old: 0, night: 1 / 10_000 }),
   ],
   "Calls that wait": () => [each("awaited", { room: 2, schema: 0 })],
   "Run time": () => [[one([0, 1])], [one([0.01, 1])], [one([0.01, 1])]],
@@ -82,35 +90,57 @@ const EXPECTED: Readonly<Record<string, () => readonly (readonly ExpectedSample[
     each("handler", {
       ...{ "(function)": [0, 1], charge: [0, 1], index: [0, 1], ship: [0, 1] },
       ...{ slow: [0.01, 1], stubborn: [0.01, 1] },
+      ...{ add: anyTime, exit: anyTime, late: anyTime, hang: [0.01, 60], lost: anyTime, never: anyTime },
     }),
   ],
-  Wait: () => [[one([0, 1])], [one([0, 10])], [one([0, 10])]],
+  Wait: () => [[one([0, 1])], [one(anyTime)], [one(anyTime)]],
   "Oldest wait": () => [
-    ofManagers({ shop: anyTime, mail: anyTime, batch: anyTime, old: 0, night: NIGHT_MS / 1_000 }),
+    ofManagers({
+      ...{ ...THREADED, shop: anyTime, mail: anyTime, batch: anyTime, old: 0, night: NIGHT_MS / 1_000 },
+    }),
   ],
   Slots: () => [
-    each("lane", { inline: 6 + 16 + 16 + 16 + 2 }),
-    each("lane", { inline: 3 }),
-    each("lane", { inline: 1 }),
+    each("lane", { inline: 6 + 16 + 16 + 16 + 2 + 16 + 16, threads: 3 + 1 }),
+    each("lane", { inline: 3, threads: 1 }),
+    each("lane", { inline: 1, threads: 0 }),
   ],
   "Slots taken": () => [
-    ofManagers({ shop: 3 / 6, mail: 0, batch: 0, old: 0, night: 1 / 2 }).map(({ labels, value }) =>
-      one(value, { ...labels, lane: "inline" }),
-    ),
+    [
+      ...inLane("inline", { ...THREADED, shop: 3 / 6, mail: 0, batch: 0, old: 0, night: 1 / 2 }),
+      ...inLane("threads", { crunch: 1 / 3, broken: 0 }),
+    ],
   ],
-  "Abandoned attempts that go on": () => [each("lane", { inline: 2 })],
+  "Abandoned attempts that go on": () => [each("lane", { inline: 2, threads: 0 })],
   "Starts and their limit": () => [
     ofManagers({ mail: workload.ledger.total("tasks_started_total", { manager: "mail" }), night: 1 }),
     ofManagers({ mail: 20, night: 0.0001 }),
   ],
   Permits: () => [ofManagers({ mail: 1, night: 0.06 })],
   "Time lost to the limit": () => [
-    ofManagers({ shop: 0, mail: [0.1, 5], batch: 0, old: 0, night: NIGHT_MS / 1_000 }),
+    ofManagers({ ...THREADED, shop: 0, mail: [0.1, 5], batch: 0, old: 0, night: NIGHT_MS / 1_000 }),
   ],
-  Phase: () => [each("phase", { running: 2, paused: 1, ready: 1, stopped: 1 })],
+  Phase: () => [each("phase", { running: 2 + 2, paused: 1, ready: 1, stopped: 1 })],
   "Paused queues": () => [each("queue", { critical: 0, bulk: 1, default: 0 })],
+  "Threads by state": () => [each("state", { starting: 0, idle: 2, busy: 1 }), [one(3)], [one(3 + 1)]],
+  "Thread utilisation": () => [ofManagers({ crunch: [0.01, 1], broken: 0 })],
+  "Wait for a thread": () => [[one(anyTime)], [one(anyTime)], [one(anyTime)]],
+  "Thread starts and exits": () => [
+    [total("worker_threads_started_total")],
+    by("reason").of("worker_threads_exited_total"),
+  ],
+  "Late faults and tasks handed back": () => [
+    [total("worker_late_faults_total")],
+    [total("tasks_handed_back_total")],
+  ],
+  "Threads and handlers that fail": () => [
+    ofManagers({ crunch: 0, broken: 1 }),
+    each("handler", { ...NONE_IN_THREADS, lost: 1 }),
+  ],
   "Failure ratio": () => [
-    each("handler", { charge: 0, index: 0, ship: 16 / 40, slow: 1, stubborn: 1, "(function)": 1 / 7 }),
+    each("handler", {
+      ...{ charge: 0, index: 0, ship: 16 / 40, slow: 1, stubborn: 1, "(function)": 1 / 7 },
+      ...{ add: 0, exit: [0.01, 0.1], late: 0, hang: 1, lost: 1, never: 1, hold: Number.NaN },
+    }),
   ],
   "Failed by reason": () => [by("reason").of("tasks_failed_total")],
   "Cancelled by reason": () => [by("reason").of("tasks_cancelled_total")],
@@ -121,8 +151,8 @@ const EXPECTED: Readonly<Record<string, () => readonly (readonly ExpectedSample[
   "Interrupted by queue": () => [by("queue").of("tasks_interrupted_total")],
   "Results a second": () => [[total("results_published_total")], [total("results_delivered_total")]],
   "Results dropped by subscription": () => [by("subscription").of("results_dropped_total")],
-  "Results buffered": () => [ofManagers({ shop: 5, mail: 0, batch: 0, old: 0, night: 0 })],
-  "Open subscriptions": () => [ofManagers({ shop: 2, mail: 0, batch: 0, old: 0, night: 0 })],
+  "Results buffered": () => [ofManagers({ ...THREADED, shop: 5, mail: 0, batch: 0, old: 0, night: 0 })],
+  "Open subscriptions": () => [ofManagers({ ...THREADED, shop: 2, mail: 0, batch: 0, old: 0, night: 0 })],
   "Observer errors and dropped hook calls": () => [[total("observer_errors_total")], [one(0)]],
   "Event loop delay": () => [each("quantile", { "0.5": [0, 1], "0.99": [0, 1], "1": [0, 1] })],
 };
@@ -136,6 +166,9 @@ const ALERTING: Readonly<Record<string, readonly Labels[]>> = {
   MillraceNoRoom: [{ manager: "batch" }],
   MillraceFailureRatio: [{ manager: "shop", queue: "critical", handler: "ship" }],
   MillraceTasksAbandoned: [{ manager: "shop", queue: "critical", handler: "stubborn" }],
+  MillraceThreadsFailing: [{ manager: "broken" }],
+  MillraceHandlerFailing: [{ manager: "crunch", handler: "lost" }],
+  MillraceThreadsDying: [{ manager: "broken" }, { manager: "crunch" }],
 };
 
 /** Its moment may have passed when the workload is over. */
@@ -230,9 +263,12 @@ describe("the dashboard, in a Prometheus that has scraped a workload with faults
     }
     expect(offers).toEqual({
       service: [SERVICE],
-      manager: ["batch", "mail", "night", "old", "shop"],
+      manager: ["batch", "broken", "crunch", "mail", "night", "old", "shop"],
       queue: ["bulk", "critical", "default"],
-      handler: ["(function)", "charge", "index", "ship", "slow", "stubborn"],
+      handler: [
+        ...["(function)", "add", "charge", "exit", "hang", "hold", "index", "late", "lost", "never"],
+        ...["ship", "slow", "stubborn"],
+      ],
     });
   });
 

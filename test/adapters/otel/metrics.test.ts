@@ -30,7 +30,11 @@ function createScraped(options: TaskManagerOptions = {}, instrumented: Instrumen
   return { ...manager, watching, scrape: () => scraped.scrape() };
 }
 
-const handlers = defineHandlers({ send: { payload: json<string>(), run: () => 1 } });
+/** One of them in worker threads, of which none is needed. */
+const handlers = defineHandlers({
+  send: { payload: json<string>(), run: () => 1 },
+  zip: { payload: json<string>(), module: new URL("file:///zip.js") },
+});
 
 describe("a scrape", () => {
   test("has every observed metric from the first, under the names of the table", async () => {

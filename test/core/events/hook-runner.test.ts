@@ -16,6 +16,13 @@ const finished = new FinishedEvent(newTask(), "secret", 0);
 const error = new Error("the attempt failed");
 const dropped = { id: "a", handler: undefined, queue: "default", subscription: "s" };
 
+const started = Object.freeze({ worker: "w-1", threadId: 1, startMs: 30 });
+const exited = Object.freeze({
+  ...{ worker: "w-1", threadId: 1, reason: "idle" as const, exitCode: 0, error: undefined },
+  ...{ attempts: 3, aliveMs: 900 },
+});
+const fault = Object.freeze({ worker: "w-1", id: "a", handler: "hash", queue: "default", error });
+
 /** Each event, the hook that is told of it, and what that is given. */
 const CASES: readonly [TaskEvent, keyof Hooks, readonly unknown[]][] = [
   [{ type: "queued", task }, "onQueued", [task]],
@@ -28,6 +35,9 @@ const CASES: readonly [TaskEvent, keyof Hooks, readonly unknown[]][] = [
   [{ type: "dropped", task }, "onTaskDropped", [task]],
   [{ type: "resultDropped", ...dropped }, "onResultDropped", [dropped]],
   [{ type: "abandoned", task }, "onAbandoned", [task]],
+  [{ type: "workerStarted", worker: started }, "onWorkerStarted", [started]],
+  [{ type: "workerExited", worker: exited }, "onWorkerExited", [exited]],
+  [{ type: "lateFault", fault }, "onLateFault", [fault]],
   [{ type: "stopping", graceful: true }, "onStopping", [{ graceful: true }]],
 ];
 

@@ -69,6 +69,8 @@ export class Model {
   readonly running = new Map<string, number>();
   readonly limitedHandlers = new Set<string>();
   readonly runningHandlers = new Map<string, number>();
+  /** The most that were taken at a time. */
+  atATime = 1;
   readonly #stretches = new Map<string, Stretch>();
 
   constructor(strict: boolean) {
@@ -141,13 +143,13 @@ export class Model {
 
   /**
    * The bound of fair queueing: while a queue is eligible all along and has had `own` turns, another with r
-   * times its share has had at most `r × (own + 1) + 1`.
+   * times its share has had at most `r × (own + 1) + 1`; where up to n are taken at a time, `r × (own + n) + n`.
    */
   expectFairness(): void {
     if (this.strict) return;
     for (const [name, { own, others }] of this.#stretches) {
       for (const [other, starts] of others) {
-        const bound = (shareOf(other) / shareOf(name)) * (own + 1) + 1;
+        const bound = (shareOf(other) / shareOf(name)) * (own + this.atATime) + this.atATime;
         expect(starts, `${other} beside ${name}, which had ${own}`).toBeLessThanOrEqual(bound + 1e-6);
       }
     }
@@ -275,6 +277,42 @@ class Take implements Command {
 
   toString(): string {
     return "take";
+  }
+}
+
+/** Takes a group's head, and then more of the same group. */
+class TakeSeveral implements Command {
+  readonly count: number;
+
+  constructor(count: number) {
+    this.count = count;
+  }
+
+  check(): boolean {
+    return true;
+  }
+
+  run(model: Model, real: Real): void {
+    const group = real.set.next();
+    if (group === undefined) return;
+    model.atATime = Math.max(model.atATime, this.count);
+    for (let taken = 0; taken < this.count && group.eligible; taken++) {
+      const eligible = model.eligible();
+      const best = model
+        .candidates(group.queue.name)
+        .find(({ lane, task }) => lane === group.lane.index && task.handler === group.handler?.name);
+      const task = taken === 0 ? real.set.take(group) : real.set.takeOneMore(group);
+      expect(task).toBe(best?.task);
+      model.remove(task);
+      model.started(task, eligible);
+      real.running.push(group);
+      expectAgreement(model, real);
+    }
+    model.expectFairness();
+  }
+
+  toString(): string {
+    return `takeSeveral(${this.count})`;
   }
 }
 
@@ -493,6 +531,7 @@ const take = fc.constant(new Take());
 export const queueSetCommands: fc.Arbitrary<Iterable<Command>> = fc.commands(
   [
     ...[push, push, push, take, take, take],
+    fc.integer({ min: 1, max: 4 }).map((count) => new TakeSeveral(count)),
     ...[pick.map((at) => new Ended(at)), pick.map((at) => new Ended(at))],
     pick.map((at) => new Remove(at)),
     fc.tuple(pick, priority).map((input) => new Reorder(...input)),

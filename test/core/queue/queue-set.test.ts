@@ -85,6 +85,36 @@ describe("shares", () => {
     );
   });
 
+  test("come out exact where several of a queue are taken at a time, beside one that takes one", () => {
+    fc.assert(
+      fc.property(shares, fc.integer({ min: 2, max: 9 }), (each, atATime) => {
+        const { set, push } = createSet(each);
+        const total = Object.values(each).reduce((one, other) => one + other, 0);
+        const starts = total * 30;
+        const names = Object.keys(each);
+        for (const queue of names) push(queue, starts);
+        const counts = new Map(names.map((name) => [name, 0]));
+        for (let start = 0; start < starts; ) {
+          const group = set.next();
+          if (group === undefined) break;
+          const { name } = group.queue;
+          for (let taken = 0; taken < (name === "q0" ? 1 : atATime); taken++, start++) {
+            if (taken === 0) set.take(group);
+            else set.takeOneMore(group);
+            set.ended(group);
+            counts.set(name, (counts.get(name) ?? 0) + 1);
+          }
+        }
+        const sum = [...counts.values()].reduce((one, other) => one + other, 0);
+        for (const [name, count] of counts) {
+          const due = (sum * (each[name] ?? 0)) / total;
+          expect(Math.abs(count - due), name).toBeLessThan(names.length * atATime);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
   test("stay exact after a hundred million starts: virtual time has digits to spare", () => {
     const { set, push, start } = createSet({ six: 6, three: 3, one: 1 });
     const far = 1e8;

@@ -1,4 +1,4 @@
-import { NotAcceptingError, PayloadError, QueueFullError } from "../../../errors.js";
+import { NotAcceptingError, OptionError, PayloadError, QueueFullError } from "../../../errors.js";
 import { expected } from "../../../task/checks.js";
 import { checkClone } from "../../../task/clone-check.js";
 import type { EnqueueMessage } from "../messages.js";
@@ -7,7 +7,8 @@ import type { ThreadTask } from "./thread-task.js";
 /** So many calls may wait for an answer of the main thread, which is a turn of its event loop away. */
 const MAX_CALLS = 10_000;
 
-/** How far options are looked at: they are refused on the main thread if they are larger than they may be. */
+/** How far payloads and options are looked at; what they may take is known on the main thread. */
+const MAX_PAYLOAD_BYTES = 256 * 1_048_576;
 const MAX_OPTIONS_BYTES = 1_048_576;
 
 interface Call {
@@ -64,15 +65,17 @@ export class Enqueuer {
   }
 }
 
+/** What the main thread would refuse in any case is refused here: nothing of it is sent. */
 function refuseUncloneable(handler: string, payload: unknown, options: unknown): void {
-  const verdict = checkClone(payload, Number.POSITIVE_INFINITY, "payload");
-  if ("path" in verdict) {
-    const issues = [{ message: verdict.problem, path: verdict.path }];
-    const message = `The payload for handler "${handler}" was refused: ${verdict.path} ${verdict.problem}`;
-    throw new PayloadError(message, handler, { issues, omittedIssues: 0 });
+  const verdict = checkClone(payload, MAX_PAYLOAD_BYTES, "payload");
+  if (verdict.problem !== undefined) {
+    const { path, problem: message } = verdict;
+    const told = `The payload for handler "${handler}" was refused: ${path}: ${message}`;
+    throw new PayloadError(told, handler, { issues: [{ path, message }], omittedIssues: 0 });
   }
   const said = checkClone(options, MAX_OPTIONS_BYTES, "options");
-  if ("path" in said) throw expected(said.path, "what can leave a thread", Reflect.get(said, "value"));
+  if (said.problem === undefined) return;
+  throw new OptionError(said.path, `Expected \`${said.path}\` to leave a thread: ${said.problem}`);
 }
 
 function addFrames(error: Error, frames: string): void {

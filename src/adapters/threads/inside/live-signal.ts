@@ -1,6 +1,6 @@
 /**
- * An AbortSignal that code without a pause can ask: no message reaches a thread that runs such code, so whoever
- * reads `aborted`, or calls `throwIfAborted`, makes it look first.
+ * An AbortSignal that code without a pause can ask: no message reaches a thread that runs such code, so
+ * whoever reads `aborted`, or calls `throwIfAborted`, makes it look first.
  */
 export class LiveSignal {
   readonly #controller = new AbortController();

@@ -4,7 +4,7 @@ import type { HandlerSource } from "../messages.js";
 
 /** Why a result cannot leave its thread; undefined when it can, as far as a walk over it can tell. */
 export function refuseResult(source: HandlerSource, value: unknown): ResultError | undefined {
-  const verdict = checkClone(value, source.maxResultBytes, "result");
+  const verdict = checkClone(value, source.maxResultBytes, "result", [], "refused");
   return "path" in verdict ? resultError(source.name, verdict.path, verdict.problem) : undefined;
 }
 

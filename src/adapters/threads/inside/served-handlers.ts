@@ -26,7 +26,8 @@ export function findServed(name: string): ThreadFunction | undefined {
 
 /**
  * Serves handlers by name from one module, such as the one file that a bundler makes for all worker threads:
- * each handler of `defineHandlers` names that file as its `module`. To be called while the module is imported.
+ * each handler of `defineHandlers` names that file as its `module`. To be called while the module is
+ * imported.
  * @throws {OptionError} for a wrong name, what is no function, and a name that is served already
  */
 export function serveHandlers(functions: Readonly<Record<string, ThreadFunction>>): void {

@@ -1,28 +1,51 @@
+import {
+  type ThreadCarrier,
+  type ThreadCarrierKeeper,
+  threadCarriers,
+} from "../../../ports/thread-carrier.js";
 import type { TaskContext } from "../../../task/task-context.js";
 
-/**
- * Carries context into the handlers of a thread, as a context carrier does on the main thread: spans that a
- * handler makes there belong to its attempt.
- */
-export interface ThreadCarrier {
-  /** Calls `run` once, in the context that the headers tell of, and gives back what that gives. */
-  run<R>(headers: Readonly<Record<string, string>> | undefined, context: TaskContext, run: () => R): R;
-}
-
-/** Of the registry of symbols, since a bundle may hold a second copy of this module. */
-const KEY = Symbol.for("millrace.threadCarriers");
-
-interface Keeper {
-  [KEY]?: ThreadCarrier[];
-}
-
-/** From now on this thread's handlers run inside it; the first that was added is outermost. */
-export function addThreadCarrier(carrier: ThreadCarrier): void {
-  const keeper = globalThis as Keeper;
-  keeper[KEY] = [...(keeper[KEY] ?? []), carrier];
-}
-
 /** Those of this thread; undefined while there are none. */
-export function threadCarriers(): readonly ThreadCarrier[] | undefined {
-  return (globalThis as Keeper)[KEY];
+export function findCarriers(): readonly ThreadCarrier[] | undefined {
+  return (globalThis as ThreadCarrierKeeper)[threadCarriers];
+}
+
+/**
+ * Calls a handler inside all of them. It is called once, and what it gives or throws stands, whatever they
+ * do: they only observe.
+ */
+export function carry<R>(
+  carriers: readonly ThreadCarrier[],
+  headers: Readonly<Record<string, string>> | undefined,
+  context: TaskContext,
+  call: () => R,
+): R {
+  let outcome: (() => R) | undefined;
+  const once = () => {
+    outcome ??= outcomeOf(call);
+    return outcome();
+  };
+  try {
+    const nested = carriers.reduceRight<() => R>(
+      (inner, carrier) => () => carrier.run(headers, context, inner),
+      once,
+    );
+    const given: unknown = nested();
+    if (given instanceof Promise) given.catch(() => {}); // it may be one of a carrier's own
+  } catch {
+    // The handler's own error is thrown below; that of a carrier is no reason for its task to fail.
+  }
+  return once(); // also where a carrier did not come to it
+}
+
+/** Calls back now, and gives what gives or throws the same again. */
+function outcomeOf<R>(call: () => R): () => R {
+  try {
+    const value = call();
+    return () => value;
+  } catch (thrown) {
+    return () => {
+      throw thrown;
+    };
+  }
 }

@@ -1,7 +1,7 @@
 import { toEnvelope } from "../../../task/to-envelope.js";
 import type { ThreadStart, ThreadStarted } from "../messages.js";
-import { keepThreadData } from "./thread-data.js";
 import { ThreadSession } from "./thread-session.js";
+import { keepWorkerData } from "./worker-value.js";
 
 /**
  * What tinypool runs in a new thread, once: it gets the thread ready, and leaves a session behind that
@@ -9,7 +9,7 @@ import { ThreadSession } from "./thread-session.js";
  */
 export default async function startThread(start: ThreadStart): Promise<ThreadStarted> {
   try {
-    keepThreadData(start.workerData);
+    keepWorkerData(start.workerData);
     for (const url of start.preload) await import(url);
     new ThreadSession(start).open();
     return {};

@@ -8,7 +8,7 @@ import { Enqueuer } from "./enqueuer.js";
 import { type FaultListener, Faults } from "./faults.js";
 import { HandlerLoader, type LoadedHandler } from "./handler-loader.js";
 import { refuseResult, refuseUnsent } from "./result-check.js";
-import { threadCarriers } from "./thread-carriers.js";
+import { carry, findCarriers } from "./thread-carriers.js";
 import { ThreadContext } from "./thread-context.js";
 import { type TaskHost, ThreadTask } from "./thread-task.js";
 
@@ -210,13 +210,9 @@ function call(task: ThreadTask): unknown {
   const { run } = task.handler;
   const [, , payload, extras] = task.handed;
   const context = new ThreadContext(task);
-  const carriers = threadCarriers();
+  const carriers = findCarriers();
   if (carriers === undefined) return run(payload as never, context);
-  const nested = carriers.reduceRight<() => unknown>(
-    (inner, carrier) => () => carrier.run(extras?.headers, context, inner),
-    () => run(payload as never, context),
-  );
-  return nested();
+  return carry(carriers, extras?.headers, context, () => run(payload as never, context));
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
