@@ -1,12 +1,17 @@
 // Runs before the bench is compiled. Everything it says goes to stderr: with --json stdout holds results only.
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const folder = fileURLToPath(new URL(".", import.meta.url));
+const { dependencies } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
 
-if (!existsSync(new URL("node_modules", import.meta.url))) {
-  console.error("bench: its contestants are not installed yet; running `npm ci --prefix bench`");
+// One by one, since some may have been installed before others were added.
+const missing = Object.keys(dependencies).filter(
+  (name) => !existsSync(new URL(`node_modules/${name}/package.json`, import.meta.url)),
+);
+if (missing.length > 0) {
+  console.error(`bench: ${missing.join(", ")} not installed yet; running \`npm ci --prefix bench\``);
   const { status } = spawnSync("npm", ["ci", "--prefix", folder, "--no-audit", "--no-fund"], {
     stdio: ["ignore", 2, 2],
     shell: process.platform === "win32",

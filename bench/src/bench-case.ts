@@ -26,7 +26,7 @@ export interface Goal {
 export interface BenchCase {
   readonly name: string;
   readonly what: string;
-  readonly unit: "%" | "tasks/s" | "push+pop/s" | "ms" | "bytes/task" | "ns/task";
+  readonly unit: "%" | "tasks/s" | "push+pop/s" | "ms" | "µs" | "bytes/task" | "ns/task";
   readonly better: "higher" | "lower";
   /** Measured rounds; in each one every contestant runs once. */
   readonly rounds: number;

@@ -1,5 +1,5 @@
 // The little that the cases use of the other packages. Declared here so that the project's type check does not need
-// them installed; their own declarations are not consulted.
+// them installed; their own declarations are not consulted. Those of tinypool are: the project depends on it itself.
 
 declare module "fastq" {
   export interface PromiseQueue<T, R> {
@@ -16,6 +16,13 @@ declare module "p-queue" {
     constructor(options: { concurrency: number; autoStart?: boolean });
     add<R>(work: () => Promise<R>, options?: { priority?: number; signal?: AbortSignal }): Promise<R>;
     start(): this;
+  }
+}
+
+declare module "piscina" {
+  export class Piscina {
+    constructor(options: { filename: string; minThreads: number; maxThreads: number });
+    run(task: unknown, options: { name: string }): Promise<unknown>;
   }
 }
 

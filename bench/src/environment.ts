@@ -3,6 +3,8 @@ import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 
+const PACKAGES = ["fastq", "p-queue", "piscina", "tinypool", "tinyqueue"];
+
 /** What a number must be read with. */
 export interface Environment {
   readonly machine: string;
@@ -23,7 +25,7 @@ export function describeEnvironment(): Environment {
     ].join(", "),
     node: process.version,
     commit: commit(),
-    packages: ["fastq", "p-queue", "tinyqueue"].map((name) => `${name} ${version(name)}`).join(", "),
+    packages: PACKAGES.map((name) => `${name} ${version(name)}`).join(", "),
     load: loadavg()[0] ?? 0,
   };
 }

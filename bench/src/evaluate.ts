@@ -1,4 +1,5 @@
 import type { BenchCase, Goal } from "./bench-case.js";
+import { quantile } from "./quantile.js";
 import type { Samples } from "./run-case.js";
 
 /** Median, and the quartiles on either side of it. */
@@ -55,12 +56,4 @@ function samplesOf(samples: Samples, name: string): readonly number[] {
 function spread(values: readonly number[]): Spread {
   const sorted = [...values].sort((a, b) => a - b);
   return { median: quantile(sorted, 0.5), p25: quantile(sorted, 0.25), p75: quantile(sorted, 0.75) };
-}
-
-/** Linear interpolation between the two nearest ranks. */
-function quantile(sorted: readonly number[], fraction: number): number {
-  const position = (sorted.length - 1) * fraction;
-  const below = sorted[Math.floor(position)] ?? Number.NaN;
-  const above = sorted[Math.ceil(position)] ?? Number.NaN;
-  return below + (above - below) * (position - Math.floor(position));
 }

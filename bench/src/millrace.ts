@@ -9,9 +9,15 @@ export {
   type Subscription,
   type TaskManager,
   type TaskResult,
+  threadModule,
 } from "../../dist/index.js";
 
 /** Defaults everywhere, but for the concurrency that all contestants share and room for the largest case. */
 export function createTaskManager<H extends AnyHandlers = AnyHandlers>(handlers?: H): TaskManager<H> {
   return new TaskManager<H>({ concurrency: 10, capacity: 1_000_000, handlers });
+}
+
+/** The same, for handlers that run in threads: two of them, which stay. */
+export function createThreadedManager<H extends AnyHandlers>(handlers: H): TaskManager<H> {
+  return new TaskManager<H>({ threads: { min: 2, max: 2 }, capacity: 1_000_000, handlers });
 }

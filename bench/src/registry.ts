@@ -9,9 +9,14 @@ import { observeMetrics, observeOff } from "./cases/observe.js";
 import { scale } from "./cases/scale.js";
 import { subscribe } from "./cases/subscribe.js";
 import { subscribeMemory } from "./cases/subscribe-memory.js";
+import { threadsCpu } from "./cases/threads-cpu.js";
+import { threadsMixed } from "./cases/threads-mixed.js";
+import { threadsRoundtrip } from "./cases/threads-roundtrip.js";
+import { threadsTiny } from "./cases/threads-tiny.js";
 
 /** In the order in which they run when none is named. */
 export const cases: readonly BenchCase[] = [
   ...[inlineFifo, inlinePriority, handlersByName, heap, cancel, memory],
   ...[subscribe, subscribeMemory, observeOff, observeMetrics, scale],
+  ...[threadsTiny, threadsCpu, threadsRoundtrip, threadsMixed],
 ];

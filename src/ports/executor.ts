@@ -50,9 +50,10 @@ export interface Executor {
   /** Where its slots come and go: how it is to be fed. Undefined where their number is fixed. */
   readonly pool?: WorkerPool | undefined;
   /**
-   * Runs the handler and calls `attempt.ended` when it has ended, at once or later. It does not throw:
-   * whatever the handler does becomes the outcome. A callback, since a promise of the outcome would cost each
-   * task one more promise and one more turn of the microtask queue.
+   * Runs the handler and calls `attempt.ended` when it has ended, before this returns or later. Whoever hears
+   * of an end may call `run` from within it. This does not throw: whatever the handler does becomes the
+   * outcome. A callback, since a promise of the outcome would cost each task one more promise and one more
+   * turn of the microtask queue.
    */
   run(attempt: RunnableAttempt): void;
   /**
@@ -61,7 +62,10 @@ export interface Executor {
    * abandoned
    */
   kill(attempt: RunnableAttempt): boolean;
-  /** Lets go of whatever it holds. Resolves when nothing of it keeps the process alive. */
+  /**
+   * Lets go of whatever it holds. Resolves when nothing of it keeps the process alive. What is cut off by it,
+   * and what is run later where handlers run elsewhere, ends too, and not by its handler.
+   */
   close(): Promise<void>;
 }
 

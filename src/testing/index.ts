@@ -2,6 +2,22 @@
 /** What users test with: `import { createTestManager, ManualClock } from "millrace/testing"`. */
 
 export type {
+  AttemptFollower,
+  Executor,
+  PoolHost,
+  PoolSize,
+  RunnableAttempt,
+  WorkerPool,
+} from "../ports/executor.js";
+export type { Outcome } from "../task/outcome.js";
+export type { HandlerCall, Work } from "../task/work.js";
+export {
+  conformanceHandlers,
+  conformanceModule,
+  executorConformance,
+} from "./conformance/executor-conformance.js";
+export type { ConformanceCase, ExecutorSubject } from "./conformance/executor-subject.js";
+export type {
   EnqueuedFilter,
   EnqueuedTask,
   EnqueuedTaskOf,

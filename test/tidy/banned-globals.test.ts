@@ -23,8 +23,11 @@ const bannedMembersInLogic: Readonly<Record<string, ReadonlySet<string>>> = {
 /** The one file that may install signal handlers: a caller of the library has to call for it by name. */
 const signalHandlers = "src/adapters/system/stop-on-signals.ts";
 
-/** The one file that may name `process.exit`: it keeps a task that is over from ending the thread of another. */
+/** The one file of adapters that may name `process.exit`: it keeps a task that is over from ending the thread of another. */
 const exitGuard = "src/adapters/threads/inside/faults.ts";
+
+/** Its handlers end the thread or process that an executor runs them in: they are there to try that. */
+const exitingHandlers = "src/testing/conformance/handlers.ts";
 
 /** Outside the logic the world may be touched, but the process belongs to whoever uses the library. */
 const bannedAnywhere = new Set(["console"]);
@@ -72,7 +75,7 @@ function refusedElsewhere(path: string): (node: Node, seat: Seat) => string | un
     if (node.type !== "MemberExpression") return undefined;
     if (node.object.type !== "Identifier" || node.object.name !== "process") return undefined;
     const member = memberOf(node);
-    if (member === "exit" && path === exitGuard) return undefined;
+    if (member === "exit" && (path === exitGuard || path === exitingHandlers)) return undefined;
     if (member === undefined || endsProcess.has(member)) return `process.${member ?? "[...]"}`;
     if (path === signalHandlers || !addsListener.has(member)) return undefined;
     return mayHandleSignal(seat.parent) ? "a signal handler" : undefined;
@@ -196,6 +199,11 @@ describe("the check of globals", () => {
     "process.memoryUsage();",
   ])("accepts in adapters: %s", (text) => {
     expect(uses("src/adapters/system/x.ts", text)).toEqual([]);
+  });
+
+  test("accepts an exit only in the handlers that try what an executor does about it", () => {
+    expect(uses(exitingHandlers, "process.exit(7);")).toEqual([]);
+    expect(uses(exitingHandlers, "process.abort();")).toHaveLength(1);
   });
 
   test("accepts signal handlers only in the file that is named for them", () => {
