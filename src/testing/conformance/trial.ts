@@ -36,6 +36,10 @@ class TrialHost implements PoolHost {
     this.lateFaults.push(details);
   }
 
+  carrierFailed(): void {
+    // There are no carriers of context here.
+  }
+
   atRoot<R>(callback: () => R): R {
     return callback();
   }
