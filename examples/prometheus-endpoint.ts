@@ -46,8 +46,8 @@ await tasks.stopGraceful();
 watching[Symbol.dispose]();
 
 // Prints:
-// task_latency_seconds_count{queue="mail",handler="sendMail",outcome="completed"} 2
-// task_latency_seconds_count{queue="default",handler="(function)",outcome="completed"} 1
+// task_latency_seconds_count{queue="mail",handler="sendMail",lane="inline",outcome="completed"} 2
+// task_latency_seconds_count{queue="default",handler="(function)",lane="inline",outcome="completed"} 1
 // tasks_scheduled_total{queue="default",handler="(function)"} 1
 // tasks_scheduled_total{queue="mail",handler="sendMail"} 2
 // tasks_started_total{queue="default",handler="(function)"} 1

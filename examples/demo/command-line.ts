@@ -5,8 +5,10 @@ export interface DemoCommand {
   readonly folder: string;
   /** Files begun per second. */
   readonly rate: number;
-  /** Files worked on at once. */
-  readonly concurrency: number;
+  /** Files worked on at once; undefined for as many as there are cores. */
+  readonly concurrency: number | undefined;
+  /** Whether the work is done on the event loop, in place of worker threads. */
+  readonly inline: boolean;
   /** Files that wait, at most; the walk waits when there are as many. */
   readonly backlog: number;
   /** How long a graceful stop may take, in seconds. */
@@ -28,11 +30,12 @@ const NODE_MODULES = fileURLToPath(new URL("../../node_modules", import.meta.url
 export function readCommand(words: readonly string[]): DemoCommand | undefined {
   const program = new Command("npm run demo --")
     .description(
-      "Takes the SHA-256 and the gzip size of every file in a folder: small files first, three queues.",
+      "Hashes and compresses every file in a folder, in worker threads: small files first, three queues.",
     )
     .argument("[folder]", "where to look for files (default: node_modules of this project)")
-    .option("-r, --rate <number>", "files begun per second", toPositive, 300)
-    .option("-c, --concurrency <count>", "files worked on at once", toCount, 4)
+    .option("-r, --rate <number>", "files begun per second", toPositive, 2_500)
+    .option("-c, --concurrency <count>", "files worked on at once (default: one for each core)", toCount)
+    .option("--inline", "do the work on the event loop, without threads", false)
     .option("-b, --backlog <count>", "files that wait, at most; the walk waits for room", toCount, 1_000)
     .option("-d, --deadline <seconds>", "how long a graceful stop may take", toPositive, 5)
     .option("--no-mishaps", "make no file fail once, and cancel none")
@@ -48,7 +51,8 @@ export function readCommand(words: readonly string[]): DemoCommand | undefined {
     throw new UsageError("", { cause: error });
   }
   const [folder = NODE_MODULES] = program.args;
-  return { folder, ...program.opts<Omit<DemoCommand, "folder">>() };
+  const { concurrency, ...options } = program.opts<Omit<DemoCommand, "folder">>();
+  return { folder, concurrency, ...options };
 }
 
 function toPositive(text: string): number {

@@ -1,4 +1,5 @@
 import type { Percentiles } from "./histogram.ts";
+import type { Usage } from "./usage.ts";
 
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const oneDigit = new Intl.NumberFormat("en-US", { maximumFractionDigits: 1, minimumFractionDigits: 1 });
@@ -31,6 +32,12 @@ export function formatPercentiles(percentiles: Percentiles | null): string {
   if (percentiles === null) return "-";
   const { p50, p95, p99 } = percentiles;
   return [p50, p95, p99].map((each) => formatMs(each).replace(" ", "")).join(" ");
+}
+
+/** How busy threads and cores have been: `97 % of their time`, `1.9 cores busy`. */
+export function formatUsage({ threads, coresBusy }: Usage): string[] {
+  const part = threads === null ? [] : [`${whole.format(100 * threads.utilisation)} % of their time`];
+  return [...part, `${oneDigit.format(coresBusy)} cores busy`];
 }
 
 /** Text for people: the name of a file may hold what moves the cursor of a terminal. */

@@ -1,5 +1,5 @@
-import { defineHandlers, json, skipRetry } from "millrace";
-import { digest } from "./digest.ts";
+import { defineHandlers, json, threadModule } from "millrace";
+import digestFile from "./digest-file.mjs";
 
 interface FilePayload {
   readonly path: string;
@@ -7,26 +7,21 @@ interface FilePayload {
   readonly failOnce: boolean;
 }
 
-/** What this program's manager can be given by name: one kind of task. */
-export const handlers = defineHandlers({
+const payload = json<FilePayload>();
+const maxAttempts = 2;
+
+/** What this program's manager can be given by name: one kind of task, which worker threads do. */
+export const threadHandlers = defineHandlers({
   digestFile: {
-    payload: json<FilePayload>(),
-    maxAttempts: 2,
-    run: async ({ path, failOnce }, { attempt, signal }) => {
-      if (failOnce && attempt === 1) throw new Error("Made to fail once, to show a retry");
-      try {
-        return await digest(path, signal);
-      } catch (error) {
-        throw isLasting(error) ? skipRetry(error) : error;
-      }
-    },
+    payload,
+    maxAttempts,
+    module: threadModule<typeof import("./digest-file.mjs")>(new URL("digest-file.mjs", import.meta.url)),
   },
 });
 
-export type DemoHandlers = typeof handlers;
+export type DemoHandlers = typeof threadHandlers;
 
-/** A file that is gone or forbidden now will be so in the next attempt. */
-function isLasting(error: unknown): boolean {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  return code === "ENOENT" || code === "EACCES" || code === "EPERM" || code === "ENOTDIR";
-}
+/** The same function, called on the event loop. */
+export const inlineHandlers: DemoHandlers = defineHandlers({
+  digestFile: { payload, maxAttempts, run: digestFile },
+});

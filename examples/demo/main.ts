@@ -1,30 +1,34 @@
 /**
- * A first real use of Millrace: the SHA-256 and the gzip size of every file in a folder, one task per file.
+ * A first real use of Millrace: the SHA-256 and the gzip size of every file in a folder, one task per file, in
+ * worker threads.
  *
  *     npm run demo              looks through node_modules of this project
  *     npm run demo -- FOLDER    looks through another folder
+ *     npm run demo -- --inline  does the work on the event loop
  *     npm run demo -- --help    says what else there is
  *
  * Where to look for what:
  *
  * - this file makes the manager, and stops it: at the end, or at Ctrl-C;
- * - `handlers.ts` names the one kind of task there is, says what it takes, and does it;
+ * - `handlers.ts` names the one kind of task there is, says what it takes, and where it runs;
  * - `digest-folder.ts` enqueues, with a priority from the size, and waits for room while the backlog is full;
- * - `digest.ts` is the work itself, which ends early when its signal aborts;
+ * - `digest-file.mjs` is the work itself, which threads import;
  * - `outcomes.ts` subscribes to the results, and keeps only what it counts.
  */
 import { opendir } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { setTimeout } from "node:timers/promises";
 import { exponential, OptionError, type StopReport, stopOnSignals, TaskManager } from "millrace";
 import { type DemoCommand, readCommand, UsageError } from "./command-line.ts";
 import { digestFolder, type Mishaps } from "./digest-folder.ts";
 import { printable } from "./format.ts";
-import { type DemoHandlers, handlers } from "./handlers.ts";
+import { type DemoHandlers, inlineHandlers, threadHandlers } from "./handlers.ts";
 import { QUEUES } from "./kinds.ts";
 import { Outcomes } from "./outcomes.ts";
 import { toText } from "./print-summary.ts";
 import { showProgress } from "./progress.ts";
 import { type Summary, summarize } from "./summary.ts";
+import { UsageMeter } from "./usage.ts";
 import { walk } from "./walk.ts";
 
 /** How far the counting of files may be ahead of the work. Most folders are counted by then. */
@@ -52,8 +56,8 @@ async function main(command: DemoCommand): Promise<void> {
 
 async function run(command: DemoCommand): Promise<Summary> {
   const { folder } = command;
-  const startedAt = performance.now();
   const tasks = createTasks(command);
+  const meter = new UsageMeter(tasks, command.inline);
   const outcomes = new Outcomes();
   // Should this program fall behind with counting, the work waits: no result is missed.
   const following = outcomes.follow(tasks.subscribe({ overflow: "block" }));
@@ -77,7 +81,8 @@ async function run(command: DemoCommand): Promise<Summary> {
     const { enqueued, completed, failed, cancelled } = tasks.stats().total;
     const ended = completed + failed + cancelled;
     const total = Math.max(counted, enqueued);
-    return { ended, total, bytes: outcomes.bytes, elapsedMs: performance.now() - startedAt };
+    const { bytes } = outcomes;
+    return { ended, total, bytes, elapsedMs: meter.elapsedMs, usage: meter.ofLastSeconds() };
   });
   const counting = countFiles(folder, signal, () => counted++);
   let stop: StopReport;
@@ -93,15 +98,14 @@ async function run(command: DemoCommand): Promise<Summary> {
     if (interruptedBy === undefined) listening[Symbol.dispose]();
     display.stop();
   }
-  const elapsedMs = performance.now() - startedAt;
-  return summarize({ folder, interruptedBy, tasks, outcomes, mishaps, elapsedMs, stop });
+  return summarize({ folder, interruptedBy, tasks, outcomes, mishaps, meter, stop });
 }
 
-function createTasks({ rate, concurrency, backlog }: DemoCommand): TaskManager<DemoHandlers> {
+function createTasks({ rate, concurrency, backlog, inline }: DemoCommand): TaskManager<DemoHandlers> {
   return new TaskManager({
-    handlers,
+    handlers: inline ? inlineHandlers : threadHandlers,
     tasksPerSecond: rate,
-    concurrency,
+    ...(inline ? { concurrency: concurrency ?? availableParallelism() } : { threads: { max: concurrency } }),
     capacity: backlog,
     queues: QUEUES,
     defaultQueue: "other",

@@ -1,5 +1,5 @@
 import type { TaskManager } from "millrace";
-import type { Digest } from "./digest.ts";
+import type { Digest } from "./digest-file.mjs";
 import type { DemoHandlers } from "./handlers.ts";
 import { Histogram } from "./histogram.ts";
 import { KINDS, type Kind } from "./kinds.ts";

@@ -1,6 +1,6 @@
 import Table from "cli-table3";
 import type { StopReport } from "millrace";
-import { formatBytes, formatCount, formatMs, formatPercentiles, printable } from "./format.ts";
+import { formatBytes, formatCount, formatMs, formatPercentiles, formatUsage, printable } from "./format.ts";
 import { KINDS } from "./kinds.ts";
 import type { Summary } from "./summary.ts";
 
@@ -52,12 +52,19 @@ function totals(summary: Summary): string[] {
   const lines = [
     `${formatCount(files)} files in ${formatMs(elapsedMs)}: ${speed}, ${formatBytes(summary.peakRssBytes)} of memory`,
     `${formatBytes(bytes)} read, ${formatBytes(gzipBytes)} after gzip${part}`,
+    usageLine(summary),
   ];
   if (largest !== null) {
     lines.push(`largest: ${printable(largest.path)}, ${formatBytes(largest.bytes)}`);
     lines.push(`sha256:  ${largest.sha256}`);
   }
   return lines;
+}
+
+function usageLine({ usage, elapsedMs }: Summary): string {
+  const { threads, cpuMs } = usage;
+  const where = threads === null ? "on the event loop" : `${formatCount(threads.started)} threads`;
+  return `${where}: ${[`${formatMs(cpuMs)} of CPU in ${formatMs(elapsedMs)}`, ...formatUsage(usage)].join(", ")}`;
 }
 
 function complaints({ failed, unreadableFolders, complaints }: Summary): string[] {

@@ -1,5 +1,6 @@
-import { Presets, SingleBar } from "cli-progress";
-import { formatBytes, formatCount } from "./format.ts";
+import { MultiBar, Presets } from "cli-progress";
+import { formatBytes, formatCount, formatUsage } from "./format.ts";
+import type { Usage } from "./usage.ts";
 
 /** How far the work has come. */
 export interface Progress {
@@ -8,6 +9,7 @@ export interface Progress {
   readonly total: number;
   readonly bytes: number;
   readonly elapsedMs: number;
+  readonly usage: Usage;
 }
 
 /** What is shown while the work goes on. */
@@ -20,51 +22,67 @@ export interface ProgressDisplay {
 const BAR_EVERY_MS = 100;
 const LINE_EVERY_MS = 2_000;
 
-/** Shows progress on stderr: a live bar on a terminal, else a plain line every two seconds. */
+/** Shows progress on stderr: a live bar on a terminal, with a line for threads, else plain lines now and then. */
 export function showProgress(read: () => Progress): ProgressDisplay {
   return process.stderr.isTTY ? showBar(read) : showLines(read);
 }
 
 function showLines(read: () => Progress): ProgressDisplay {
   const say = (line: string) => void process.stderr.write(`${line}\n`);
-  const timer = setInterval(() => say(toLine(read())), LINE_EVERY_MS);
+  const show = () => {
+    const progress = read();
+    say(toLine(progress));
+    say(toUsageLine(progress));
+  };
+  const timer = setInterval(show, LINE_EVERY_MS);
   return {
     say,
     stop: () => {
       clearInterval(timer);
-      say(toLine(read()));
+      show();
     },
   };
 }
 
 function showBar(read: () => Progress): ProgressDisplay {
-  let bar = startBar(read());
-  const update = () => {
-    const progress = read();
-    bar.setTotal(progress.total);
-    bar.update(progress.ended, { line: toLine(progress) });
-  };
-  const timer = setInterval(update, BAR_EVERY_MS);
+  let bars = startBars(read());
+  const timer = setInterval(() => bars.update(read()), BAR_EVERY_MS);
   return {
     say: (line) => {
-      bar.stop();
+      bars.stop();
       process.stderr.write(`${line}\n`);
-      bar = startBar(read());
+      bars = startBars(read());
     },
     stop: () => {
       clearInterval(timer);
-      update();
-      bar.stop();
+      bars.update(read());
+      bars.stop();
       process.stderr.write("\n"); // sets apart what follows
     },
   };
 }
 
-function startBar(progress: Progress): SingleBar {
-  const format = " {bar} {line}";
-  const bar = new SingleBar({ format, barsize: 18, hideCursor: true }, Presets.shades_classic);
-  bar.start(progress.total, progress.ended, { line: toLine(progress) });
-  return bar;
+function startBars(progress: Progress) {
+  const { total, ended } = progress;
+  // Signals are for the program to handle; it stops the bars at its end.
+  const options = { barsize: 18, hideCursor: true, gracefulExit: false };
+  const bars = new MultiBar(options, Presets.shades_classic);
+  const files = bars.create(total, ended, { line: toLine(progress) }, { format: " {bar} {line}" });
+  const usage = bars.create(1, 0, { line: toUsageLine(progress) }, { format: "  {line}" });
+  return {
+    update: (now: Progress) => {
+      files.setTotal(now.total);
+      files.update(now.ended, { line: toLine(now) });
+      usage.update(0, { line: toUsageLine(now) });
+    },
+    stop: () => bars.stop(),
+  };
+}
+
+function toUsageLine({ usage }: Progress): string {
+  const { threads } = usage;
+  const busy = threads === null ? [] : [`${threads.busy} of ${threads.alive} threads busy now`];
+  return `    ${[...busy, ...formatUsage(usage)].join(", ")}`;
 }
 
 function toLine({ ended, total, bytes, elapsedMs }: Progress): string {

@@ -4,6 +4,7 @@ import type { DemoHandlers } from "./handlers.ts";
 import type { Percentiles } from "./histogram.ts";
 import { KINDS, type Kind } from "./kinds.ts";
 import type { Complaint, NamedDigest, Outcomes } from "./outcomes.ts";
+import type { Usage, UsageMeter } from "./usage.ts";
 
 export interface QueueSummary {
   readonly completed: number;
@@ -32,6 +33,7 @@ export interface Summary {
   readonly bytes: number;
   readonly gzipBytes: number;
   readonly elapsedMs: number;
+  readonly usage: Usage;
   readonly filesPerSecond: number;
   readonly bytesPerSecond: number;
   readonly peakRssBytes: number;
@@ -49,12 +51,13 @@ export interface SummaryParts {
   readonly tasks: TaskManager<DemoHandlers>;
   readonly outcomes: Outcomes;
   readonly mishaps: Mishaps | undefined;
-  readonly elapsedMs: number;
+  readonly meter: UsageMeter;
   readonly stop: StopReport;
 }
 
-export function summarize({ tasks, outcomes, elapsedMs, ...parts }: SummaryParts): Summary {
+export function summarize({ tasks, outcomes, meter, ...parts }: SummaryParts): Summary {
   const { total, queues } = tasks.stats();
+  const { elapsedMs } = meter;
   const seconds = elapsedMs / 1_000;
   const toQueue = (kind: Kind): QueueSummary => {
     const { completed = 0, failed = 0, retried = 0, cancelled = 0 } = queues[kind] ?? {};
@@ -74,6 +77,7 @@ export function summarize({ tasks, outcomes, elapsedMs, ...parts }: SummaryParts
     bytes: outcomes.bytes,
     gzipBytes: outcomes.gzipBytes,
     elapsedMs,
+    usage: meter.sinceStart(),
     filesPerSecond: total.completed / seconds,
     bytesPerSecond: outcomes.bytes / seconds,
     peakRssBytes: process.resourceUsage().maxRSS * 1_024,

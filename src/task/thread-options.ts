@@ -44,7 +44,9 @@ export interface ThreadOptions {
   env?: Readonly<Record<string, string | undefined>> | undefined;
   /** What follows in `process.argv` of threads. Default: nothing. */
   argv?: readonly string[] | undefined;
-  /** Options of Node for threads, such as `["--import", "tsx"]`. Default: none, not those of the process. */
+  /**
+   * Options of Node for threads, such as `["--enable-source-maps"]`. Default: none, not those of the process.
+   */
   execArgv?: readonly string[] | undefined;
   /** What `workerData()` of `millrace/worker` gives in threads; a structured clone. Default: undefined. */
   workerData?: unknown;

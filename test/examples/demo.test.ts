@@ -35,7 +35,10 @@ class Demo {
   /** Runs the demo as `npm run demo` does, on what `npm test` has built. */
   constructor(...words: readonly string[]) {
     const args = ["--import", "tsx", "examples/demo/main.ts", ...words];
-    const child = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+    // A process group of its own, so that it can be seen whether anything of it is left.
+    const child = spawn(process.execPath, args, {
+      ...{ cwd: root, stdio: ["ignore", "pipe", "pipe"], detached: true },
+    });
     this.#child = child;
     children.add(child);
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -56,6 +59,16 @@ class Demo {
 
   signal(name: NodeJS.Signals): void {
     this.#child.kill(name);
+  }
+
+  /** Whether a process that it has started, or it itself, is there. */
+  get isAlive(): boolean {
+    try {
+      return process.kill(-(this.#child.pid ?? Number.NaN), 0);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
+      throw error;
+    }
   }
 
   /** Waits until stderr holds the pattern behind what it held at the last call; fails when the demo ends first. */
@@ -130,6 +143,31 @@ describe.concurrent("the demo", () => {
     expect(summary).toMatchObject({ interruptedBy: null, stop: { alive: 0 }, complaints: [] });
   });
 
+  test("does its work in threads, of which none is left", async ({ expect }) => {
+    const words = ["--concurrency", "2", "--json"];
+    const { code, summary } = await new Demo(createFolder(createFiles(60)), ...words).summary();
+    expect(code).toBe(0);
+    const { threads, cpuMs, coresBusy } = summary.usage;
+    expect(threads).toMatchObject({ alive: 0, busy: 0 });
+    expect(threads?.started).toBeGreaterThanOrEqual(1);
+    expect(threads?.started).toBeLessThanOrEqual(2);
+    expect(threads?.utilisation).toBeGreaterThan(0);
+    expect(threads?.utilisation).toBeLessThanOrEqual(1);
+    expect(coresBusy).toBeCloseTo(cpuMs / summary.elapsedMs, 1);
+  });
+
+  test("does the same on the event loop with --inline, without any thread", async ({ expect }) => {
+    const folder = createFolder(createFiles(30));
+    const [threaded, inline] = await Promise.all([
+      new Demo(folder, "--json", "--no-mishaps").summary(),
+      new Demo(folder, "--json", "--no-mishaps", "--inline").summary(),
+    ]);
+    expect([threaded.code, inline.code]).toEqual([0, 0]);
+    expect(inline.summary.usage.threads).toBeNull();
+    const { files, completed, bytes, gzipBytes, largest } = threaded.summary;
+    expect(inline.summary).toMatchObject({ files, completed, bytes, gzipBytes, largest });
+  });
+
   test("knows the SHA-256 of the largest file, and leaves all alone when told so", async ({ expect }) => {
     const content = "abc".repeat(100_000);
     const folder = createFolder({ "large.js": content, "small.js": "abc" });
@@ -150,6 +188,8 @@ describe.concurrent("the demo", () => {
     expect(stderr).toMatch(/^100% {2}9 of 9 files {2}/m);
     expect(stdout).toMatch(/^text +8 +0 +2 +1 /m);
     expect(stdout).toMatch(/^9 files in .* files\/s/m);
+    expect(stderr).toMatch(/^ +\d of \d threads busy now, \d+ % of their time, \d+\.\d cores busy$/m);
+    expect(stdout).toMatch(/^\d+ threads: .* of CPU in .*, \d+ % of their time, \d+\.\d cores busy$/m);
     const plain = stdout.replaceAll("\n", "") + stderr.replaceAll("\n", "");
     expect(plain).not.toMatch(/\p{Cc}/u);
   });
@@ -190,6 +230,21 @@ describe.concurrent("the demo, interrupted", () => {
     expect(stdout).toMatch(/^text +\d+ +0 +2 +\d+ /m);
   });
 
+  test.each([
+    ["threads", [], { alive: 0, busy: 0, started: expect.any(Number), utilisation: expect.any(Number) }],
+    ["the event loop", ["--inline"], null],
+  ])("leaves no thread and no process behind, with its work in %s", async (_, words, threads) => {
+    const demo = new Demo(createFolder(createFiles(200)), "--rate", "40", "--json", ...words);
+    await demo.says(UNDER_WAY);
+    expect(demo.isAlive).toBe(true);
+    demo.signal("SIGINT");
+    const { code, summary } = await demo.summary();
+    expect(code).toBe(130);
+    expect(summary.completed).toBeGreaterThan(0);
+    expect(summary.usage.threads).toEqual(threads);
+    await expect.poll(() => demo.isAlive).toBe(false);
+  });
+
   test("stops at once at the second SIGINT", async ({ expect }) => {
     const demo = new Demo(createFolder(createFiles(200)), "--rate", "10", "--deadline", "60", "--json");
     await demo.says(UNDER_WAY);
@@ -200,6 +255,7 @@ describe.concurrent("the demo, interrupted", () => {
     const { code, summary } = await demo.summary();
     expect(code).toBe(130);
     expect(summary.interruptedBy).toBe("SIGINT");
+    expect(summary.usage.threads).toMatchObject({ alive: 0 });
     expect(summary.stop.neverStarted).toBeGreaterThan(0);
     expect(summary.stop.alive).toBe(sumOfParts(summary.stop));
     expect(summary.completed + summary.failed + summary.cancelled).toBe(summary.files);
@@ -226,7 +282,8 @@ describe.concurrent("the demo, called wrongly, ends with 2", () => {
     ["for a file", [file], /cannot be read as a folder: ENOTDIR/],
     ["for an unknown option", ["--fast"], /unknown option '--fast'/],
     ["for a value that is none", ["--rate", "fast"], /--rate.*Expected a number greater than 0/],
-    ["for a value that the library refuses", ["--concurrency", "9000000"], /Expected `concurrency`/],
+    ["for threads that the library refuses", ["--concurrency", "9000000"], /Expected `threads.max`/],
+    ["for a value that it refuses", ["--inline", "--concurrency", "9000000"], /Expected `concurrency`/],
   ])("%s", async (_, words, message) => {
     const { code, stdout, stderr } = await new Demo(...words).ended;
     expect(stderr).toMatch(message);

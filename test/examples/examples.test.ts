@@ -36,7 +36,14 @@ describe("the examples", () => {
     for (const path of files) {
       const source = parseSource(path, readProjectFile(path));
       for (const { specifier } of importsOf(source)) {
-        const known = ["millrace", "millrace/otel", "millrace/testing", "zod"];
+        const known = [
+          "millrace",
+          "millrace/otel",
+          "millrace/testing",
+          "millrace/worker",
+          "tsx/esm/api",
+          "zod",
+        ];
         const isKnown = known.includes(specifier) || specifier.startsWith("@opentelemetry/");
         const isNear = isRelative(specifier) && specifier.startsWith("./");
         expect(isKnown || isNear || specifier.startsWith("node:"), `${path}: ${specifier}`).toBe(true);

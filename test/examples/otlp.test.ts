@@ -71,7 +71,7 @@ test(`${EXAMPLE} prints what it says, and a collector is sent its metrics and sp
   };
   expect(pointsOf("tasks_completed_total")).toContainEqual([2, "pages", "(function)"]);
   expect(pointsOf("tasks_failed_total")).toContainEqual([1, "pages", "(function)", "error"]);
-  expect(pointsOf("task_latency_seconds")).toContainEqual([2, "pages", "(function)", "completed"]);
+  expect(pointsOf("task_latency_seconds")).toContainEqual([2, "pages", "(function)", "inline", "completed"]);
   expect(pointsOf("messaging.process.duration")).toContainEqual([
     ...[1, "millrace", "process", "pages", "RangeError"],
   ]);

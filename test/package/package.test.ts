@@ -15,6 +15,14 @@ import {
   withoutSdk,
 } from "./otel-programs.js";
 import { type Packed, packAndInstall, projectRoot } from "./pack.js";
+import {
+  bundledAll,
+  bundledMain,
+  bundledWorker,
+  useThreads,
+  withoutThreads,
+  work,
+} from "./thread-programs.js";
 
 const program = (name: string) => join(projectRoot, "node_modules", ".bin", name);
 
@@ -239,6 +247,96 @@ describe("millrace/otel, installed", () => {
       expect(ran.code, ran.stdout).toBe(0);
     }, 120_000);
   });
+});
+
+describe("worker threads, installed", () => {
+  const printed = [
+    JSON.stringify({ sum: 3, attempt: 1, isMainThread: false }),
+    "RangeError no zeros",
+    "0 1 1",
+  ];
+
+  test("run a handler's module, from ESM and from CommonJS, and let the process end", async () => {
+    await packed.write({
+      "work.mjs": work,
+      "work.cjs": `${toCommonJs(work).replace("export async", "async")}\nmodule.exports = { add };`,
+      "threads.mjs": useThreads(`new URL("./work.mjs", import.meta.url)`),
+      "threads.cjs": toCommonJs(
+        useThreads(`require("node:url").pathToFileURL(require.resolve("./work.cjs"))`),
+      ),
+    });
+    for (const name of ["threads.mjs", "threads.cjs"]) {
+      const ran = await packed.run(process.execPath, [name]);
+      expect(ran, name).toEqual({ code: 0, stdout: `${printed.join("\n")}\n`, stderr: "" });
+    }
+  });
+
+  test("are not loaded where no handler has a module, and not by millrace/worker", async () => {
+    const move = async (from: string, to: string) => {
+      const script = `fs.renameSync("node_modules/${from}", "node_modules/${to}")`;
+      expect(await packed.run(process.execPath, ["-e", script])).toMatchObject({ code: 0 });
+    };
+    await packed.write({ "none.mjs": withoutThreads, "none.cjs": toCommonJs(withoutThreads) });
+    await move("tinypool", ".tinypool");
+    try {
+      for (const name of ["none.mjs", "none.cjs"]) {
+        const ran = await packed.run(process.execPath, [name]);
+        const stdout = "ran function function\nERR_MODULE_NOT_FOUND\n";
+        expect(ran, name).toEqual({ code: 0, stdout, stderr: "" });
+      }
+    } finally {
+      await move(".tinypool", "tinypool");
+    }
+  });
+
+  test("work in a bundle of two entries, and of one, as the README says", async () => {
+    await packed.write({
+      "package.json": `{ "name": "consumer", "private": true, "type": "module" }`,
+      "main.js": bundledMain,
+      "worker.js": bundledWorker,
+      "all.js": bundledAll,
+      "arithmetic.js":
+        "export const double = (value) => 2 * value;\nexport const halve = (value) => value / 2;\n",
+    });
+    const options = ["--bundle", "--platform=node", "--format=esm", "--packages=external", "--outdir=bundle"];
+    const bundled = await packed.run(program("esbuild"), ["main.js", "worker.js", "all.js", ...options]);
+    expect(bundled.code, bundled.stderr).toBe(0);
+    const run = (name: string) => packed.run(process.execPath, [`bundle/${name}`]);
+    expect(await run("main.js")).toEqual({ code: 0, stdout: "42 4\n", stderr: "" });
+    expect(await run("all.js")).toEqual({ code: 0, stdout: "8\n", stderr: "" });
+  });
+
+  test("find their types, from ESM and from CommonJS", async () => {
+    const module = `
+      import { type TaskContext, skipRetry } from "millrace/worker";
+      export async function resize(picture: { width: number }, { signal, locals }: TaskContext) {
+        signal.throwIfAborted();
+        if (Object.keys(locals).length > 9) throw skipRetry("too many");
+        return picture.width > 1;
+      }`;
+    const use = (extension: string) => `
+      import { defineHandlers, json, TaskManager, threadModule } from "millrace";
+      type Module = typeof import("./typed.${extension}js");
+      const handlers = defineHandlers({
+        resize: {
+          payload: json<{ width: number }>(),
+          module: threadModule<Module, "resize">(new URL("file:///typed.${extension}js"), "resize"),
+        },
+      });
+      const tasks = new TaskManager({ handlers, threads: { max: 2, env: process.env } });
+      export async function main(): Promise<boolean> {
+        // @ts-expect-error a number is asked for
+        await tasks.execute("resize", { width: "5" });
+        return await tasks.execute("resize", { width: 5 });
+      }`;
+    const compilerOptions = { module: "nodenext", target: "es2022", strict: true, noEmit: true };
+    await packed.write({
+      "tsconfig.json": JSON.stringify({ compilerOptions, files: ["threads.mts", "threads.cts"] }),
+      ...{ "typed.mts": module, "typed.cts": module, "threads.mts": use("m"), "threads.cts": use("c") },
+    });
+    const ran = await packed.run(program("tsc"), ["-p", "."], 100_000);
+    expect(ran.code, ran.stdout).toBe(0);
+  }, 120_000);
 });
 
 test("the check of awaiting tells top-level awaits from others", () => {

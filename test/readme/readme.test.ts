@@ -11,11 +11,16 @@ const readme = readFileSync(`${root}README.md`, "utf8");
 const examples = [...readme.matchAll(/```ts\n([\s\S]*?)```\n\n```text\n([\s\S]*?)```/g)].map(
   ([, code = "", output = ""], index) => ({ code, output, file: `${folder}/example-${index + 1}.ts` }),
 );
+/** What programs have beside them: a block whose first line is a comment with its name. */
+const modules = [...readme.matchAll(/```js\n\/\/ ([\w.-]+\.js)\n([\s\S]*?)```/g)].map(
+  ([, name = "", code = ""]) => ({ name, code }),
+);
 
 beforeAll(() => {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   for (const { file, code } of examples) writeFileSync(file, code);
+  for (const { name, code } of modules) writeFileSync(`${folder}/${name}`, code);
   const config = { extends: "../../test/tsconfig.json", include: ["*.ts"], exclude: [] };
   writeFileSync(`${folder}/tsconfig.json`, JSON.stringify(config));
 });
@@ -26,6 +31,14 @@ describe("the README", () => {
   test("shows the output of every program, so that none goes unchecked", () => {
     expect(examples.length).toBeGreaterThan(0);
     expect(readme.match(/```ts\n/g)).toHaveLength(examples.length);
+  });
+
+  test("has a name for each file that stands beside a program, which uses it", () => {
+    const named = modules.map(({ name }) => name);
+    expect(readme.match(/```js\n/g) ?? []).toHaveLength(modules.length);
+    expect(new Set(named).size).toBe(named.length);
+    const unused = named.filter((name) => !examples.some(({ code }) => code.includes(`"./${name}"`)));
+    expect(unused).toEqual([]);
   });
 
   test("has no code outside its fences, and no program twice", () => {
