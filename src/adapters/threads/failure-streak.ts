@@ -2,7 +2,7 @@
 const MAX_FAILURES = 10;
 
 /** After so long, one more may be tried: what was wrong may have been mended. */
-const PROBE_AFTER_MS = 1_000;
+export const PROBE_AFTER_MS = 1_000;
 
 /** Failures in a row of one thing: a handler that cannot be loaded, or threads that do not come up. */
 export class FailureStreak {

@@ -1,5 +1,11 @@
 import type { ErrorEnvelope } from "../../task/error-envelope.js";
-import type { EnqueueMessage, LateFaultMessage, MessageFromThread, ThrewMessage } from "./messages.js";
+import type {
+  EnqueueMessage,
+  LateFaultMessage,
+  MessageFromThread,
+  ReturnedMessage,
+  ThrewMessage,
+} from "./messages.js";
 
 /** Who is told what a thread says. `index` is a task's place in the present batch. */
 export interface MessageListener {
@@ -14,15 +20,21 @@ export interface MessageListener {
   heapFull(): void;
 }
 
-/** Calls what a message is for. */
-export function hear(message: MessageFromThread, listener: MessageListener): void {
+/**
+ * Calls what a message is for. It trusts no more than it must: code of a user that has got hold of the channel
+ * harms its own thread with what it says there, but not this one.
+ */
+export function hear(told: unknown, listener: MessageListener): void {
+  if (typeof told !== "object" || told === null) return;
+  const message = told as MessageFromThread;
   if (!("type" in message)) {
-    listener.returned(...message);
+    const [index, value, runMs] = Array.isArray(message) ? message : NOTHING;
+    listener.returned(index, value, toRunMs(runMs));
     return;
   }
   switch (message.type) {
     case "threw":
-      listener.threw(message);
+      listener.threw({ ...message, runMs: toRunMs(message.runMs) });
       break;
     case "loaded":
       listener.loaded();
@@ -45,4 +57,10 @@ export function hear(message: MessageFromThread, listener: MessageListener): voi
     case "heapFull":
       listener.heapFull();
   }
+}
+
+const NOTHING: ReturnedMessage = [-1, undefined, 0];
+
+function toRunMs(told: unknown): number {
+  return typeof told === "number" && told >= 0 && told < Number.POSITIVE_INFINITY ? told : 0;
 }

@@ -64,12 +64,15 @@ export async function launchThread(
     port1.close();
   });
   const { port1, port2 } = new MessageChannel();
-  const terminate = () => void pool.destroy().catch(() => {});
+  // Not by its pool: where a thread meets an error while that waits for its exit, tinypool throws here, on the
+  // main thread.
+  const terminate = () => void thread.terminate();
   port1.on("message", (message: unknown) => listener.told(message));
   port1.on("messageerror", (error) => {
     listener.failed(error);
     terminate();
   });
+  port1.on("close", terminate); // without its channel, a thread would be given tasks that it never hears of
   port1.unref();
   const words = new TaskWords();
   const start: ThreadStart = {

@@ -3,9 +3,10 @@ import type { PoolHost, PoolSize } from "../../ports/executor.js";
 import type { ThreadStats } from "../../task/manager-stats.js";
 import type { ThreadSettings } from "../../task/thread-options.js";
 import { WORKER_EXIT_REASONS, type WorkerExitReason } from "../../task/worker-details.js";
-import { FailureStreak } from "./failure-streak.js";
+import { FailureStreak, PROBE_AFTER_MS } from "./failure-streak.js";
 import { OneTimer } from "./one-timer.js";
 import type { HandlerKeeper, ThreadKeeper } from "./thread-keeper.js";
+import { toError } from "./worker-faults.js";
 import { WorkerThread } from "./worker-thread.js";
 
 /** A thread that was ended and does not exit, since native code holds it, keeps its slot for so long. */
@@ -39,6 +40,8 @@ export class ThreadPool {
   /** The one that became idle last is used first, so that the others may go. */
   readonly #idle: WorkerThread[] = [];
   readonly #starts = new FailureStreak();
+  /** Tries a start again while they fail, though no task asks for one: none is sent to who is not well. */
+  readonly #probe: OneTimer;
   readonly #exited = toRecord(() => 0);
   #size: PoolSize;
   #host: PoolHost | undefined;
@@ -59,6 +62,7 @@ export class ThreadPool {
     this.#handlers = handlers;
     this.#size = settings;
     this.#idleTimer = new OneTimer(clock);
+    this.#probe = new OneTimer(clock);
   }
 
   connect(host: PoolHost): void {
@@ -133,6 +137,7 @@ export class ThreadPool {
   async close(): Promise<void> {
     this.#closed = true;
     this.#idleTimer.clear();
+    this.#probe.clear();
     for (const thread of [...this.#threads]) thread.terminate("stopped");
     if (this.#dying.size === 0) return;
     await new Promise<void>((resolve) => {
@@ -243,7 +248,9 @@ export class ThreadPool {
 
   #countFailedStart({ error }: WorkerThread): void {
     this.#starts.failed(error, this.#clock.now());
-    if (this.#starts.failing && this.#threads.size === 0) this.#user.threadsFail(error);
+    if (!this.#starts.failing || this.#closed) return;
+    this.#atRoot(() => this.#probe.set(PROBE_AFTER_MS + 1, () => void this.want(1)));
+    if (this.#threads.size === 0) this.#user.threadsFail(error);
   }
 
   /** Those that are idle end after a while, the one that has been so for longest first. */
@@ -290,8 +297,4 @@ const NO_TIMER: Timer = { cancel() {}, ref() {}, unref() {} };
 function toRecord(value: () => number): Record<WorkerExitReason, number> {
   const entries = WORKER_EXIT_REASONS.map((reason) => [reason, value()] as const);
   return Object.fromEntries(entries) as Record<WorkerExitReason, number>;
-}
-
-function toError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });
 }

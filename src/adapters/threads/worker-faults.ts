@@ -18,7 +18,7 @@ export function exitError({ attempt: { context } }: HandedAttempt, { exitCode, e
 
 /** Why attempts have failed whose handler could not be loaded; one error for each of them. */
 export function loadError({ name }: HandlerDefinition, cause: unknown): HandlerLoadError {
-  const why = cause instanceof Error ? cause.message : String(cause);
+  const why = cause instanceof Error ? cause.message : toText(cause);
   return new HandlerLoadError(name, `The module of handler "${name}" could not be loaded: ${why}`, { cause });
 }
 
@@ -30,4 +30,18 @@ export function isOutOfMemory(error: unknown): boolean {
 /** Where threads find a handler. */
 export function toSource({ name, module, maxResultBytes }: HandlerDefinition): HandlerSource {
   return { name, url: module?.url.href ?? "", exportName: module?.exportName ?? "", maxResultBytes };
+}
+
+/** Whatever was thrown, for those who are told of errors. */
+export function toError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(toText(thrown), { cause: thrown });
+}
+
+/** Some objects cannot be made into text: that throws. */
+function toText(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return "what was thrown has no text";
+  }
 }

@@ -10,14 +10,9 @@ import type { HandedAttempt } from "./handed-attempt.js";
 import { type BatchThread, HandedBatch } from "./handed-batch.js";
 import { hear, type MessageListener } from "./hear.js";
 import { type LaunchedThread, launchThread, type ThreadListener } from "./launch-thread.js";
-import type {
-  EnqueueMessage,
-  LateFaultMessage,
-  MessageFromThread,
-  ThreadStarted,
-  ThrewMessage,
-} from "./messages.js";
+import type { EnqueueMessage, LateFaultMessage, ThreadStarted, ThrewMessage } from "./messages.js";
 import { OneTimer } from "./one-timer.js";
+import { Patience } from "./patience.js";
 import type { TaskWords } from "./task-words.js";
 import type { ThreadKeeper } from "./thread-keeper.js";
 import { ThreadLife } from "./thread-life.js";
@@ -37,6 +32,8 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
   readonly #known = new Set<HandlerDefinition>();
   /** For what must not take longer than `startTimeoutMs`. */
   readonly #watched: OneTimer;
+  /** What waits behind a task that turns out to be slow goes back: another thread may have it sooner. */
+  readonly #patience: Patience<HandedBatch>;
   #launched: LaunchedThread | undefined;
   #batch: HandedBatch | undefined;
   #batches = 0;
@@ -48,6 +45,10 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
     this.#clock = clock;
     this.#keeper = keeper;
     this.#watched = new OneTimer(clock);
+    this.#patience = new Patience(clock, (batch) => {
+      if (this.#batch === batch) batch.withdrawRest();
+      this.attemptLeft();
+    });
   }
 
   get port(): MessagePort {
@@ -87,6 +88,7 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
     this.state = "busy";
     this.busySince = this.#clock.now();
     this.attempts += attempts.length;
+    if (attempts.length > 1) this.#keeper.atRoot(() => this.#patience.begin(batch, this.busySince));
     const isNew = !this.#known.has(handler);
     if (!batch.post(this.#keeper.numberOf(handler), isNew ? toSource(handler) : undefined)) {
       this.#free();
@@ -158,7 +160,7 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
   }
 
   told(message: unknown): void {
-    hear(message as MessageFromThread, this);
+    hear(message, this);
   }
 
   returned(index: number, value: unknown, runMs: number): void {
@@ -239,12 +241,11 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
     const handler = this.#loading;
     if (handler === undefined) return;
     this.#loading = undefined;
-    const { attempts = [] } = this.#batch ?? {};
     this.#leave("load-failed");
     this.exitReason = "load-failed"; // also where the import has ended the thread itself
     this.#launched?.terminate();
     this.#keeper.handlerFailed(handler, cause);
-    for (const handed of attempts) handed.fail(loadError(handler, cause));
+    for (const handed of this.#batch?.attempts ?? []) handed.fail(loadError(handler, cause));
     this.#free();
   }
 
@@ -265,6 +266,7 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
   #leave(reason: WorkerExitReason): void {
     if (this.ending) return;
     this.#watched.clear();
+    this.#patience.end();
     if (this.state === "busy") this.#countBusy();
     this.exitReason = reason;
     this.state = "dying";

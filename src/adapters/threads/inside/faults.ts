@@ -18,6 +18,8 @@ export interface FaultListener {
 /** Thrown at who calls `process.exit` when it is none of its business any more. */
 const NO_EXIT = Symbol("this task is over: it does not end the thread of another");
 
+const WATCHED = ["uncaughtException", "unhandledRejection"] as const;
+
 /**
  * Tells whose fault it is. Each task runs in an async context of its own, and what it leaves behind (timers,
  * promises, sockets) keeps that: so a throw, a rejection or an exit finds the task that it came from.
@@ -26,6 +28,7 @@ export class Faults {
   readonly #tasks = new AsyncLocalStorage<ThreadTask>();
   readonly #listener: FaultListener;
   readonly #exit: (code?: number) => never;
+  readonly #onThrown = (thrown: unknown) => this.#report(thrown);
 
   constructor(listener: FaultListener) {
     this.#listener = listener;
@@ -33,14 +36,18 @@ export class Faults {
   }
 
   watch(): void {
-    process.on("uncaughtException", (thrown: unknown) => this.#report(thrown));
-    process.on("unhandledRejection", (reason: unknown) => this.#report(reason));
+    this.#listen();
     process.exit = (code) => this.#exitBy(Number(code ?? process.exitCode ?? 0));
   }
 
   /** Calls back as the task. */
   runAs<R>(task: ThreadTask, callback: (task: ThreadTask) => R): R {
+    this.#listen(); // again, where an earlier task has removed all listeners
     return this.#tasks.run(task, callback, task);
+  }
+
+  #listen(): void {
+    for (const event of WATCHED) if (process.listenerCount(event) === 0) process.on(event, this.#onThrown);
   }
 
   #report(thrown: unknown): void {

@@ -1,3 +1,5 @@
+import { startTimer, stopTimer, threadNow } from "./thread-clock.js";
+
 /** The least time between two reports of one task, as on the main thread. */
 const INTERVAL_MS = 100;
 
@@ -13,10 +15,10 @@ export class ThreadProgress {
   }
 
   report(value: unknown): void {
-    const dueInMs = this.#postedAt + INTERVAL_MS - performance.now();
+    const dueInMs = this.#postedAt + INTERVAL_MS - threadNow();
     this.#held = { value };
     if (dueInMs <= 0) this.#flush();
-    else this.#timer ??= setTimeout(() => this.#flush(), dueInMs).unref();
+    else this.#timer ??= startTimer(() => this.#flush(), dueInMs).unref();
   }
 
   end(): void {
@@ -24,12 +26,12 @@ export class ThreadProgress {
   }
 
   #flush(): void {
-    clearTimeout(this.#timer);
+    stopTimer(this.#timer);
     this.#timer = undefined;
     const held = this.#held;
     this.#held = undefined;
     if (held === undefined) return;
-    this.#postedAt = performance.now();
+    this.#postedAt = threadNow();
     this.#post(held.value);
   }
 }

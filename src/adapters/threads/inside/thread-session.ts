@@ -9,6 +9,7 @@ import { type FaultListener, Faults } from "./faults.js";
 import { HandlerLoader, type LoadedHandler } from "./handler-loader.js";
 import { refuseResult, refuseUnsent } from "./result-check.js";
 import { carry, findCarriers } from "./thread-carriers.js";
+import { threadNow } from "./thread-clock.js";
 import { ThreadContext } from "./thread-context.js";
 import { type TaskHost, ThreadTask } from "./thread-task.js";
 
@@ -104,12 +105,12 @@ export class ThreadSession implements FaultListener, TaskHost {
         break;
       case "abort": {
         const task = this.#running;
-        if (task?.index === message.index) task.abort(fromEnvelope(message.reason));
+        if (task?.index === message.index) this.#abort(task, fromEnvelope(message.reason));
         break;
       }
       case "stopping":
         this.#stop = { reason: fromEnvelope(message.reason) };
-        this.#running?.announceStop(this.#stop.reason);
+        if (this.#running !== undefined) this.#faults.runAs(this.#running, announceStop);
         break;
       case "enqueued":
         this.#enqueuer.accepted(message.call, message.id);
@@ -117,6 +118,11 @@ export class ThreadSession implements FaultListener, TaskHost {
       case "refused":
         this.#enqueuer.refused(message.call, fromEnvelope(message.error));
     }
+  }
+
+  /** As the task, so that it is the task's own fault what its listeners throw. */
+  #abort(task: ThreadTask, reason: unknown): void {
+    this.#faults.runAs(task, () => task.abort(reason));
   }
 
   async #run(batch: RunMessage): Promise<void> {
@@ -164,7 +170,7 @@ export class ThreadSession implements FaultListener, TaskHost {
 
   #return(task: ThreadTask, value: unknown): void {
     if (task.over) return;
-    const runMs = performance.now() - task.startedAt;
+    const runMs = threadNow() - task.startedAt;
     const refusal = refuseResult(task.handler.source, value);
     if (refusal !== undefined) {
       this.#throw(task, refusal, false);
@@ -180,7 +186,7 @@ export class ThreadSession implements FaultListener, TaskHost {
 
   #throw(task: ThreadTask, thrown: unknown, fault: boolean): void {
     if (task.over) return;
-    const runMs = performance.now() - task.startedAt;
+    const runMs = threadNow() - task.startedAt;
     this.#end(task);
     this.#postThrew(task, thrown, runMs, fault);
   }
@@ -207,6 +213,10 @@ export class ThreadSession implements FaultListener, TaskHost {
 
 function begin(task: ThreadTask): Promise<void> | undefined {
   return task.host.invoke(task);
+}
+
+function announceStop(task: ThreadTask): void {
+  task.announceStop(task.host.stop?.reason);
 }
 
 /** Calls the handler inside whatever carries context in this thread. */

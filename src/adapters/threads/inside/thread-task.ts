@@ -1,6 +1,7 @@
 import type { HandedTask, RunMessage } from "../messages.js";
 import type { LoadedHandler } from "./handler-loader.js";
 import { LiveSignal } from "./live-signal.js";
+import { threadNow } from "./thread-clock.js";
 import { ThreadProgress } from "./thread-progress.js";
 
 /** What a task asks of the thread that it runs in. */
@@ -25,7 +26,7 @@ export class ThreadTask {
   readonly handler: LoadedHandler;
   readonly batch: RunMessage;
   readonly handed: HandedTask;
-  readonly startedAt = performance.now();
+  readonly startedAt = threadNow();
   /** Its end has been told. */
   over = false;
   #signal: LiveSignal | undefined;

@@ -1,0 +1,7 @@
+/**
+ * Time as the thread found it: handlers, and what fakes time for them, may put something else in place of the
+ * globals.
+ */
+export const threadNow: () => number = performance.now.bind(performance);
+
+export const { clearTimeout: stopTimer, setTimeout: startTimer } = globalThis;
