@@ -21,8 +21,8 @@ export interface MessageListener {
 }
 
 /**
- * Calls what a message is for. It trusts no more than it must: code of a user that has got hold of the channel
- * harms its own thread with what it says there, but not this one.
+ * Calls what a message is for. It trusts no more than it must: code of a user that has got hold of the
+ * channel harms its own thread with what it says there, but not this one.
  */
 export function hear(told: unknown, listener: MessageListener): void {
   if (typeof told !== "object" || told === null) return;

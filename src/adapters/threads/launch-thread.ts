@@ -64,8 +64,8 @@ export async function launchThread(
     port1.close();
   });
   const { port1, port2 } = new MessageChannel();
-  // Not by its pool: where a thread meets an error while that waits for its exit, tinypool throws here, on the
-  // main thread.
+  // Not by its pool: where a thread meets an error while that waits for its exit, tinypool throws here, on
+  // the main thread.
   const terminate = () => void thread.terminate();
   port1.on("message", (message: unknown) => listener.told(message));
   port1.on("messageerror", (error) => {

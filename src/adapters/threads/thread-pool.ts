@@ -2,10 +2,10 @@ import type { Clock, Timer } from "../../ports/clock.js";
 import type { PoolHost, PoolSize } from "../../ports/executor.js";
 import type { ThreadStats } from "../../task/manager-stats.js";
 import type { ThreadSettings } from "../../task/thread-options.js";
-import { WORKER_EXIT_REASONS, type WorkerExitReason } from "../../task/worker-details.js";
 import { FailureStreak, PROBE_AFTER_MS } from "./failure-streak.js";
 import { OneTimer } from "./one-timer.js";
 import type { HandlerKeeper, ThreadKeeper } from "./thread-keeper.js";
+import { ThreadTally } from "./thread-tally.js";
 import { toError } from "./worker-faults.js";
 import { WorkerThread } from "./worker-thread.js";
 
@@ -42,7 +42,7 @@ export class ThreadPool {
   readonly #starts = new FailureStreak();
   /** Tries a start again while they fail, though no task asks for one: none is sent to who is not well. */
   readonly #probe: OneTimer;
-  readonly #exited = toRecord(() => 0);
+  readonly #tally = new ThreadTally();
   #size: PoolSize;
   #host: PoolHost | undefined;
   readonly #idleTimer: OneTimer;
@@ -50,10 +50,6 @@ export class ThreadPool {
   #open = false;
   #closed = false;
   #made = 0;
-  #started = 0;
-  #lateFaults = 0;
-  #busyMs = 0;
-  #aliveMs = 0;
 
   constructor(settings: ThreadSettings, clock: Clock, user: ThreadUser, handlers: HandlerKeeper) {
     this.#settings = settings;
@@ -77,7 +73,7 @@ export class ThreadPool {
 
   resize(size: PoolSize): void {
     this.#size = size;
-    for (const thread of this.#shrinkable(this.#threads.size - size.max)) thread.retire("resized");
+    for (const thread of this.#shrinkable(this.#staying - size.max)) thread.retire("resized");
     this.#keepLeast();
     this.#tellSlots();
   }
@@ -88,7 +84,7 @@ export class ThreadPool {
   }
 
   waitMs(used: number, waitedMs: number): number {
-    if (used < this.#threads.size || this.#threads.size === 0) return 0;
+    if (used < Math.max(1, this.#threads.size)) return 0; // the first one is not waited for
     return Math.max(0, this.#settings.scaleUpAfterMs - waitedMs);
   }
 
@@ -117,20 +113,11 @@ export class ThreadPool {
   }
 
   read(): ThreadStats {
-    const now = this.#clock.now();
-    let busyMs = this.#busyMs;
-    let aliveMs = this.#aliveMs;
-    for (const { state, busySince, bornAt } of this.#threads) {
-      aliveMs += now - bornAt;
-      if (state === "busy") busyMs += now - busySince;
-    }
-    return Object.freeze({
-      ...{ min: this.#size.min, max: this.#size.max, alive: this.#threads.size },
-      ...{ starting: this.#count("starting"), busy: this.#count("busy"), started: this.#started },
-      exited: Object.freeze({ ...this.#exited }),
-      ...{ lateFaults: this.#lateFaults, busyMs, aliveMs, failing: this.#starts.failing },
-      failingHandlers: this.#handlers.failing(),
-    });
+    const { min, max } = this.#size;
+    const { failing } = this.#starts;
+    const failingHandlers = this.#handlers.failing();
+    const counted = this.#tally.read(this.#threads, this.#clock.now());
+    return Object.freeze({ min, max, ...counted, failing, failingHandlers });
   }
 
   /** Ends all threads. Resolves when they have exited, or a little later when one does not. */
@@ -177,7 +164,7 @@ export class ThreadPool {
   readonly #keeper: ThreadKeeper<WorkerThread> = {
     threadReady: (thread) => {
       this.#starts.succeeded();
-      this.#started++;
+      this.#tally.started++;
       const { name: worker, threadId, bornAt, readyAt = bornAt } = thread;
       this.#host?.workerStarted({ worker, threadId, startMs: readyAt - bornAt });
       this.#welcome(thread);
@@ -186,10 +173,10 @@ export class ThreadPool {
     threadDying: (thread) => this.#bury(thread),
     threadExited: (thread) => this.#countExit(thread),
     threadWasBusy: (busyMs) => {
-      this.#busyMs += busyMs;
+      this.#tally.busyMs += busyMs;
     },
     lateFault: ({ name: worker }, { id, handler, queue }, error) => {
-      this.#lateFaults++;
+      this.#tally.lateFaults++;
       this.#host?.lateFault({ worker, id, handler, queue, error: toError(error) });
     },
     carrierFailed: (error) => this.#host?.carrierFailed(error),
@@ -204,7 +191,7 @@ export class ThreadPool {
     if (thread.state !== "idle") return; // who heard of its start has closed the manager
     this.#idle.push(thread);
     this.#user.threadIdle();
-    if (thread.state === "idle" && this.#threads.size > this.#size.max) thread.retire("resized");
+    if (thread.state === "idle" && this.#staying > this.#size.max) thread.retire("resized");
     this.#watchIdle();
   }
 
@@ -213,7 +200,7 @@ export class ThreadPool {
     this.#threads.delete(thread);
     const place = this.#idle.indexOf(thread);
     if (place >= 0) this.#idle.splice(place, 1);
-    this.#aliveMs += this.#clock.now() - bornAt;
+    this.#tally.aliveMs += this.#clock.now() - bornAt;
     const giveUp = () => {
       if (this.#stuck >= this.#settings.max) return;
       this.#stuck++;
@@ -235,7 +222,7 @@ export class ThreadPool {
     timer?.cancel();
     if (timer === NO_TIMER) this.#stuck--;
     const { name: worker, threadId, exitReason: reason = "exited", exitCode, error, attempts } = thread;
-    this.#exited[reason]++;
+    this.#tally.exited[reason]++;
     this.#host?.workerExited({
       ...{ worker, threadId, reason, exitCode, attempts, aliveMs: this.#clock.now() - thread.bornAt },
       error: error === undefined ? undefined : toError(error),
@@ -277,8 +264,17 @@ export class ThreadPool {
   /** So many threads that can best be done without: idle ones first. */
   #shrinkable(count: number): readonly WorkerThread[] {
     if (count <= 0) return [];
-    const busy = [...this.#threads].filter((thread) => !this.#idle.includes(thread));
+    const busy = [...this.#threads].filter(
+      ({ state, exitReason }) => state !== "idle" && exitReason === undefined,
+    );
     return [...this.#idle, ...busy.reverse()].slice(0, count);
+  }
+
+  /** Threads that are not to end after their task. */
+  get #staying(): number {
+    let staying = 0;
+    for (const { exitReason } of this.#threads) if (exitReason === undefined) staying++;
+    return staying;
   }
 
   #count(state: WorkerThread["state"]): number {
@@ -293,8 +289,3 @@ export class ThreadPool {
 }
 
 const NO_TIMER: Timer = { cancel() {}, ref() {}, unref() {} };
-
-function toRecord(value: () => number): Record<WorkerExitReason, number> {
-  const entries = WORKER_EXIT_REASONS.map((reason) => [reason, value()] as const);
-  return Object.fromEntries(entries) as Record<WorkerExitReason, number>;
-}

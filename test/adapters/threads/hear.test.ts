@@ -12,7 +12,7 @@ function listen(): { readonly told: unknown[][]; readonly listener: MessageListe
   const listener = {
     ...{ returned: note("returned"), threw: note("threw"), loaded: note("loaded") },
     ...{ loadFailed: note("loadFailed"), progressed: note("progressed"), enqueues: note("enqueues") },
-    ...{ faultedLate: note("faultedLate"), heapFull: note("heapFull") },
+    ...{ faultedLate: note("faultedLate"), carrierFailed: note("carrierFailed"), heapFull: note("heapFull") },
   };
   return { told, listener };
 }
