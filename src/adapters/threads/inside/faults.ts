@@ -18,8 +18,6 @@ export interface FaultListener {
 /** Thrown at who calls `process.exit` when it is none of its business any more. */
 const NO_EXIT = Symbol("this task is over: it does not end the thread of another");
 
-const WATCHED = ["uncaughtException", "unhandledRejection"] as const;
-
 /**
  * Tells whose fault it is. Each task runs in an async context of its own, and what it leaves behind (timers,
  * promises, sockets) keeps that: so a throw, a rejection or an exit finds the task that it came from.
@@ -47,7 +45,8 @@ export class Faults {
   }
 
   #listen(): void {
-    for (const event of WATCHED) if (process.listenerCount(event) === 0) process.on(event, this.#onThrown);
+    if (process.listenerCount("uncaughtException") === 0) process.on("uncaughtException", this.#onThrown);
+    if (process.listenerCount("unhandledRejection") === 0) process.on("unhandledRejection", this.#onThrown);
   }
 
   #report(thrown: unknown): void {
