@@ -35,6 +35,8 @@ export class HandedBatch implements AttemptPlace {
   readonly number: number;
   readonly attempts: readonly HandedAttempt[];
   readonly #thread: BatchThread;
+  /** So many from the first one on, the thread has done with. */
+  #leftBehind = 0;
 
   constructor(number: number, attempts: readonly HandedAttempt[], thread: BatchThread) {
     this.number = number;
@@ -48,8 +50,8 @@ export class HandedBatch implements AttemptPlace {
 
   /** The first one that the thread has not done with. */
   get next(): HandedAttempt | undefined {
-    for (const handed of this.attempts) if (!handed.left) return handed;
-    return undefined;
+    while (this.attempts[this.#leftBehind]?.left) this.#leftBehind++;
+    return this.attempts[this.#leftBehind];
   }
 
   /**

@@ -4,8 +4,8 @@ const BATCH_MS = 1;
 /** So many runs are looked at, the last ones. */
 const WINDOW = 64;
 
-/** After so many runs, the pace is judged anew. */
-const JUDGED_EVERY = 16;
+/** After so many runs, the pace is judged for the first time; then when all that are looked at are new. */
+const FIRST_JUDGED = 16;
 
 /** The share of runs that are not slower than what is reckoned with. */
 const QUANTILE = 0.95;
@@ -25,7 +25,7 @@ export class HandlerPace {
     this.#runs[this.#count++ % WINDOW] = runMs;
     // One slow run may be the first of many: the next ones travel alone until it is known better.
     if (runMs > BATCH_MS) this.#batchSize = 1;
-    else if (this.#count % JUDGED_EVERY === 0) this.#judge();
+    else if (this.#count === FIRST_JUDGED || this.#count % WINDOW === 0) this.#judge();
   }
 
   #judge(): void {

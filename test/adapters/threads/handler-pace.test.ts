@@ -26,7 +26,9 @@ describe("the pace of a handler", () => {
     const pace = paceOf(...times(64, 0.01));
     pace.record(40);
     expect(pace.batchSize).toBe(1);
-    for (const runMs of times(15, 0.01)) pace.record(runMs);
+    for (const runMs of times(62, 0.01)) pace.record(runMs);
+    expect(pace.batchSize).toBe(1);
+    pace.record(0.01);
     expect(pace.batchSize).toBe(100);
   });
 
