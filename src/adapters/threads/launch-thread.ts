@@ -99,5 +99,5 @@ function guardMessages(thread: Worker): void {
     const isReady = typeof message === "object" && message !== null && "ready" in message;
     if (isReady && message.ready === true && Object.keys(message).length === 1) hear?.call(thread, message);
   });
-  thread.unref(); // a new listener keeps the process alive, as the one of tinypool no longer did
+  thread.unref(); // to listen keeps the process alive, which is for those to do who wait for a task
 }

@@ -40,7 +40,6 @@ export class ThreadPool {
   /** The one that became idle last is used first, so that the others may go. */
   readonly #idle: WorkerThread[] = [];
   readonly #starts = new FailureStreak();
-  /** Tries a start again while they fail, though no task asks for one: none is sent to who is not well. */
   readonly #probe: OneTimer;
   readonly #tally = new ThreadTally();
   #size: PoolSize;
