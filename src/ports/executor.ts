@@ -89,6 +89,11 @@ export interface WorkerPool {
   waitMs(used: number, waitedMs: number): number;
   /** How many attempts of this work may share a slot, one after another; 1 for most. */
   batchSize(work: Work): number;
+  /**
+   * Whatever was given to `run` may be handed over now: nothing more comes at once. It is called often, and
+   * when nothing was given too; what `run` is given without it is to be handed over all the same.
+   */
+  handOver(): void;
   /** False while the handler has waited for its place since `run`: its time has not begun to count. */
   hasBegun(attempt: RunnableAttempt): boolean;
   read(): ThreadStats;

@@ -51,6 +51,7 @@ export class BrokenExecutor implements Executor {
       resize: (size) => sound.resize(size),
       waitMs: (used, waitedMs) => sound.waitMs(used, waitedMs),
       batchSize: (work) => sound.batchSize(work),
+      handOver: () => sound.handOver(),
       hasBegun: (attempt) => sound.hasBegun(this.#exchanged.get(attempt) ?? attempt),
       read: () => sound.read(),
       ...pool,

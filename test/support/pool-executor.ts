@@ -144,6 +144,9 @@ export class PoolExecutor implements Executor, WorkerPool {
     return this.batch(work);
   }
 
+  /** It hands over at once. */
+  handOver(): void {}
+
   hasBegun(attempt: RunnableAttempt): boolean {
     const handed = this.present.find((one) => one.attempt === attempt);
     if (handed === undefined) throw new Error("an attempt is asked for that is not there");

@@ -123,7 +123,6 @@ export class HandedBatch implements AttemptPlace {
 
   /** The handler has returned. Its result schema, where it has one, is asked here. */
   returned(handed: HandedAttempt, value: unknown, runMs: number): void {
-    handed.left = true;
     const { handler } = handed;
     if (handler.result === undefined) {
       handed.end({ returned: true, value }, runMs);

@@ -24,7 +24,7 @@ export class ThreadExecutor implements Executor, WorkerPool {
   readonly #threads: ThreadPool;
   readonly #handed = new Map<RunnableAttempt, HandedAttempt>();
   #line: HandedAttempt[] = [];
-  #assigning = false;
+  #soon = false;
   /** One in line has not begun: it is over at once. */
   readonly #inLine: AttemptPlace = {
     abort: (handed, reason) => {
@@ -40,10 +40,9 @@ export class ThreadExecutor implements Executor, WorkerPool {
   readonly #forget = (handed: HandedAttempt) => {
     this.#handed.delete(handed.attempt);
   };
-  readonly #assignSoon = () => {
-    this.#assigning = false;
-    this.#assign();
-    for (const handed of this.#line) handed.waited = true;
+  readonly #handOverSoon = () => {
+    this.#soon = false;
+    this.handOver();
   };
 
   constructor(settings: ThreadSettings, clock: Clock) {
@@ -70,9 +69,9 @@ export class ThreadExecutor implements Executor, WorkerPool {
     }
     this.#line.push(handed);
     attempt.follow(handed);
-    if (this.#assigning) return;
-    this.#assigning = true;
-    queueMicrotask(this.#assignSoon);
+    if (this.#soon) return;
+    this.#soon = true;
+    queueMicrotask(this.#handOverSoon); // middleware brings attempts here when nobody dispatches
   }
 
   kill(attempt: RunnableAttempt): boolean {
@@ -103,6 +102,12 @@ export class ThreadExecutor implements Executor, WorkerPool {
 
   batchSize(work: Work): number {
     return work instanceof HandlerCall ? this.#batchSizeOf(work.handler) : 1;
+  }
+
+  handOver(): void {
+    if (this.#line.length === 0) return;
+    this.#assign();
+    for (const handed of this.#line) handed.waited = true;
   }
 
   hasBegun(attempt: RunnableAttempt): boolean {

@@ -209,17 +209,20 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
     this.#failLoad(fromEnvelope(error, this.#origin));
   }
 
-  /** The thread has done with an attempt; the next one of its batch has begun by now. */
+  /**
+   * The thread has done with an attempt; the next one of its batch has begun by now. Where it was the last, the
+   * thread is free before anybody hears of the end, so that it can be given what starts with that.
+   */
   #end(index: number, runMs: number, end: (handed: HandedAttempt, batch: HandedBatch) => void): void {
     const batch = this.#batch;
     const handed = batch?.attempts[index];
     if (batch === undefined || handed === undefined || handed.left) return;
     this.#keeper.handlerRan(handed.handler, runMs);
-    end(handed, batch);
-    if (this.#batch !== batch) return;
+    handed.left = true;
     const { next } = batch;
     if (next !== undefined && this.#clock.now() - this.busySince >= TOLERANCE_MS) next.attempt.began();
     this.attemptLeft();
+    end(handed, batch);
   }
 
   attemptLeft(): void {

@@ -1,4 +1,5 @@
 import type { Clock } from "../../ports/clock.js";
+import type { WorkerPool } from "../../ports/executor.js";
 import type { Task } from "../../task/task.js";
 import type { Broadcaster } from "../events/broadcaster.js";
 import type { Limiter } from "../limiter/limiter.js";
@@ -47,6 +48,7 @@ export class Dispatcher implements Alarm {
   readonly #parts: DispatcherParts;
   readonly #gates = new Map<LimitedGate, Alarm>();
   /** By the index of the lane; undefined where its slots are fixed in number. */
+  readonly #pools: readonly WorkerPool[];
   readonly #growths: readonly (Growth | undefined)[];
   #paused = false;
   #awake = false;
@@ -70,6 +72,7 @@ export class Dispatcher implements Alarm {
 
   constructor(parts: DispatcherParts) {
     this.#parts = parts;
+    this.#pools = parts.lanes.flatMap((lane) => lane.executor.pool ?? []);
     this.#growths = parts.lanes.map((lane) => {
       const { pool } = lane.executor;
       return pool && new Growth(lane, pool, parts.alarms, () => this.dispatch());
@@ -110,6 +113,7 @@ export class Dispatcher implements Alarm {
     this.#dispatching = true;
     try {
       while (!this.#yielded && !this.#isHeldBack() && this.#startNext()) {}
+      for (const pool of this.#pools) pool.handOver();
       if (this.#isHeldBack()) this.#endLimited();
     } finally {
       this.#dispatching = false;
