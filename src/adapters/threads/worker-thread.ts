@@ -191,7 +191,6 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
     this.#keeper.carrierFailed(fromEnvelope(error, this.#origin));
   }
 
-  /** The task that it is told before ends as it does; the next one gets another thread. */
   heapFull(): void {
     this.retire("heap");
   }
@@ -210,8 +209,8 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
   }
 
   /**
-   * The thread has done with an attempt; the next one of its batch has begun by now. Where it was the last, the
-   * thread is free before anybody hears of the end, so that it can be given what starts with that.
+   * The thread has done with an attempt; the next one of its batch has begun by now. After the last one it is
+   * free before anybody hears of the end, so that it can be given what starts with that.
    */
   #end(index: number, runMs: number, end: (handed: HandedAttempt, batch: HandedBatch) => void): void {
     const batch = this.#batch;

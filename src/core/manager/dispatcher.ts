@@ -53,6 +53,8 @@ export class Dispatcher implements Alarm {
   #paused = false;
   #awake = false;
   #dispatching = false;
+  /** Somebody has called for a dispatch since the last look at what waits. */
+  #again = false;
   #starts = 0;
   #turnStartedAt = 0;
   #yielded = false;
@@ -109,11 +111,15 @@ export class Dispatcher implements Alarm {
 
   /** Starts whatever can be started now, within the turn. */
   dispatch(): void {
+    this.#again = true;
     if (this.#dispatching) return; // the loop below goes on and sees what has become possible
     this.#dispatching = true;
     try {
-      while (!this.#yielded && !this.#isHeldBack() && this.#startNext()) {}
-      for (const pool of this.#pools) pool.handOver();
+      while (this.#again) {
+        this.#again = false;
+        while (!this.#yielded && !this.#isHeldBack() && this.#startNext()) {}
+        for (const pool of this.#pools) pool.handOver(); // which may end some, and make room for others
+      }
       if (this.#isHeldBack()) this.#endLimited();
     } finally {
       this.#dispatching = false;
