@@ -22,6 +22,7 @@ import {
   type TaskManagerOptions,
 } from "./core/manager/options.js";
 import { resolveOptions } from "./core/manager/resolved-options.js";
+import { RootedClock } from "./core/manager/rooted-clock.js";
 import { readStopOptions, type StopOptions, type StopReport } from "./core/manager/shutdown.js";
 import { toHealth, toStats } from "./core/manager/stats.js";
 import type { HandlesOf, TaskEntry } from "./core/manager/task-entries.js";
@@ -71,13 +72,12 @@ export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
   constructor(options?: TaskManagerOptions<H>) {
     const read = readManagerOptions(options);
     const resolved = resolveOptions(read, parallelism());
-    const clock = read.clock ?? new SystemClock();
+    const { clock = new SystemClock(), random = new SystemRandom() } = read;
+    const carrier = new AsyncContext();
+    const rooted = new RootedClock(clock, carrier); // a thread outlives the call that needs it first
     this.#core = assembleCore(resolved, {
-      clock,
-      random: read.random ?? new SystemRandom(),
-      inline: new InlineExecutor(),
-      threads: resolved.threaded ? new ThreadExecutor(resolved.threads, clock) : undefined,
-      carrier: new AsyncContext(),
+      ...{ clock, random, carrier, inline: new InlineExecutor() },
+      threads: resolved.threaded ? new ThreadExecutor(resolved.threads, rooted) : undefined,
       enqueue: (first, second, third) => this.enqueue(first as never, second as never, third as never),
     });
     this.#controls = new Controls(this.#core);

@@ -2,6 +2,7 @@ import type { LaneName } from "../task/lane-name.js";
 import type { ThreadStats } from "../task/manager-stats.js";
 import type { Outcome } from "../task/outcome.js";
 import type { TaskContext } from "../task/task-context.js";
+import type { Transfer } from "../task/transfer.js";
 import type { Work } from "../task/work.js";
 import type { LateFaultDetails, WorkerExitedDetails, WorkerStartedDetails } from "../task/worker-details.js";
 
@@ -24,10 +25,11 @@ export interface RunnableAttempt {
    * for within `run`, which is called in the context of the attempt.
    */
   readonly headers: Readonly<Record<string, string>> | undefined;
-  /** Buffers that move to where it runs, instead of being copied; undefined for none. */
-  readonly transfer: readonly object[] | undefined;
-  /** Whether it has been moved before: what it was to be called with is no more. */
-  readonly transferred: boolean;
+  /**
+   * What moves to where it runs, instead of being copied; undefined for nothing. The executor says when it
+   * has moved: then what the handler was to be called with is no more, should the task start again.
+   */
+  readonly transfer: Transfer | undefined;
   /**
    * To be called when the handler has ended; what is said after the first time is not heard.
    * @param runMs how long the handler itself ran, where its executor knows better than the time since `run`

@@ -104,7 +104,7 @@ const CHECKS: check.Checks<ThreadOptions> = {
   env: readEnv,
   argv: readTexts,
   execArgv: readTexts,
-  workerData: (value) => value,
+  workerData: toClone,
   resourceLimits: (value, path) => check.readOptions(path, value, LIMIT_CHECKS),
   preload: readPreload,
 };
@@ -144,6 +144,15 @@ export function toThreadSettings(read: ThreadOptions, parallelism: number): Thre
 /** @throws {OptionError} when the least is above the most */
 export function refuseSize(min: number, max: number): void {
   if (min > max) throw check.expected("threads.min", `at most \`threads.max\`, which is ${max}`, min);
+}
+
+/** A copy, which each thread gets; what cannot be copied would fail every start. */
+function toClone(value: unknown, path: string): unknown {
+  try {
+    return structuredClone(value);
+  } catch {
+    throw check.expected(path, "a value that structured clone takes", value);
+  }
 }
 
 /** A copy, so that what a thread gets does not change with `process.env`. */

@@ -9,7 +9,7 @@ const MAX_OBJECTS = 1_000;
 /** What moves with a task to its worker thread, and is no more where the task was enqueued. */
 export class Transfer {
   readonly objects: readonly object[];
-  /** Whether it was handed over for an attempt. */
+  /** Whether it has left, with an attempt. Said by the executor. */
   moved = false;
 
   constructor(objects: readonly object[]) {
@@ -17,7 +17,7 @@ export class Transfer {
   }
 }
 
-/** A list of objects as an option; copied. Whether each can be transferred is seen when the task starts. */
+/** A list of objects as an option; copied. What cannot be moved fails the task when it starts. */
 export const transferCheck: Check<readonly object[]> = (value, path) => {
   if (!Array.isArray(value)) throw expected(path, "an array of objects", value);
   if (value.length > MAX_OBJECTS) throw expected(path, `an array of at most ${MAX_OBJECTS}`, value);

@@ -138,14 +138,6 @@ describe("P18: threads that do not come up", () => {
     },
   );
 
-  test("workerData that cannot be cloned is refused, and holds nothing up", async () => {
-    const { run, watch } = createThreads({ threads: { max: 1, workerData: { onDone: () => {} } } });
-    const error = await rejection(run("add", { a: 1, b: 1 }));
-    expect(error).toBeInstanceOf(WorkerStartError);
-    expect(error.cause).toMatchObject({ name: "DataCloneError" });
-    expect(watch.started).toEqual([]);
-  });
-
   test("a preload that throws is the cause of what its tasks reject with", async () => {
     const file = join(makeDirectory(), "preload.mjs");
     writeFileSync(file, 'throw new RangeError("no telemetry");');

@@ -1,26 +1,23 @@
 import type { MessagePort, Transferable } from "node:worker_threads";
-import { PayloadError } from "../../errors.js";
 import { checkResult } from "../../task/payload.js";
-import { skipRetry } from "../../task/steering.js";
 import type { TaskOptions } from "../../task/task-options.js";
 import { toEnvelope } from "../../task/to-envelope.js";
 import type { WorkerExitReason } from "../../task/worker-details.js";
 import { WorkerExitError } from "../../worker-errors.js";
 import type { AttemptPlace, HandedAttempt } from "./handed-attempt.js";
-import type {
-  EnqueueMessage,
-  HandedTask,
-  HandlerSource,
-  MessageToThread,
-  RunMessage,
-  TaskExtras,
-} from "./messages.js";
+import type { EnqueueMessage, HandedTask, HandlerSource, MessageToThread, RunMessage } from "./messages.js";
+import { packCopy, packTask } from "./pack-task.js";
 import type { TaskWords } from "./task-words.js";
+import { unmovedError } from "./unsent.js";
 
 /** What a batch needs of its thread. */
 export interface BatchThread {
   readonly port: MessagePort;
   readonly words: TaskWords;
+  /** How many have begun in it, or will. */
+  attempts: number;
+  /** Whether it takes nothing more. */
+  readonly ending: boolean;
   /** Whether the module of the batch's handler is still being imported: nothing has begun. */
   readonly loading: boolean;
   /** Reads out what the thread has told and nobody has heard yet. */
@@ -60,37 +57,31 @@ export class HandedBatch implements AttemptPlace {
    * @returns false when nothing was left to be posted
    */
   post(handler: number, source: HandlerSource | undefined): boolean {
-    const { port, words } = this.#thread;
-    words.lay(this.number, this.attempts.length);
+    this.#thread.words.lay(this.number, this.attempts.length);
     for (const { stopReason } of this.attempts) if (stopReason !== undefined) this.announceStop(stopReason);
     const [first] = this.attempts as readonly [HandedAttempt];
     const { queue, priority, maxAttempts } = first.attempt.context;
-    const shared = {
-      type: "run" as const,
-      batch: this.number,
-      handler,
-      source,
-      queue,
-      priority,
-      maxAttempts,
-    };
-    const tasks = this.attempts.map((handed) => toTask(handed, maxAttempts));
+    const shared = { ...{ batch: this.number, handler, source }, ...{ queue, priority, maxAttempts } };
     try {
-      port.postMessage({ ...shared, tasks } satisfies RunMessage, transferOf(first));
-      return true;
+      const tasks = this.attempts.map((handed) => packTask(handed, maxAttempts));
+      const message: RunMessage = { type: "run", ...shared, tasks };
+      const { transfer } = first.attempt;
+      this.#thread.port.postMessage(message, transfer?.objects as readonly Transferable[] | undefined);
+      if (transfer !== undefined) transfer.moved = true;
     } catch {
-      const sound = tasks.map((task, index) => (this.#isSound(task, index) ? task : UNSOUND));
+      const tasks = this.attempts.map((handed) => this.#packAlone(handed, maxAttempts));
       if (this.next === undefined) return false;
-      port.postMessage({ ...shared, tasks: sound } satisfies RunMessage);
-      return true;
+      this.#tell({ type: "run", ...shared, tasks }); // copies, which are plain and can be sent
     }
+    return true;
   }
 
   /** Ends it where it has not begun; else tells its handler. */
   abort(handed: HandedAttempt, reason: Error): void {
-    if (this.#spare(handed, reason)) return;
+    if (handed.left || this.#spare(handed, reason)) return;
     // Posted first: who sees the word finds the reason.
-    this.#tell({ type: "abort", index: handed.index, reason: toEnvelope(reason) });
+    const { index } = handed;
+    this.#tell({ type: "abort", batch: this.number, index, reason: toEnvelope(reason) });
     this.#thread.words.abort(this.number, handed.index);
   }
 
@@ -101,10 +92,11 @@ export class HandedBatch implements AttemptPlace {
     words.announceStop();
   }
 
-  /** What it has told before its end counts. */
+  /** What it has told before its end counts, and of its neighbours none begins any more. */
   kill(handed: HandedAttempt): void {
     const error = new WorkerExitError(handed.attempt.context.id, undefined);
     if (this.#spare(handed, error)) return;
+    if (!handed.left) this.withdrawRest();
     this.#thread.hearAll();
     if (!handed.left) this.#thread.terminate("killed");
     handed.fail(error);
@@ -114,10 +106,13 @@ export class HandedBatch implements AttemptPlace {
     return !this.#thread.loading && this.#thread.words.hasBegun(this.number, index);
   }
 
-  /** Takes back whatever has not begun. */
+  /** Takes back whatever has not begun, but for what has moved to a thread that goes on. */
   withdrawRest(): void {
     for (const handed of this.attempts) {
-      if (!handed.left && this.#thread.words.withdraw(this.number, handed.index)) handed.handBack();
+      if (handed.left || (handed.attempt.transfer?.moved && !this.#thread.ending)) continue;
+      if (!this.#thread.words.withdraw(this.number, handed.index)) continue;
+      this.#thread.attempts--;
+      handed.handBack();
     }
   }
 
@@ -148,6 +143,7 @@ export class HandedBatch implements AttemptPlace {
   /** @returns false when it is too late, since it has begun */
   #spare(handed: HandedAttempt, reason: Error): boolean {
     if (handed.left || !this.#thread.words.withdraw(this.number, handed.index)) return false;
+    this.#thread.attempts--;
     handed.fail(reason);
     this.#thread.attemptLeft();
     return true;
@@ -157,64 +153,16 @@ export class HandedBatch implements AttemptPlace {
     this.#thread.port.postMessage(message);
   }
 
-  #isSound(task: HandedTask, index: number): boolean {
-    const handed = this.attempts[index] as HandedAttempt;
-    try {
-      structuredClone(task);
-      return true;
-    } catch (error) {
-      this.#thread.words.withdraw(this.number, index);
-      handed.fail(skipRetry(unsentError(handed, error)));
-      return false;
-    }
+  /** A copy of one task; one that cannot be copied, or moved as it was to be, has failed. */
+  #packAlone(handed: HandedAttempt, maxAttempts: number): HandedTask {
+    const refusal = handed.attempt.transfer === undefined ? undefined : unmovedError(handed.handler.name);
+    const packed = refusal ?? packCopy(handed, maxAttempts);
+    if (!(packed instanceof Error)) return packed;
+    this.#thread.words.withdraw(this.number, handed.index);
+    handed.fail(packed);
+    return NOTHING;
   }
 }
 
 /** Stands for a task of a batch that was withdrawn before the batch was posted. */
-const UNSOUND: HandedTask = ["", 0, undefined];
-
-function toTask(handed: HandedAttempt, maxAttempts: number): HandedTask {
-  const { context } = handed.attempt;
-  const extras = toExtras(handed, maxAttempts);
-  if (extras === undefined) return [context.id, context.attempt, handed.payload];
-  return [context.id, context.attempt, handed.payload, extras];
-}
-
-/** What goes beyond the plain task; undefined for most. */
-function toExtras({ attempt, headers }: HandedAttempt, maxAttempts: number): TaskExtras | undefined {
-  const { context } = attempt;
-  const { name, metadata, correlationId, locals } = context;
-  const hasLocals = Object.keys(locals).length > 0;
-  const hasMetadata = Object.keys(metadata).length > 0;
-  const isPlain = (name ?? correlationId ?? headers) === undefined && !hasLocals && !hasMetadata;
-  if (isPlain && context.maxAttempts === maxAttempts) return undefined;
-  return {
-    ...{ name, correlationId, headers, maxAttempts: context.maxAttempts },
-    metadata: hasMetadata ? metadata : undefined,
-    locals: hasLocals ? { ...locals } : undefined,
-  };
-}
-
-function transferOf({ attempt }: HandedAttempt): readonly Transferable[] {
-  return (attempt.transfer ?? []) as readonly Transferable[];
-}
-
-/** Why an attempt cannot run whose buffers went with an earlier one. */
-export function movedError(handler: string): PayloadError {
-  const message = "was moved to a thread with an earlier start (`transfer`), and is no more";
-  const issues = [{ message, path: "payload" }];
-  return new PayloadError(`The payload for handler "${handler}" ${message}`, handler, {
-    ...{ issues, omittedIssues: 0 },
-  });
-}
-
-function unsentError({ handler: { name } }: HandedAttempt, cause: unknown): PayloadError {
-  const message = `cannot be sent to a thread: ${String((cause as Error).message)}`;
-  const issues = [{ message, path: "payload" }];
-  return new PayloadError(
-    `The payload for handler "${name}" ${message}`,
-    name,
-    { issues, omittedIssues: 0 },
-    { cause },
-  );
-}
+const NOTHING: HandedTask = ["", 0, undefined];

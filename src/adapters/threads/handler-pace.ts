@@ -25,7 +25,7 @@ export class HandlerPace {
     this.#runs[this.#count++ % WINDOW] = runMs;
     // One slow run may be the first of many: the next ones travel alone until it is known better.
     if (runMs > BATCH_MS) this.#batchSize = 1;
-    else if (this.#count === FIRST_JUDGED || this.#count % WINDOW === 0) this.#judge();
+    if (this.#count === FIRST_JUDGED || this.#count % WINDOW === 0) this.#judge();
   }
 
   #judge(): void {

@@ -59,7 +59,7 @@ export interface RunMessage {
 export type MessageToThread =
   | RunMessage
   /** The running task should end. Its word says so too, from just after this was posted. */
-  | { readonly type: "abort"; readonly index: number; readonly reason: ErrorEnvelope }
+  | { readonly type: "abort"; readonly batch: number; readonly index: number; readonly reason: ErrorEnvelope }
   /** A graceful stop has begun. */
   | { readonly type: "stopping"; readonly reason: ErrorEnvelope }
   /** The answer to `enqueue`: the id of the new task, or why there is none. */

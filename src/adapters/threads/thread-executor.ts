@@ -7,9 +7,9 @@ import type { ThreadSettings } from "../../task/thread-options.js";
 import { HandlerCall, type Work } from "../../task/work.js";
 import { WorkerStartError } from "../../worker-errors.js";
 import { type AttemptPlace, HandedAttempt } from "./handed-attempt.js";
-import { movedError } from "./handed-batch.js";
 import { ThreadHandlers } from "./thread-handlers.js";
 import { ThreadPool } from "./thread-pool.js";
+import { movedError } from "./unsent.js";
 import { loadError } from "./worker-faults.js";
 
 /**
@@ -156,7 +156,7 @@ export class ThreadExecutor implements Executor, WorkerPool {
   }
 
   #refusalOf({ attempt, handler }: HandedAttempt): Error | undefined {
-    if (attempt.transferred) return skipRetry(movedError(handler.name));
+    if (attempt.transfer?.moved) return skipRetry(movedError(handler.name));
     const refusal = this.#handlers.refusal(handler);
     return refusal && loadError(handler, refusal.cause);
   }

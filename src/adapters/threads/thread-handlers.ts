@@ -47,7 +47,9 @@ export class ThreadHandlers implements HandlerKeeper {
   }
 
   ran(handler: HandlerDefinition, runMs: number): void {
-    this.#of(handler).pace.record(runMs);
+    const { pace, loads } = this.#of(handler);
+    pace.record(runMs);
+    if (loads.failing) loads.succeeded(); // a thread that has loaded it before serves it well
   }
 
   failing(): readonly string[] {

@@ -20,8 +20,6 @@ export interface ThreadKeeper<T> {
   carrierFailed(error: unknown): void;
   /** The number of a handler in what threads are told. */
   numberOf(handler: HandlerDefinition): number;
-  /** Calls back in the async context in which the manager was made. */
-  atRoot<R>(callback: () => R): R;
 }
 
 /** Who keeps what is known of handlers. */

@@ -74,12 +74,8 @@ export class ThreadPool {
     this.#size = size;
     for (const thread of this.#shrinkable(this.#staying - size.max)) thread.retire("resized");
     this.#keepLeast();
+    this.#watchIdle();
     this.#tellSlots();
-  }
-
-  /** Threads that are there and not to be ended. */
-  get alive(): number {
-    return this.#threads.size;
   }
 
   waitMs(used: number, waitedMs: number): number {
@@ -127,7 +123,7 @@ export class ThreadPool {
     for (const thread of [...this.#threads]) thread.terminate("stopped");
     if (this.#dying.size === 0) return;
     await new Promise<void>((resolve) => {
-      const timer = this.#atRoot(() => this.#clock.setTimeout(resolve, CLOSING_MS));
+      const timer = this.#clock.setTimeout(resolve, CLOSING_MS);
       this.#onEmpty = () => {
         timer.cancel();
         resolve();
@@ -183,7 +179,6 @@ export class ThreadPool {
     handlerFailed: (handler, cause) => this.#handlers.failed(handler, cause),
     handlerRan: (handler, runMs) => this.#handlers.ran(handler, runMs),
     numberOf: (handler) => this.#handlers.numberOf(handler),
-    atRoot: (callback) => this.#atRoot(callback),
   };
 
   #welcome(thread: WorkerThread): void {
@@ -201,16 +196,13 @@ export class ThreadPool {
     if (place >= 0) this.#idle.splice(place, 1);
     this.#tally.aliveMs += this.#clock.now() - bornAt;
     const giveUp = () => {
-      if (this.#stuck >= this.#settings.max) return;
+      if (this.#stuck >= this.#size.max) return; // it keeps its slot until it exits
       this.#stuck++;
       this.#dying.set(thread, NO_TIMER);
       this.#tellSlots();
       this.#user.threadIdle();
     };
-    this.#dying.set(
-      thread,
-      this.#atRoot(() => this.#clock.setTimeout(giveUp, DYING_MS)),
-    );
+    this.#dying.set(thread, this.#clock.setTimeout(giveUp, DYING_MS));
     if (thread.exitReason === "start-failed") this.#countFailedStart(thread);
     this.#tellSlots();
   }
@@ -235,7 +227,7 @@ export class ThreadPool {
   #countFailedStart({ error }: WorkerThread): void {
     this.#starts.failed(error, this.#clock.now());
     if (!this.#starts.failing || this.#closed) return;
-    this.#atRoot(() => this.#probe.set(PROBE_AFTER_MS + 1, () => void this.want(1)));
+    this.#probe.set(PROBE_AFTER_MS + 1, () => void this.want(1));
     if (this.#threads.size === 0) this.#user.threadsFail(error);
   }
 
@@ -249,7 +241,7 @@ export class ThreadPool {
       this.#letIdleGo();
       this.#watchIdle();
     };
-    this.#atRoot(() => this.#idleTimer.set(dueInMs, wake));
+    this.#idleTimer.set(dueInMs, wake);
   }
 
   #letIdleGo(): void {

@@ -1,5 +1,5 @@
 import type { ThreadStats } from "../../task/manager-stats.js";
-import { WORKER_EXIT_REASONS, type WorkerExitReason } from "../../task/worker-details.js";
+import { noExits } from "../../task/worker-details.js";
 import type { ThreadLife } from "./thread-life.js";
 
 /** What is counted of the threads of a manager. */
@@ -12,10 +12,7 @@ export class ThreadTally {
   /** Of those times of which the end is known. */
   busyMs = 0;
   aliveMs = 0;
-  readonly exited = Object.fromEntries(WORKER_EXIT_REASONS.map((reason) => [reason, 0])) as Record<
-    WorkerExitReason,
-    number
-  >;
+  readonly exited = noExits();
 
   /** The same at this moment, with the threads that are there. */
   read(threads: ReadonlySet<ThreadLife>, now: number): Counted {

@@ -2,6 +2,7 @@ import type { HandlerDefinition } from "../../task/handler-definition.js";
 import { HandlerLoadError, WorkerExitError, WorkerOutOfMemoryError } from "../../worker-errors.js";
 import type { HandedAttempt } from "./handed-attempt.js";
 import type { HandlerSource } from "./messages.js";
+import { toText } from "./to-text.js";
 
 /** How a thread has ended. */
 interface EndedThread {
@@ -18,7 +19,7 @@ export function exitError({ attempt: { context } }: HandedAttempt, { exitCode, e
 
 /** Why attempts have failed whose handler could not be loaded; one error for each of them. */
 export function loadError({ name }: HandlerDefinition, cause: unknown): HandlerLoadError {
-  const why = cause instanceof Error ? cause.message : toText(cause);
+  const why = toText(cause);
   return new HandlerLoadError(name, `The module of handler "${name}" could not be loaded: ${why}`, { cause });
 }
 
@@ -35,13 +36,4 @@ export function toSource({ name, module, maxResultBytes }: HandlerDefinition): H
 /** Whatever was thrown, for those who are told of errors. */
 export function toError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(toText(thrown), { cause: thrown });
-}
-
-/** Some objects cannot be made into text: that throws. */
-function toText(thrown: unknown): string {
-  try {
-    return String(thrown);
-  } catch {
-    return "what was thrown has no text";
-  }
 }

@@ -88,7 +88,7 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
     this.state = "busy";
     this.busySince = this.#clock.now();
     this.attempts += attempts.length;
-    if (attempts.length > 1) this.#keeper.atRoot(() => this.#patience.begin(batch, this.busySince));
+    if (attempts.length > 1) this.#patience.begin(batch, this.busySince);
     const isNew = !this.#known.has(handler);
     if (!batch.post(this.#keeper.numberOf(handler), isNew ? toSource(handler) : undefined)) {
       this.#free();
@@ -285,7 +285,7 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
   }
 
   #watch(tooLate: () => void): void {
-    this.#keeper.atRoot(() => this.#watched.set(this.#settings.startTimeoutMs, tooLate));
+    this.#watched.set(this.#settings.startTimeoutMs, tooLate);
   }
 
   get #inTime(): string {

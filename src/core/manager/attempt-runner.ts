@@ -153,7 +153,7 @@ export class AttemptRunner implements AttemptKeeper {
     } else if (attempt.cause !== undefined) {
       this.#end(attempt, { returned: false, thrown: attempt.cause.error }, now, false);
     } else {
-      limiter.giveBack(task, task.startedAt ?? now, now);
+      limiter.giveBack(task, attempt.takenAt ?? now, now);
       onPermits();
       this.#recordEnd(attempt);
       this.#readmission.handBack(attempt, now);
@@ -181,7 +181,7 @@ export class AttemptRunner implements AttemptKeeper {
     task.move("queued", "start");
     task.attempt++;
     const attempt = new Attempt(task, work, group, lane, this);
-    if (lane.executor.pool !== undefined) attempt.enterPool(batch);
+    if (lane.executor.pool !== undefined) attempt.enterPool(batch, now);
     task.startedAt = now;
     task.pastAttempt = undefined;
     if (!this.#parts.lifecycle.accepting) attempt.announceStop(stoppedError(task));

@@ -5,6 +5,7 @@ import { reschedule } from "../../task/steering.js";
 import type { PastAttempt, Task } from "../../task/task.js";
 import type { TaskContext } from "../../task/task-context.js";
 import type { TaskLocals } from "../../task/task-locals.js";
+import type { Transfer } from "../../task/transfer.js";
 import type { Work } from "../../task/work.js";
 import type { QueueGroup } from "../queue/task-queue.js";
 import type { Alarm } from "./alarms.js";
@@ -60,6 +61,8 @@ export class Attempt implements RunnableAttempt, Alarm {
   cause: AbortCause | undefined = undefined;
   abortedAt: number | undefined = undefined;
   over = false;
+  /** When its permits were taken, where it may come back with them. */
+  takenAt: number | undefined = undefined;
   /** Made when the handler first reports any that somebody hears. */
   progress: Progress | undefined = undefined;
   readonly #keeper: AttemptKeeper;
@@ -71,7 +74,6 @@ export class Attempt implements RunnableAttempt, Alarm {
   #follower: AttemptFollower | undefined;
   #batch: Batch | undefined;
   #before: TaskTimes | undefined;
-  #transferred = false;
 
   constructor(task: Task, work: Work, group: QueueGroup, lane: Lane, keeper: AttemptKeeper) {
     this.task = task;
@@ -110,26 +112,20 @@ export class Attempt implements RunnableAttempt, Alarm {
     return this.#before;
   }
 
-  get transferred(): boolean {
-    return this.#transferred;
-  }
-
   /** Before its task knows of it: keeps what is needed when it comes back. */
-  enterPool(batch: Batch | undefined): void {
-    const { startedAt, pastAttempt, details } = this.task;
+  enterPool(batch: Batch | undefined, now: number): void {
+    this.takenAt = now;
+    const { startedAt, pastAttempt } = this.task;
     this.#batch = batch;
     if (startedAt !== undefined) this.#before = { startedAt, pastAttempt };
-    if (details?.transfer === undefined) return;
-    this.#transferred = details.transfer.moved;
-    details.transfer.moved = true;
   }
 
   get headers(): Readonly<Record<string, string>> | undefined {
     return this.#keeper.headersOf(this.task);
   }
 
-  get transfer(): readonly object[] | undefined {
-    return this.task.details?.transfer?.objects;
+  get transfer(): Transfer | undefined {
+    return this.task.details?.transfer;
   }
 
   /** Tells the handler to end. */

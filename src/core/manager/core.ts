@@ -28,6 +28,7 @@ import { Journal } from "./journal.js";
 import { KeepAlive } from "./keep-alive.js";
 import { Lane, type Lanes } from "./lane.js";
 import { Lifecycle } from "./lifecycle.js";
+import { PoolControl } from "./pool-control.js";
 import { Registry } from "./registry.js";
 import { mapValues, type ResolvedOptions } from "./resolved-options.js";
 import { Retention } from "./retention.js";
@@ -37,7 +38,6 @@ import { Shutdown } from "./shutdown.js";
 import { SignalListeners } from "./signal-listeners.js";
 import { Tallies } from "./tallies.js";
 import { TaskPlanner } from "./task-plan.js";
-import { ThreadPool } from "./thread-pool.js";
 import { Watches } from "./watches.js";
 import { WrappedAttempts } from "./wrapped-attempts.js";
 
@@ -79,7 +79,7 @@ function layGround(options: ResolvedOptions, { random, carrier, ...world }: Worl
   if (options.hooks !== undefined) hooks.observe(options.hooks);
   return {
     ...{ clock, random, alarms, keys, registry, limiter, lanes, signals, tallies },
-    pool: new ThreadPool(world.threads?.pool, options.threads),
+    pool: new PoolControl(world.threads?.pool, options.threads),
     ...{ observerErrors, journal, mishaps, hooks },
     calendar: new Calendar(clock),
     carriers: new Carriers(carrier, observerErrors),

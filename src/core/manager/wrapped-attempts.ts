@@ -1,6 +1,7 @@
 import type { AttemptFollower, RunnableAttempt } from "../../ports/executor.js";
 import type { Outcome } from "../../task/outcome.js";
 import type { TaskContext } from "../../task/task-context.js";
+import type { Transfer } from "../../task/transfer.js";
 import type { Work } from "../../task/work.js";
 import type { AttemptChain } from "../events/attempt-chain.js";
 import { type Attempt, toHandedBack } from "./attempt.js";
@@ -67,12 +68,8 @@ class WrappedHandler implements RunnableAttempt {
     return this.#attempt.headers;
   }
 
-  get transfer(): readonly object[] | undefined {
+  get transfer(): Transfer | undefined {
     return this.#attempt.transfer;
-  }
-
-  get transferred(): boolean {
-    return this.#attempt.transferred;
   }
 
   get running(): boolean {

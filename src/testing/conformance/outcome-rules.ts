@@ -171,8 +171,10 @@ export const OUTCOME_RULES: readonly ExecutorRule[] = [
     of: "elsewhere",
     async check(trial) {
       const bytes = new Uint8Array([1, 2, 3]);
-      assert.equal(await trial.value("sumBytes", bytes, { transfer: [bytes.buffer] }), 6);
-      const again = await trial.outcome("sumBytes", bytes, { transfer: [bytes.buffer], transferred: true });
+      const transfer = { objects: [bytes.buffer], moved: false };
+      assert.equal(await trial.value("sumBytes", bytes, { transfer }), 6);
+      assert.equal(transfer.moved, true, "the executor says that they have moved");
+      const again = await trial.outcome("sumBytes", bytes, { transfer });
       assert.equal(again.returned, false);
       await trial.worksOn();
     },

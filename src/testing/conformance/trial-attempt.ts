@@ -1,14 +1,14 @@
 import type { AttemptFollower, RunnableAttempt } from "../../ports/executor.js";
 import type { Outcome } from "../../task/outcome.js";
 import type { EnqueueFromHandler, TaskContext } from "../../task/task-context.js";
+import type { Transfer } from "../../task/transfer.js";
 import type { Work } from "../../task/work.js";
 
 /** What an attempt is beside its work. */
 export interface TrialAttemptOptions {
   /** What its context says otherwise than usual. */
   readonly context?: Partial<TaskContext> | undefined;
-  readonly transfer?: readonly object[] | undefined;
-  readonly transferred?: boolean | undefined;
+  readonly transfer?: Transfer | undefined;
   /** Called when it has ended, before whoever ended it goes on. */
   readonly onEnd?: (() => void) | undefined;
 }
@@ -18,8 +18,7 @@ export class TrialAttempt implements RunnableAttempt {
   readonly work: Work;
   readonly context: TaskContext;
   readonly headers = undefined;
-  readonly transfer: readonly object[] | undefined;
-  readonly transferred: boolean;
+  readonly transfer: Transfer | undefined;
   /** All that it was said to have ended with: one, where all is well. */
   readonly outcomes: Outcome[] = [];
   readonly runTimes: (number | undefined)[] = [];
@@ -38,10 +37,9 @@ export class TrialAttempt implements RunnableAttempt {
   #stopReason: Error | undefined;
   #settle: () => void = () => {};
 
-  constructor(id: string, work: Work, { context, transfer, transferred, onEnd }: TrialAttemptOptions = {}) {
+  constructor(id: string, work: Work, { context, transfer, onEnd }: TrialAttemptOptions = {}) {
     this.work = work;
     this.transfer = transfer;
-    this.transferred = transferred ?? false;
     this.#onEnd = onEnd;
     this.over = new Promise((resolve) => {
       this.#settle = resolve;

@@ -12,7 +12,6 @@ const context = { id: "one" } as TaskContext;
 const UNUSED = {
   headers: undefined,
   transfer: undefined,
-  transferred: false,
   began: () => expect.unreachable("it begins with its start"),
   handBack: () => expect.unreachable("it begins at once"),
   follow: () => expect.unreachable("its signal says all"),

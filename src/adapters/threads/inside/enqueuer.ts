@@ -7,11 +7,15 @@ import type { ThreadTask } from "./thread-task.js";
 /** So many calls may wait for an answer of the main thread, which is a turn of its event loop away. */
 const MAX_CALLS = 10_000;
 
+/** Their payloads may take so much together; what waits alone may take more. */
+const MAX_BYTES = 16 * 1_048_576;
+
 /** How far payloads and options are looked at; what they may take is known on the main thread. */
 const MAX_PAYLOAD_BYTES = 256 * 1_048_576;
 const MAX_OPTIONS_BYTES = 1_048_576;
 
 interface Call {
+  readonly bytes: number;
   readonly resolve: (answer: { readonly id: string }) => void;
   readonly reject: (error: unknown) => void;
   /** Where the handler called: the error comes from the main thread, and has none of that in its stack. */
@@ -23,6 +27,8 @@ export class Enqueuer {
   readonly #post: (message: EnqueueMessage) => void;
   readonly #calls = new Map<number, Call>();
   #called = 0;
+  /** Of the payloads of those that wait. */
+  #bytes = 0;
 
   constructor(post: (message: EnqueueMessage) => void) {
     this.#post = post;
@@ -33,16 +39,20 @@ export class Enqueuer {
       throw new NotAcceptingError(`Task ${task.id} is over: its thread enqueues nothing more for it`);
     if (typeof handler !== "string")
       throw expected("task", "the name of a handler, in a thread, which cannot send a function", handler);
-    refuseUncloneable(handler, payload, options);
+    const bytes = measure(handler, payload, options);
     if (this.#calls.size >= MAX_CALLS) {
       throw new QueueFullError(`${MAX_CALLS} calls of this thread wait for an answer`, MAX_CALLS);
+    }
+    if (this.#calls.size > 0 && this.#bytes + bytes > MAX_BYTES) {
+      throw new QueueFullError(`Calls of this thread with ${MAX_BYTES} bytes wait for an answer`, MAX_BYTES);
     }
     return new Promise((resolve, reject) => {
       const call = ++this.#called;
       const site: { stack?: string } = {};
       Error.captureStackTrace(site, this.enqueue);
       this.#post({ type: "enqueue", index: task.index, call, handler, payload, options });
-      this.#calls.set(call, { resolve, reject, site });
+      this.#bytes += bytes;
+      this.#calls.set(call, { resolve, reject, site, bytes });
     });
   }
 
@@ -61,12 +71,16 @@ export class Enqueuer {
   #take(call: number): Call | undefined {
     const waiting = this.#calls.get(call);
     this.#calls.delete(call);
+    this.#bytes -= waiting?.bytes ?? 0;
     return waiting;
   }
 }
 
-/** What the main thread would refuse in any case is refused here: nothing of it is sent. */
-function refuseUncloneable(handler: string, payload: unknown, options: unknown): void {
+/**
+ * The bytes of a payload. What the main thread would refuse in any case is refused here: nothing of it is
+ * sent.
+ */
+function measure(handler: string, payload: unknown, options: unknown): number {
   const verdict = checkClone(payload, MAX_PAYLOAD_BYTES, "payload");
   if (verdict.problem !== undefined) {
     const { path, problem: message } = verdict;
@@ -74,7 +88,7 @@ function refuseUncloneable(handler: string, payload: unknown, options: unknown):
     throw new PayloadError(told, handler, { issues: [{ path, message }], omittedIssues: 0 });
   }
   const said = checkClone(options, MAX_OPTIONS_BYTES, "options");
-  if (said.problem === undefined) return;
+  if (said.problem === undefined) return verdict.bytes;
   throw new OptionError(said.path, `Expected \`${said.path}\` to leave a thread: ${said.problem}`);
 }
 

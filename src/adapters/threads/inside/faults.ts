@@ -45,8 +45,10 @@ export class Faults {
   }
 
   #listen(): void {
-    if (process.listenerCount("uncaughtException") === 0) process.on("uncaughtException", this.#onThrown);
-    if (process.listenerCount("unhandledRejection") === 0) process.on("unhandledRejection", this.#onThrown);
+    if (process.listenerCount("uncaughtException", this.#onThrown) === 0)
+      process.on("uncaughtException", this.#onThrown);
+    if (process.listenerCount("unhandledRejection", this.#onThrown) === 0)
+      process.on("unhandledRejection", this.#onThrown);
   }
 
   #report(thrown: unknown): void {
@@ -58,7 +60,7 @@ export class Faults {
 
   #exitBy(exitCode: number): never {
     const task = this.#tasks.getStore();
-    if ((task !== undefined && !task.over) || this.#listener.importing) {
+    if (task === undefined ? this.#listener.importing : !task.over) {
       this.#listener.exits(task, exitCode);
       return this.#exit(exitCode);
     }

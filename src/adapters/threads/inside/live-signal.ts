@@ -1,6 +1,6 @@
 /**
  * An AbortSignal that code without a pause can ask: no message reaches a thread that runs such code, so
- * whoever reads `aborted`, or calls `throwIfAborted`, makes it look first.
+ * whoever reads `aborted` or `reason`, or calls `throwIfAborted`, makes it look first.
  */
 export class LiveSignal {
   readonly #controller = new AbortController();
@@ -16,6 +16,13 @@ export class LiveSignal {
     };
     Object.defineProperties(signal, {
       aborted: { get: readAborted, configurable: true },
+      reason: {
+        get: () => {
+          look();
+          return Reflect.get(AbortSignal.prototype, "reason", signal) as unknown;
+        },
+        configurable: true,
+      },
       throwIfAborted: {
         value: () => {
           if (readAborted()) throw signal.reason;

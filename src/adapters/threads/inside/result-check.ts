@@ -1,6 +1,7 @@
 import { ResultError } from "../../../errors.js";
 import { checkClone } from "../../../task/clone-check.js";
 import type { HandlerSource } from "../messages.js";
+import { toText } from "../to-text.js";
 
 /** Why a result cannot leave its thread; undefined when it can, as far as a walk over it can tell. */
 export function refuseResult(source: HandlerSource, value: unknown): ResultError | undefined {
@@ -10,7 +11,7 @@ export function refuseResult(source: HandlerSource, value: unknown): ResultError
 
 /** The same, when the walk has found nothing and it cannot be sent all the same: a proxy, for one. */
 export function refuseUnsent(source: HandlerSource, error: unknown): ResultError {
-  return resultError(source.name, "result", `cannot be sent: ${String((error as Error).message)}`);
+  return resultError(source.name, "result", `cannot be sent: ${toText(error)}`);
 }
 
 function resultError(handler: string, path: string, message: string): ResultError {

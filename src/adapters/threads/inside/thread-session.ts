@@ -1,9 +1,11 @@
 import { getHeapStatistics } from "node:v8";
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
+import { checkClone } from "../../../task/clone-check.js";
 import { fromEnvelope } from "../../../task/from-envelope.js";
 import { toEnvelope } from "../../../task/to-envelope.js";
 import type { MessageFromThread, MessageToThread, RunMessage, ThreadStart } from "../messages.js";
 import { TaskWords } from "../task-words.js";
+import { toText } from "../to-text.js";
 import { Enqueuer } from "./enqueuer.js";
 import { type FaultListener, Faults } from "./faults.js";
 import { HandlerLoader, type LoadedHandler } from "./handler-loader.js";
@@ -59,12 +61,13 @@ export class ThreadSession implements FaultListener, TaskHost {
     if (this.#stop === undefined && this.#words.stopping) this.#hearAll();
   }
 
-  postProgress({ index }: ThreadTask, value: unknown): void {
+  postProgress({ index, handler }: ThreadTask, value: unknown): void {
+    const { problem } = checkClone(value, handler.source.maxResultBytes, "progress", [], "refused");
     try {
-      this.#post({ type: "progress", index, value });
+      this.#post({ type: "progress", index, value: problem === undefined ? value : `[${problem}]` });
     } catch (error) {
       // It never throws; that it was told of progress counts for more than what it was told.
-      this.#post({ type: "progress", index, value: `[${(error as Error).message}]` });
+      this.#post({ type: "progress", index, value: `[${toText(error)}]` });
     }
   }
 
@@ -105,7 +108,8 @@ export class ThreadSession implements FaultListener, TaskHost {
         break;
       case "abort": {
         const task = this.#running;
-        if (task?.index === message.index) this.#abort(task, fromEnvelope(message.reason));
+        if (task?.index === message.index && task.batch.batch === message.batch)
+          this.#abort(task, fromEnvelope(message.reason));
         break;
       }
       case "stopping":

@@ -1,7 +1,7 @@
 import type { PoolSize, WorkerPool } from "../../ports/executor.js";
 import type { ThreadStats } from "../../task/manager-stats.js";
 import { refuseSize } from "../../task/thread-options.js";
-import { WORKER_EXIT_REASONS, type WorkerExitReason } from "../../task/worker-details.js";
+import { noExits } from "../../task/worker-details.js";
 
 /** A size of which not all is said. */
 interface ThreadSize {
@@ -10,7 +10,7 @@ interface ThreadSize {
 }
 
 /** How many threads a manager may have, and the pool that has them; none where no handler needs one. */
-export class ThreadPool {
+export class PoolControl {
   readonly #pool: WorkerPool | undefined;
   #size: PoolSize;
 
@@ -44,10 +44,9 @@ export class ThreadPool {
 }
 
 function toNoThreads({ min, max }: PoolSize): ThreadStats {
-  const none = Object.fromEntries(WORKER_EXIT_REASONS.map((reason) => [reason, 0]));
   return Object.freeze({
     ...{ min, max, alive: 0, starting: 0, busy: 0, started: 0 },
-    exited: Object.freeze(none as Record<WorkerExitReason, number>),
+    exited: Object.freeze(noExits()),
     ...{ lateFaults: 0, busyMs: 0, aliveMs: 0, failing: false },
     failingHandlers: Object.freeze([]),
   });
