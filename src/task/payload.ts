@@ -81,7 +81,8 @@ function refuseUncloneable(
 ): void {
   const verdict = checkClone(payload, definition.maxPayloadBytes, "payload", transfer);
   if (verdict.problem === undefined) return;
-  const { path, problem: message } = verdict;
+  const { path, problem } = verdict;
+  const message = problem.startsWith("takes more") ? `${problem} (maxPayloadBytes)` : problem;
   const list = { issues: Object.freeze([Object.freeze({ path, message })]), omittedIssues: 0 };
   const told = `The payload for handler "${definition.name}" was refused: ${tellIssues(list)}`;
   throw new PayloadError(told, definition.name, list);

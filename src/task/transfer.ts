@@ -22,9 +22,12 @@ export const transferCheck: Check<readonly object[]> = (value, path) => {
   if (!Array.isArray(value)) throw expected(path, "an array of objects", value);
   if (value.length > MAX_OBJECTS) throw expected(path, `an array of at most ${MAX_OBJECTS}`, value);
   const objects = Array.from(value, (one: unknown, index) => {
-    if (typeof one === "object" && one !== null) return one;
-    throw expected(`${path}.${index}`, "an object", one);
+    if (typeof one !== "object" || one === null) throw expected(`${path}.${index}`, "an object", one);
+    if (ArrayBuffer.isView(one))
+      throw expected(`${path}.${index}`, "what can be moved: of a view its `buffer`", one);
+    return one;
   });
+  if (new Set(objects).size < objects.length) throw expected(path, "an array without doubles", value);
   return Object.freeze(objects);
 };
 

@@ -34,7 +34,6 @@ const AFTER_CLOSE = "begins nothing after its close";
 const SEES = "lets a handler that never pauses see";
 const SEES_THROWN = "lets `throwIfAborted` throw";
 const BEGUN = "knows what has begun";
-const BEHIND = "ends what is aborted before it has begun";
 const LATE_FAULT = "tells of what a finished handler had left";
 const WORKERS = "tells of its workers";
 const SLOTS = "tells how many slots it has";
@@ -57,13 +56,9 @@ const BROKEN: readonly Broken[] = [
       attempt: (attempt) => ({ handBack: () => attempt.ended(failed()) }),
       host: () => ({ workerExited: () => {} }),
     }),
-    [SPARES, BEHIND, WORKERS],
+    [SPARES, WORKERS],
   ],
-  [
-    "are said to be killed, and are not",
-    () => ({ kill: () => true }),
-    [KILLED_ONCE, KILLED_EVEN, BEGUN, BEHIND],
-  ],
+  ["are said to be killed, and are not", () => ({ kill: () => true }), [KILLED_ONCE, KILLED_EVEN, BEGUN]],
   [
     "end killed attempts again, and take for begun whatever they were given",
     () => ({
@@ -76,7 +71,7 @@ const BROKEN: readonly Broken[] = [
     }),
     [KILLED_ONCE, BEGUN],
   ],
-  ["hear nothing of aborts", () => ({ attempt: () => ({ follow: () => {} }) }), [SEES, SEES_THROWN, BEHIND]],
+  ["hear nothing of aborts", () => ({ attempt: () => ({ follow: () => {} }) }), [SEES, SEES_THROWN]],
 ];
 
 const onEventLoop = new Set(executorConformance(inlineSubject()).map(({ name }) => name));

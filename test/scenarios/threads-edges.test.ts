@@ -34,7 +34,7 @@ describe("a task whose result is being checked", () => {
       return { value };
     };
     const slow = { "~standard": { version: 1 as const, vendor: "test", validate } };
-    const { tasks, run } = createThreads(one, { ...handlers, checked: edge("byteLength", { result: slow }) });
+    const { tasks, run } = createThreads({}, { ...handlers, checked: edge("byteLength", { result: slow }) });
     const checked = tasks.enqueue("checked", new Uint8Array(4));
     await untilHolds(() => tasks.stats().threads.busy === 0 && tasks.stats().threads.started === 1);
     const words = shareWords();
@@ -84,6 +84,55 @@ describe("a thread", () => {
     await tasks.stopNow();
     const begun = watch.exited.reduce((sum, { attempts }) => sum + attempts, 0);
     expect(begun).toBe(tasks.stats().total.started - tasks.stats().total.handedBack);
+  });
+});
+
+describe("a thread that cannot begin what it is given", () => {
+  test("since a finished task holds it up, gives it back, and another one runs it", async () => {
+    const { watch, run } = createThreads(one, { ...handlers, leaveLoop: edge("leaveLoop") });
+    expect(await run("leaveLoop", {}, { timeoutMs: 300 })).toBe("left");
+    await run("byteLength", new Uint8Array(1), { delayMs: 50 });
+    await watch.until(() => watch.exited.length === 1);
+    expect(watch.reasons).toEqual(["late-fault"]);
+    expect(watch.lateFaults).toMatchObject([{ id: undefined }]);
+  });
+
+  test("since it cannot read it, fails that task, and runs the next", async () => {
+    const { run } = createThreads(one);
+    await run("echo", 1);
+    const circle: Error & { cause?: unknown } = new Error("its own cause");
+    const payload: Record<string, unknown> = { a: 1 };
+    const failed = rejection(run("echo", payload));
+    circle.cause = circle;
+    payload["late"] = circle; // as its enqueue has let it pass
+    // Later versions of Node read it.
+    expect(
+      (await Promise.race([failed, run("echo", 2)])) === 2 || (await failed) instanceof PayloadError,
+    ).toBe(true);
+    expect(await run("echo", 3)).toBe(3);
+  });
+
+  test("since what it reads takes all of its memory, says so, and blames no module for it", async () => {
+    const threads = { max: 1, resourceLimits: { maxOldGenerationSizeMb: 12 } };
+    const { tasks, run } = createThreads({ threads });
+    const large = Array.from({ length: 340_000 }, () => ({}));
+    for (let count = 0; count < 2; count++) {
+      expect(await rejection(run("echo", large))).toMatchObject({ code: "MILLRACE_WORKER_OUT_OF_MEMORY" });
+    }
+    expect(await run("add", { a: 1, b: 1 })).toBe(2);
+    expect(tasks.health().concerns).toEqual([]);
+  });
+});
+
+describe("a module that throws beside its import", () => {
+  test("fails its tasks as one that throws in it, and makes no thread after another", async () => {
+    const { watch, run } = createThreads(one, { careless: inThread("careless.mjs") });
+    expect(await rejection(run("careless"))).toMatchObject({
+      code: "MILLRACE_HANDLER_LOAD",
+      cause: new Error("nobody handles this"),
+    });
+    await watch.until(() => watch.exited.length === 1);
+    expect(watch.reasons).toEqual(["load-failed"]);
   });
 });
 
@@ -145,10 +194,17 @@ describe("what cannot be sent", () => {
 });
 
 describe("transfer", () => {
+  test("of a view, or of one buffer twice, is refused at the door", () => {
+    const { tasks } = createThreads(one, handlers);
+    const bytes = new Uint8Array(8);
+    for (const transfer of [[bytes], [bytes.buffer, bytes.buffer]])
+      expect(() => tasks.enqueue("byteLength", bytes, { transfer })).toThrow(OptionError);
+  });
+
   test("of what cannot be moved fails the task, and copies nothing in silence", async () => {
     const { run } = createThreads(one, handlers);
     const bytes = new Uint8Array(8);
-    const refused = await rejection(run("byteLength", bytes, { transfer: [bytes] }));
+    const refused = await rejection(run("byteLength", bytes, { transfer: [bytes.buffer, {}] }));
     expect(refused).toMatchObject({ code: "MILLRACE_PAYLOAD", issues: [{ path: "transfer" }] });
     expect(bytes.byteLength).toBe(8);
   });

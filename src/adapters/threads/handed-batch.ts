@@ -1,4 +1,4 @@
-import type { MessagePort, Transferable } from "node:worker_threads";
+import type { Transferable } from "node:worker_threads";
 import { checkResult } from "../../task/payload.js";
 import type { TaskOptions } from "../../task/task-options.js";
 import { toEnvelope } from "../../task/to-envelope.js";
@@ -7,21 +7,20 @@ import { WorkerExitError } from "../../worker-errors.js";
 import type { AttemptPlace, HandedAttempt } from "./handed-attempt.js";
 import type { EnqueueMessage, HandedTask, HandlerSource, MessageToThread, RunMessage } from "./messages.js";
 import { packCopy, packTask } from "./pack-task.js";
-import type { TaskWords } from "./task-words.js";
+import type { ThreadChannel } from "./thread-channel.js";
 import { unmovedError } from "./unsent.js";
 
 /** What a batch needs of its thread. */
 export interface BatchThread {
-  readonly port: MessagePort;
-  readonly words: TaskWords;
+  readonly channel: ThreadChannel;
   /** How many have begun in it, or will. */
   attempts: number;
   /** Whether it takes nothing more. */
   readonly ending: boolean;
+  /** Whether it imports the module of the batch's handler now. */
+  readonly importing: boolean;
   /** Whether the module of the batch's handler is still being imported: nothing has begun. */
   readonly loading: boolean;
-  /** Reads out what the thread has told and nobody has heard yet. */
-  hearAll(): void;
   terminate(reason: WorkerExitReason): void;
   /** The thread has done with an attempt, or was spared it. */
   attemptLeft(): void;
@@ -57,7 +56,7 @@ export class HandedBatch implements AttemptPlace {
    * @returns false when nothing was left to be posted
    */
   post(handler: number, source: HandlerSource | undefined): boolean {
-    this.#thread.words.lay(this.number, this.attempts.length);
+    this.#thread.channel.words.lay(this.number, this.attempts.length);
     for (const { stopReason } of this.attempts) if (stopReason !== undefined) this.announceStop(stopReason);
     const [first] = this.attempts as readonly [HandedAttempt];
     const { queue, priority, maxAttempts } = first.attempt.context;
@@ -66,14 +65,35 @@ export class HandedBatch implements AttemptPlace {
       const tasks = this.attempts.map((handed) => packTask(handed, maxAttempts));
       const message: RunMessage = { type: "run", ...shared, tasks };
       const { transfer } = first.attempt;
-      this.#thread.port.postMessage(message, transfer?.objects as readonly Transferable[] | undefined);
+      this.#thread.channel.port.postMessage(
+        message,
+        transfer?.objects as readonly Transferable[] | undefined,
+      );
       if (transfer !== undefined) transfer.moved = true;
+      return true;
     } catch {
-      const tasks = this.attempts.map((handed) => this.#packAlone(handed, maxAttempts));
-      if (this.next === undefined) return false;
-      this.#tell({ type: "run", ...shared, tasks }); // copies, which are plain and can be sent
+      return this.postCopies(handler, source);
     }
+  }
+
+  /** The same with copies, which are plain: what cannot be copied, or moved as it was to be, has failed. */
+  postCopies(handler: number, source: HandlerSource | undefined): boolean {
+    const { next } = this;
+    if (next === undefined) return false;
+    const { queue, priority, maxAttempts } = next.attempt.context;
+    const shared = { ...{ batch: this.number, handler, source }, ...{ queue, priority, maxAttempts } };
+    const tasks = this.attempts.map((handed) =>
+      handed.left ? NOTHING : this.#packAlone(handed, maxAttempts),
+    );
+    if (this.next === undefined) return false;
+    this.#tell({ type: "run", ...shared, tasks });
     return true;
+  }
+
+  /** Whether the thread goes on with it: imports its module, or has begun the first that is not over. */
+  get begun(): boolean {
+    const { next } = this;
+    return next === undefined || this.#thread.importing || this.hasBegun(next);
   }
 
   /** Ends it where it has not begun; else tells its handler. */
@@ -82,11 +102,11 @@ export class HandedBatch implements AttemptPlace {
     // Posted first: who sees the word finds the reason.
     const { index } = handed;
     this.#tell({ type: "abort", batch: this.number, index, reason: toEnvelope(reason) });
-    this.#thread.words.abort(this.number, handed.index);
+    this.#thread.channel.words.abort(this.number, handed.index);
   }
 
   announceStop(reason: Error): void {
-    const { words } = this.#thread;
+    const { words } = this.#thread.channel;
     if (words.stopping) return; // one for all in this thread
     this.#tell({ type: "stopping", reason: toEnvelope(reason) });
     words.announceStop();
@@ -97,20 +117,20 @@ export class HandedBatch implements AttemptPlace {
     const error = new WorkerExitError(handed.attempt.context.id, undefined);
     if (this.#spare(handed, error)) return;
     if (!handed.left) this.withdrawRest();
-    this.#thread.hearAll();
+    this.#thread.channel.hearAll();
     if (!handed.left) this.#thread.terminate("killed");
     handed.fail(error);
   }
 
   hasBegun({ index }: HandedAttempt): boolean {
-    return !this.#thread.loading && this.#thread.words.hasBegun(this.number, index);
+    return !this.#thread.loading && this.#thread.channel.words.hasBegun(this.number, index);
   }
 
   /** Takes back whatever has not begun, but for what has moved to a thread that goes on. */
   withdrawRest(): void {
     for (const handed of this.attempts) {
       if (handed.left || (handed.attempt.transfer?.moved && !this.#thread.ending)) continue;
-      if (!this.#thread.words.withdraw(this.number, handed.index)) continue;
+      if (!this.#thread.channel.words.withdraw(this.number, handed.index)) continue;
       this.#thread.attempts--;
       handed.handBack();
     }
@@ -129,8 +149,14 @@ export class HandedBatch implements AttemptPlace {
     );
   }
 
+  progressed(index: number, value: unknown): void {
+    this.attempts[index]?.attempt.context.progress(value);
+  }
+
   /** The handler enqueues; the answer goes back to it. */
-  async enqueue(handed: HandedAttempt, { call, handler, payload, options }: EnqueueMessage): Promise<void> {
+  async enqueues({ index, call, handler, payload, options }: EnqueueMessage): Promise<void> {
+    const handed = this.attempts[index];
+    if (handed === undefined) return;
     const { enqueue } = handed.attempt.context;
     try {
       const { id } = await handed.inContext(() => enqueue(handler, payload, options as TaskOptions));
@@ -142,7 +168,7 @@ export class HandedBatch implements AttemptPlace {
 
   /** @returns false when it is too late, since it has begun */
   #spare(handed: HandedAttempt, reason: Error): boolean {
-    if (handed.left || !this.#thread.words.withdraw(this.number, handed.index)) return false;
+    if (handed.left || !this.#thread.channel.words.withdraw(this.number, handed.index)) return false;
     this.#thread.attempts--;
     handed.fail(reason);
     this.#thread.attemptLeft();
@@ -150,15 +176,14 @@ export class HandedBatch implements AttemptPlace {
   }
 
   #tell(message: MessageToThread): void {
-    this.#thread.port.postMessage(message);
+    this.#thread.channel.port.postMessage(message);
   }
 
-  /** A copy of one task; one that cannot be copied, or moved as it was to be, has failed. */
   #packAlone(handed: HandedAttempt, maxAttempts: number): HandedTask {
     const refusal = handed.attempt.transfer === undefined ? undefined : unmovedError(handed.handler.name);
     const packed = refusal ?? packCopy(handed, maxAttempts);
     if (!(packed instanceof Error)) return packed;
-    this.#thread.words.withdraw(this.number, handed.index);
+    this.#thread.channel.words.withdraw(this.number, handed.index);
     handed.fail(packed);
     return NOTHING;
   }

@@ -7,17 +7,26 @@ import type {
   ThrewMessage,
 } from "./messages.js";
 
+/** Who is told what the running handler says. */
+export interface BatchListener {
+  progressed(index: number, value: unknown): void;
+  enqueues(message: EnqueueMessage): Promise<void>;
+}
+
 /** Who is told what a thread says. `index` is a task's place in the present batch. */
 export interface MessageListener {
+  /** The present one, whose handlers report and enqueue. */
+  readonly batch: BatchListener | undefined;
   returned(index: number, value: unknown, runMs: number): void;
   threw(message: ThrewMessage): void;
+  /** Of the batch. */
+  heard(): void;
   loaded(): void;
   loadFailed(error: ErrorEnvelope): void;
-  progressed(index: number, value: unknown): void;
-  enqueues(message: EnqueueMessage): void;
   faultedLate(message: LateFaultMessage): void;
   carrierFailed(error: ErrorEnvelope): void;
   heapFull(): void;
+  unread(): void;
 }
 
 /**
@@ -36,6 +45,9 @@ export function hear(told: unknown, listener: MessageListener): void {
     case "threw":
       listener.threw({ ...message, runMs: toRunMs(message.runMs) });
       break;
+    case "importing":
+      listener.heard();
+      break;
     case "loaded":
       listener.loaded();
       break;
@@ -43,16 +55,19 @@ export function hear(told: unknown, listener: MessageListener): void {
       listener.loadFailed(message.error);
       break;
     case "progress":
-      listener.progressed(message.index, message.value);
+      listener.batch?.progressed(message.index, message.value);
       break;
     case "enqueue":
-      listener.enqueues(message);
+      void listener.batch?.enqueues(message);
       break;
     case "lateFault":
       listener.faultedLate(message);
       break;
     case "carrierFailed":
       listener.carrierFailed(message.error);
+      break;
+    case "unread":
+      listener.unread();
       break;
     case "heapFull":
       listener.heapFull();

@@ -73,6 +73,8 @@ export type ReturnedMessage = readonly [index: number, value: unknown, runMs: nu
 export type MessageFromThread =
   | ReturnedMessage
   | ThrewMessage
+  /** It has heard of the batch, and imports the module of its handler. */
+  | { readonly type: "importing" }
   /** The module of the batch's handler has been imported: its first task begins. */
   | { readonly type: "loaded" }
   /** It could not be. Nothing of the batch has begun. */
@@ -82,6 +84,8 @@ export type MessageFromThread =
   | LateFaultMessage
   /** What carries context in the thread, such as a tracer, has thrown; no task is the worse for it. */
   | { readonly type: "carrierFailed"; readonly error: ErrorEnvelope }
+  /** What it was sent cannot be read. */
+  | { readonly type: "unread" }
   /** Its heap has grown beyond the limit. */
   | { readonly type: "heapFull" };
 

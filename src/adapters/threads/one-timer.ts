@@ -3,6 +3,11 @@ import type { Clock, Timer } from "../../ports/clock.js";
 /** The longest timer there is. Who waits for longer waits for so long, which is twelve days. */
 const MAX_MS = 2 ** 30;
 
+/** How long a start may take. */
+interface Limit {
+  readonly startTimeoutMs: number;
+}
+
 /** One timer at a time, which does not keep the process alive. */
 export class OneTimer {
   readonly #clock: Clock;
@@ -24,6 +29,12 @@ export class OneTimer {
       callback();
     };
     this.#timer = this.#clock.setTimeout(fire, Math.min(Math.max(0, delayMs), MAX_MS));
+  }
+
+  /** Calls back with an error when something has not happened within `startTimeoutMs`. */
+  limit({ startTimeoutMs }: Limit, what: string, tooLate: (error: Error) => void): void {
+    const told = `${what} within ${startTimeoutMs} ms (startTimeoutMs)`;
+    this.set(startTimeoutMs, () => tooLate(new Error(told)));
   }
 
   clear(): void {

@@ -152,7 +152,8 @@ export class ThreadExecutor implements Executor, WorkerPool {
   }
 
   #batchSizeOf(handler: HandlerDefinition): number {
-    return this.#settings.batching ? this.#handlers.batchSize(handler) : 1;
+    const { batching, maxTasksPerThread } = this.#settings;
+    return batching ? Math.min(maxTasksPerThread, this.#handlers.batchSize(handler)) : 1;
   }
 
   #refusalOf({ attempt, handler }: HandedAttempt): Error | undefined {

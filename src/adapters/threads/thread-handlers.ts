@@ -5,6 +5,9 @@ import { HandlerPace } from "./handler-pace.js";
 import { MAX_BATCH } from "./task-words.js";
 import type { HandlerKeeper } from "./thread-keeper.js";
 
+/** A task may lose so many threads before it begins; the last one is taken for its own doing. */
+const MAX_STRIKES = 3;
+
 /** What is known of one handler. */
 interface KnownHandler {
   readonly number: number;
@@ -16,6 +19,8 @@ interface KnownHandler {
 export class ThreadHandlers implements HandlerKeeper {
   readonly #clock: Clock;
   readonly #known = new Map<HandlerDefinition, KnownHandler>();
+  /** How many threads were lost before a task began, by its work: few tasks are here. */
+  readonly #strikes = new WeakMap<object, number>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -50,6 +55,12 @@ export class ThreadHandlers implements HandlerKeeper {
     const { pace, loads } = this.#of(handler);
     pace.record(runMs);
     if (loads.failing) loads.succeeded(); // a thread that has loaded it before serves it well
+  }
+
+  struckOut(work: object): boolean {
+    const strikes = (this.#strikes.get(work) ?? 0) + 1;
+    this.#strikes.set(work, strikes);
+    return strikes >= MAX_STRIKES;
   }
 
   failing(): readonly string[] {

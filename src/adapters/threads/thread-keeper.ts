@@ -1,4 +1,5 @@
 import type { HandlerDefinition } from "../../task/handler-definition.js";
+import type { HandedAttempt } from "./handed-attempt.js";
 import type { LateFaultMessage } from "./messages.js";
 
 /** Who keeps the threads, which are `T`. */
@@ -14,9 +15,11 @@ export interface ThreadKeeper<T> {
   handlerLoaded(handler: HandlerDefinition): void;
   handlerFailed(handler: HandlerDefinition, cause: unknown): void;
   handlerRan(handler: HandlerDefinition, runMs: number): void;
+  /** One more thread was lost before this one began. @returns whether there were too many */
+  struckOut(handed: HandedAttempt): boolean;
   /** It had something to do for this long. */
   threadWasBusy(busyMs: number): void;
-  lateFault(thread: T, fault: LateFaultMessage, error: unknown): void;
+  lateFault(thread: T, fault: Omit<LateFaultMessage, "type" | "error">, error: unknown): void;
   carrierFailed(error: unknown): void;
   /** The number of a handler in what threads are told. */
   numberOf(handler: HandlerDefinition): number;
@@ -28,6 +31,8 @@ export interface HandlerKeeper {
   failed(handler: HandlerDefinition, cause: unknown): void;
   ran(handler: HandlerDefinition, runMs: number): void;
   numberOf(handler: HandlerDefinition): number;
+  /** One more thread was lost before that work began. @returns whether there were too many */
+  struckOut(work: object): boolean;
   /** The names of those that could not be loaded ten times in a row. */
   failing(): readonly string[];
 }

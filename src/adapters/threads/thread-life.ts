@@ -29,6 +29,11 @@ export abstract class ThreadLife {
     this.bornAt = bornAt;
   }
 
+  /** A line for the stacks of errors: where they came from. */
+  get origin(): string {
+    return `    at worker thread ${this.name}`;
+  }
+
   /** Whether it takes nothing more. */
   get ending(): boolean {
     return this.state === "dying" || this.state === "gone";

@@ -160,8 +160,8 @@ export class ThreadPool {
     threadReady: (thread) => {
       this.#starts.succeeded();
       this.#tally.started++;
-      const { name: worker, threadId, bornAt, readyAt = bornAt } = thread;
-      this.#host?.workerStarted({ worker, threadId, startMs: readyAt - bornAt });
+      const { name: worker, channel, bornAt, readyAt = bornAt } = thread;
+      this.#host?.workerStarted({ worker, threadId: channel.threadId, startMs: readyAt - bornAt });
       this.#welcome(thread);
     },
     threadFree: (thread) => this.#welcome(thread),
@@ -178,6 +178,7 @@ export class ThreadPool {
     handlerLoaded: (handler) => this.#handlers.loaded(handler),
     handlerFailed: (handler, cause) => this.#handlers.failed(handler, cause),
     handlerRan: (handler, runMs) => this.#handlers.ran(handler, runMs),
+    struckOut: ({ attempt }) => this.#handlers.struckOut(attempt.work),
     numberOf: (handler) => this.#handlers.numberOf(handler),
   };
 
@@ -212,10 +213,17 @@ export class ThreadPool {
     this.#dying.delete(thread);
     timer?.cancel();
     if (timer === NO_TIMER) this.#stuck--;
-    const { name: worker, threadId, exitReason: reason = "exited", exitCode, error, attempts } = thread;
+    const { name: worker, channel, exitReason: reason = "exited", exitCode, error, attempts } = thread;
     this.#tally.exited[reason]++;
     this.#host?.workerExited({
-      ...{ worker, threadId, reason, exitCode, attempts, aliveMs: this.#clock.now() - thread.bornAt },
+      ...{
+        worker,
+        threadId: channel.threadId,
+        reason,
+        exitCode,
+        attempts,
+        aliveMs: this.#clock.now() - thread.bornAt,
+      },
       error: error === undefined ? undefined : toError(error),
     });
     if (this.#dying.size === 0) this.#onEmpty?.();

@@ -1,4 +1,5 @@
 import type { HandlerDefinition } from "../../task/handler-definition.js";
+import type { WorkerExitReason } from "../../task/worker-details.js";
 import { HandlerLoadError, WorkerExitError, WorkerOutOfMemoryError } from "../../worker-errors.js";
 import type { HandedAttempt } from "./handed-attempt.js";
 import type { HandlerSource } from "./messages.js";
@@ -18,14 +19,26 @@ export function exitError({ attempt: { context } }: HandedAttempt, { exitCode, e
 }
 
 /** Why attempts have failed whose handler could not be loaded; one error for each of them. */
-export function loadError({ name }: HandlerDefinition, cause: unknown): HandlerLoadError {
-  const why = toText(cause);
-  return new HandlerLoadError(name, `The module of handler "${name}" could not be loaded: ${why}`, { cause });
+export function loadError({ name, module }: HandlerDefinition, cause: unknown): HandlerLoadError {
+  const told = `The module of handler "${name}" (${module?.url.href}) could not be loaded: ${toText(cause)}`;
+  return new HandlerLoadError(name, told, { cause });
 }
 
 /** What Node says of a thread that has met its heap limit. */
 export function isOutOfMemory(error: unknown): boolean {
   return error instanceof Error && (error as NodeJS.ErrnoException).code === "ERR_WORKER_OUT_OF_MEMORY";
+}
+
+/** Whose fault it is where nothing tells. */
+export const NOBODY = { id: undefined, handler: undefined, queue: undefined };
+
+export function heldUpError(): Error {
+  return new Error("The thread was held up by what a finished task had left behind");
+}
+
+/** Why a thread has ended that nobody has told to. */
+export function reasonOfExit(error: unknown): WorkerExitReason {
+  return isOutOfMemory(error) ? "out-of-memory" : "exited";
 }
 
 /** Where threads find a handler. */

@@ -1,5 +1,3 @@
-import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
-import { assert } from "../../errors.js";
 import type { Clock } from "../../ports/clock.js";
 import type { ErrorEnvelope } from "../../task/error-envelope.js";
 import { fromEnvelope } from "../../task/from-envelope.js";
@@ -9,14 +7,22 @@ import type { WorkerExitReason } from "../../task/worker-details.js";
 import type { HandedAttempt } from "./handed-attempt.js";
 import { type BatchThread, HandedBatch } from "./handed-batch.js";
 import { hear, type MessageListener } from "./hear.js";
-import { type LaunchedThread, launchThread, type ThreadListener } from "./launch-thread.js";
-import type { EnqueueMessage, LateFaultMessage, ThreadStarted, ThrewMessage } from "./messages.js";
+import type { ThreadListener } from "./launch-thread.js";
+import type { LateFaultMessage, ThreadStarted, ThrewMessage } from "./messages.js";
 import { OneTimer } from "./one-timer.js";
 import { Patience } from "./patience.js";
-import type { TaskWords } from "./task-words.js";
+import { ThreadChannel } from "./thread-channel.js";
 import type { ThreadKeeper } from "./thread-keeper.js";
 import { ThreadLife } from "./thread-life.js";
-import { exitError, isOutOfMemory, loadError, toSource } from "./worker-faults.js";
+import {
+  exitError,
+  heldUpError,
+  isOutOfMemory,
+  loadError,
+  NOBODY,
+  reasonOfExit,
+  toSource,
+} from "./worker-faults.js";
 
 /** A start that was taken to be this much too early is no matter: timers have no finer grain. */
 const TOLERANCE_MS = 1;
@@ -29,50 +35,39 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
   readonly #settings: ThreadSettings;
   readonly #clock: Clock;
   readonly #keeper: ThreadKeeper<WorkerThread>;
+  readonly channel: ThreadChannel;
   readonly #known = new Set<HandlerDefinition>();
   /** For what must not take longer than `startTimeoutMs`. */
   readonly #watched: OneTimer;
   /** What waits behind a task that turns out to be slow goes back: another thread may have it sooner. */
   readonly #patience: Patience<HandedBatch>;
-  #launched: LaunchedThread | undefined;
-  #batch: HandedBatch | undefined;
+  batch: HandedBatch | undefined = undefined;
   #batches = 0;
   #loading: HandlerDefinition | undefined;
+  importing = false;
 
   constructor(name: string, settings: ThreadSettings, clock: Clock, keeper: ThreadKeeper<WorkerThread>) {
     super(name, clock.now());
     this.#settings = settings;
     this.#clock = clock;
     this.#keeper = keeper;
+    this.channel = new ThreadChannel(this);
     this.#watched = new OneTimer(clock);
-    this.#patience = new Patience(clock, (batch) => {
-      if (this.#batch === batch) batch.withdrawRest();
-      this.attemptLeft();
-    });
-  }
-
-  get port(): MessagePort {
-    return this.#channel.port;
-  }
-
-  get words(): TaskWords {
-    return this.#channel.words;
+    this.#patience = new Patience(
+      clock,
+      (batch) => this.#giveRestBack(batch),
+      (batch) => this.#endHeldUp(batch),
+    );
   }
 
   get loading(): boolean {
     return this.#loading !== undefined;
   }
 
-  get threadId(): number {
-    return this.#launched?.threadId ?? -1;
-  }
-
   async launch(): Promise<void> {
-    this.#watch(() => this.notStarted(new Error(`The thread did not come up ${this.#inTime}`)));
+    this.#watched.limit(this.#settings, "The thread did not come up", (error) => this.notStarted(error));
     try {
-      const launched = await launchThread(this.#settings, this);
-      this.#launched = launched;
-      if (this.state === "dying") launched.terminate();
+      await this.channel.launch(this.#settings);
     } catch (error) {
       this.notStarted(error);
       this.exited(undefined);
@@ -84,21 +79,21 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
     const batch = new HandedBatch(++this.#batches, attempts, this);
     const [first] = attempts as readonly [HandedAttempt];
     const { handler } = first;
-    this.#batch = batch;
+    this.batch = batch;
     this.state = "busy";
     this.busySince = this.#clock.now();
     this.attempts += attempts.length;
-    if (attempts.length > 1) this.#patience.begin(batch, this.busySince);
     const isNew = !this.#known.has(handler);
     if (!batch.post(this.#keeper.numberOf(handler), isNew ? toSource(handler) : undefined)) {
       this.#free();
     } else if (isNew) {
       this.#known.add(handler);
       this.#loading = handler;
-      this.#watch(() => this.#failLoad(new Error(`It was not imported ${this.#inTime}`)));
+      this.#watched.limit(this.#settings, "It was not imported", (error) => this.#failLoad(error));
     } else if (first.waited) {
       first.attempt.began();
     }
+    if (this.batch === batch) this.#patience.begin(batch, this.busySince);
   }
 
   /** Ends it when its batch is over, at once where it has none. What has not begun goes back. */
@@ -106,7 +101,7 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
     if (this.ending) return;
     this.exitReason ??= reason;
     if (this.state !== "busy") this.terminate(reason);
-    this.#batch?.withdrawRest();
+    this.batch?.withdrawRest();
     this.attemptLeft();
   }
 
@@ -114,22 +109,14 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
   terminate(reason: WorkerExitReason): void {
     if (this.ending) return;
     this.#leave(reason);
-    this.#launched?.terminate();
-    this.#batch?.withdrawRest();
-  }
-
-  /** Reads out what it has told and nobody has heard yet. */
-  hearAll(): void {
-    const port = this.#launched?.port;
-    if (port === undefined) return;
-    for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port))
-      this.told(next.message);
+    this.channel.end();
+    this.batch?.withdrawRest();
   }
 
   started({ failure }: ThreadStarted): void {
     if (this.state !== "starting") return;
     if (failure !== undefined) {
-      this.notStarted(fromEnvelope(failure, this.#origin));
+      this.notStarted(fromEnvelope(failure, this.origin));
       return;
     }
     this.#watched.clear();
@@ -151,9 +138,9 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
   exited(exitCode: number | undefined): void {
     if (this.state === "gone") return;
     this.exitCode = exitCode;
-    if (this.state === "starting") this.error ??= new Error(`It ended with code ${exitCode} when it came up`);
-    this.#leave(this.#reasonOfExit()); // before it is read out: it must not be given another batch
-    this.hearAll();
+    if (this.state === "starting") this.error ??= new Error(`It ended with code ${exitCode} at its start`);
+    this.#leave(this.state === "starting" ? "start-failed" : reasonOfExit(this.error)); // before it is free
+    this.channel.hearAll();
     this.state = "gone";
     this.#endBatch();
     this.#keeper.threadExited(this);
@@ -168,31 +155,32 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
   }
 
   threw({ index, error, runMs, fault }: ThrewMessage): void {
-    const thrown = fromEnvelope(error, this.#origin);
+    const thrown = fromEnvelope(error, this.origin);
     if (fault) this.terminate("exited");
     this.#end(index, runMs, (handed) => handed.fail(thrown, runMs));
   }
 
-  progressed(index: number, value: unknown): void {
-    this.#batch?.attempts[index]?.attempt.context.progress(value);
-  }
-
-  enqueues(message: EnqueueMessage): void {
-    const handed = this.#batch?.attempts[message.index];
-    if (handed !== undefined) void this.#batch?.enqueue(handed, message);
-  }
-
+  /** What a module throws beside its import is the module's; what a finished task left behind is not. */
   faultedLate(message: LateFaultMessage): void {
-    this.#keeper.lateFault(this, message, fromEnvelope(message.error, this.#origin));
+    const error = fromEnvelope(message.error, this.origin);
+    if (this.loading && message.id === undefined) {
+      this.#failLoad(error);
+      return;
+    }
+    this.#keeper.lateFault(this, message, error);
     this.retire("late-fault");
   }
 
   carrierFailed(error: ErrorEnvelope): void {
-    this.#keeper.carrierFailed(fromEnvelope(error, this.#origin));
+    this.#keeper.carrierFailed(fromEnvelope(error, this.origin));
   }
 
   heapFull(): void {
     this.retire("heap");
+  }
+
+  heard(): void {
+    this.importing = true;
   }
 
   loaded(): void {
@@ -200,12 +188,23 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
     this.#watched.clear();
     this.#keeper.handlerLoaded(this.#loading);
     this.#loading = undefined;
-    this.#batch?.next?.attempt.began();
+    this.importing = false;
+    if (this.batch !== undefined) this.#patience.begin(this.batch, this.#clock.now());
+    this.batch?.next?.attempt.began();
+    this.attemptLeft();
+  }
+
+  /** What it was sent cannot be read there: it is given copies, of which it is known that they can. */
+  unread(): void {
+    const batch = this.batch;
+    const handler = batch?.next?.handler;
+    if (handler !== undefined) batch?.postCopies(this.#keeper.numberOf(handler), toSource(handler));
+    if (batch?.next === undefined) this.#loading = undefined;
     this.attemptLeft();
   }
 
   loadFailed(error: ErrorEnvelope): void {
-    this.#failLoad(fromEnvelope(error, this.#origin));
+    this.#failLoad(fromEnvelope(error, this.origin));
   }
 
   /**
@@ -213,7 +212,7 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
    * free before anybody hears of the end, so that it can be given what starts with that.
    */
   #end(index: number, runMs: number, end: (handed: HandedAttempt, batch: HandedBatch) => void): void {
-    const batch = this.#batch;
+    const batch = this.batch;
     const handed = batch?.attempts[index];
     if (batch === undefined || handed === undefined || handed.left) return;
     this.#keeper.handlerRan(handed.handler, runMs);
@@ -225,15 +224,15 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
   }
 
   attemptLeft(): void {
-    if (this.#batch !== undefined && !this.loading && this.#batch.next === undefined) this.#free();
+    if (this.batch !== undefined && !this.loading && this.batch.next === undefined) this.#free();
   }
 
   #free(): void {
-    this.#batch = undefined;
+    this.batch = undefined;
     if (this.state !== "busy") return;
-    this.#countBusy();
     this.state = "idle";
     this.idleSince = this.#clock.now();
+    this.#keeper.threadWasBusy(this.idleSince - this.busySince);
     if (this.attempts >= this.#settings.maxTasksPerThread) this.exitReason ??= "task-count";
     if (this.exitReason === undefined) this.#keeper.threadFree(this);
     else this.terminate(this.exitReason);
@@ -245,55 +244,56 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
     this.#loading = undefined;
     this.#leave("load-failed");
     this.exitReason = "load-failed"; // also where the import has ended the thread itself
-    this.#launched?.terminate();
+    this.channel.end();
     this.#keeper.handlerFailed(handler, cause);
-    for (const handed of this.#batch?.attempts ?? []) handed.fail(loadError(handler, cause));
+    for (const handed of this.batch?.attempts ?? []) handed.fail(loadError(handler, cause));
     this.#free();
+  }
+
+  /** Another thread may have sooner what waits here behind a slow one. */
+  #giveRestBack(batch: HandedBatch): void {
+    if (this.batch !== batch || this.loading) return;
+    batch.withdrawRest();
+    this.attemptLeft();
+  }
+
+  /** What a finished task left behind does not let the thread go on, and no message reaches it. */
+  #endHeldUp(batch: HandedBatch): void {
+    if (this.batch !== batch) return;
+    this.error ??= heldUpError();
+    this.#keeper.lateFault(this, NOBODY, this.error);
+    this.#endUnlessBegun(batch.next);
+    this.terminate("late-fault");
+  }
+
+  /**
+   * A thread was lost before this one began. It is its doing where reading it has taken the memory, or where
+   * that happens again and again.
+   */
+  #endUnlessBegun(first: HandedAttempt | undefined): void {
+    if (first === undefined || this.batch?.begun) return;
+    if (isOutOfMemory(this.error)) this.#loading = undefined;
+    else if (this.loading || !this.#keeper.struckOut(first)) return;
+    first.fail(exitError(first, this));
   }
 
   /** The thread is gone: what had begun in it has failed with what became of it. */
   #endBatch(): void {
-    if (this.#loading !== undefined)
+    this.#endUnlessBegun(this.batch?.next);
+    if (this.#loading !== undefined && this.exitReason === "exited")
       this.#failLoad(this.error ?? new Error(`Its thread ended with code ${this.exitCode}`));
-    this.#batch?.withdrawRest();
-    for (const handed of this.#batch?.attempts ?? []) if (!handed.left) handed.fail(exitError(handed, this));
-    this.#batch = undefined;
-  }
-
-  #reasonOfExit(): WorkerExitReason {
-    if (this.state === "starting") return "start-failed";
-    return isOutOfMemory(this.error) ? "out-of-memory" : "exited";
+    this.batch?.withdrawRest();
+    for (const handed of this.batch?.attempts ?? []) if (!handed.left) handed.fail(exitError(handed, this));
+    this.batch = undefined;
   }
 
   #leave(reason: WorkerExitReason): void {
     if (this.ending) return;
     this.#watched.clear();
     this.#patience.end();
-    if (this.state === "busy") this.#countBusy();
+    if (this.state === "busy") this.#keeper.threadWasBusy(this.#clock.now() - this.busySince);
     this.exitReason = reason;
     this.state = "dying";
     this.#keeper.threadDying(this);
-  }
-
-  get #channel(): LaunchedThread {
-    assert(this.#launched !== undefined, "a thread that has come up has its channel");
-    return this.#launched;
-  }
-
-  #countBusy(): void {
-    this.#keeper.threadWasBusy(this.#clock.now() - this.busySince);
-  }
-
-  #watch(tooLate: () => void): void {
-    this.#watched.set(this.#settings.startTimeoutMs, tooLate);
-  }
-
-  get #inTime(): string {
-    return `within ${this.#settings.startTimeoutMs} ms (startTimeoutMs)`;
-  }
-
-  /** A line for the stacks of errors: where they came from. */
-  get #origin(): string {
-    return `    at worker thread ${this.name}`;
   }
 }

@@ -11,7 +11,11 @@ function listen(): { readonly told: unknown[][]; readonly listener: MessageListe
     };
   const listener = {
     ...{ returned: note("returned"), threw: note("threw"), loaded: note("loaded") },
-    ...{ loadFailed: note("loadFailed"), progressed: note("progressed"), enqueues: note("enqueues") },
+    ...{ loadFailed: note("loadFailed"), unread: note("unread"), heard: note("heard") },
+    batch: {
+      progressed: note("progressed"),
+      enqueues: async (...given: unknown[]) => note("enqueues")(...given),
+    },
     ...{ faultedLate: note("faultedLate"), carrierFailed: note("carrierFailed"), heapFull: note("heapFull") },
   };
   return { told, listener };

@@ -6,7 +6,9 @@ import { toText } from "../to-text.js";
 /** Why a result cannot leave its thread; undefined when it can, as far as a walk over it can tell. */
 export function refuseResult(source: HandlerSource, value: unknown): ResultError | undefined {
   const verdict = checkClone(value, source.maxResultBytes, "result", [], "refused");
-  return "path" in verdict ? resultError(source.name, verdict.path, verdict.problem) : undefined;
+  if (verdict.problem === undefined) return undefined;
+  const option = verdict.problem.startsWith("takes more") ? " (maxResultBytes)" : "";
+  return resultError(source.name, verdict.path, verdict.problem + option);
 }
 
 /** The same, when the walk has found nothing and it cannot be sent all the same: a proxy, for one. */

@@ -51,6 +51,7 @@ export class ThreadSession implements FaultListener, TaskHost {
   open(): void {
     this.#faults.watch();
     this.#port.on("message", (message: MessageToThread) => this.#hear(message));
+    this.#port.on("messageerror", () => this.#post({ type: "unread" }));
   }
 
   lookForAbort(task: ThreadTask): void {
@@ -142,6 +143,7 @@ export class ThreadSession implements FaultListener, TaskHost {
   }
 
   async #load({ handler, source }: RunMessage): Promise<LoadedHandler | undefined> {
+    this.#post({ type: "importing" });
     try {
       const loaded = await this.#loader.load(handler, source);
       if (!this.#doomed) this.#post({ type: "loaded" });
