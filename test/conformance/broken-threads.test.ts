@@ -34,6 +34,7 @@ const AFTER_CLOSE = "begins nothing after its close";
 const SEES = "lets a handler that never pauses see";
 const SEES_THROWN = "lets `throwIfAborted` throw";
 const BEGUN = "knows what has begun";
+const BEHIND = "ends what is aborted before it has begun";
 const LATE_FAULT = "tells of what a finished handler had left";
 const WORKERS = "tells of its workers";
 const SLOTS = "tells how many slots it has";
@@ -56,7 +57,7 @@ const BROKEN: readonly Broken[] = [
       attempt: (attempt) => ({ handBack: () => attempt.ended(failed()) }),
       host: () => ({ workerExited: () => {} }),
     }),
-    [SPARES, WORKERS],
+    [SPARES, BEHIND, WORKERS],
   ],
   ["are said to be killed, and are not", () => ({ kill: () => true }), [KILLED_ONCE, KILLED_EVEN, BEGUN]],
   [
