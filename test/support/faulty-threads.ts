@@ -1,4 +1,5 @@
 import type { MeterProvider } from "@opentelemetry/sdk-metrics";
+import { SystemClock } from "../../dist/adapters/system/system-clock.js";
 // Threads run what is compiled, and so does the manager that hands tasks to them.
 import { defineHandlers, json, TaskManager, type TaskManagerOptions } from "../../dist/index.js";
 import { instrument } from "../../src/adapters/otel/index.js";
@@ -24,6 +25,13 @@ const HANGING = 2;
 /** A batch is as large as the machine is fast: so many times it is tried to break one. */
 const MAX_ROUNDS = 50;
 
+/** After ten failed starts a manager tries one each second: on this clock that second lasts for an hour. */
+class NoSecondTry extends SystemClock {
+  override setTimeout(callback: () => void, delayMs: number) {
+    return super.setTimeout(callback, delayMs > 1_000 && delayMs < 1_002 ? 3_600_000 : delayMs);
+  }
+}
+
 /**
  * Two managers with worker threads: in one these die of all that they can die of, in the other none comes up.
  * Their faults are counted in the ledger by what causes them. When `run` has resolved, one thread of the first
@@ -42,6 +50,7 @@ export class FaultyThreads implements AsyncDisposable {
     this.#crunch = new TaskManager({ handlers, threads: { max: 3 } });
     this.#broken = new TaskManager({
       ...{ handlers: unlucky, threads: { max: 1, preload: [fixture("broken.mjs")] } },
+      clock: new NoSecondTry(),
     } satisfies TaskManagerOptions<typeof unlucky>);
     this.#watch("crunch", this.#crunch, meterProvider);
     this.#watch("broken", this.#broken, meterProvider);

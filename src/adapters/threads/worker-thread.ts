@@ -114,11 +114,8 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
   }
 
   started({ failure }: ThreadStarted): void {
+    if (failure !== undefined) this.notStarted(fromEnvelope(failure, this.origin));
     if (this.state !== "starting") return;
-    if (failure !== undefined) {
-      this.notStarted(fromEnvelope(failure, this.origin));
-      return;
-    }
     this.#watched.clear();
     this.state = "idle";
     this.readyAt = this.idleSince = this.#clock.now();
@@ -196,10 +193,13 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
 
   /** What it was sent cannot be read there: it is given copies, of which it is known that they can. */
   unread(): void {
-    const batch = this.batch;
-    const handler = batch?.next?.handler;
-    if (handler !== undefined) batch?.postCopies(this.#keeper.numberOf(handler), toSource(handler));
-    if (batch?.next === undefined) this.#loading = undefined;
+    const { batch } = this;
+    const handler = batch?.attempts[0]?.handler;
+    if (batch === undefined || handler === undefined) return;
+    if (!batch.postCopies(this.#keeper.numberOf(handler), toSource(handler))) {
+      this.#loading = undefined;
+      this.#known.delete(handler);
+    }
     this.attemptLeft();
   }
 
@@ -239,7 +239,7 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
   }
 
   #failLoad(cause: unknown): void {
-    const handler = this.#loading;
+    const handler = this.#loading ?? this.batch?.next?.handler;
     if (handler === undefined) return;
     this.#loading = undefined;
     this.#leave("load-failed");

@@ -131,7 +131,9 @@ export class ThreadSession implements FaultListener, TaskHost {
   }
 
   async #run(batch: RunMessage): Promise<void> {
-    const handler = this.#loader.find(batch.handler) ?? (await this.#load(batch));
+    // Who tells where it is found waits to be told that it has been found.
+    const known = batch.source === undefined ? this.#loader.find(batch.handler) : undefined;
+    const handler = known ?? (await this.#load(batch));
     if (handler === undefined) return;
     for (let index = 0; index < batch.tasks.length && !this.#doomed; index++) {
       if (!this.#words.begin(batch.batch, index)) continue; // the main thread has taken it back
