@@ -27,6 +27,9 @@ export type Threads = TaskManager<ReturnType<typeof registerAll>>;
 
 type Options = Omit<TaskManagerOptions, "handlers" | "hooks">;
 
+/** Native code that goes on after a stop takes its time on a crowded machine. */
+const CLEAN_END_MS = 60_000;
+
 /** The URL of a module that is kept for threads to run. */
 export function fixture(name: string): URL {
   return new URL(`../fixtures/threads/${name}`, import.meta.url);
@@ -118,7 +121,7 @@ export function createThreads(options: Options = {}, more: ThreadedHandlers = {}
     { ...simpleHandlers, ...more },
     watch,
   );
-  onTestFinished(() => expectCleanEnd(tasks, watch));
+  onTestFinished(() => expectCleanEnd(tasks, watch), CLEAN_END_MS);
   return {
     tasks,
     watch,
