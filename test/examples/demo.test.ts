@@ -242,7 +242,7 @@ describe.concurrent("the demo, interrupted", () => {
     expect(code).toBe(130);
     expect(summary.completed).toBeGreaterThan(0);
     expect(summary.usage.threads).toEqual(threads);
-    await expect.poll(() => demo.isAlive).toBe(false);
+    await expect.poll(() => demo.isAlive, { timeout: 10_000 }).toBe(false);
   });
 
   test("stops at once at the second SIGINT", async ({ expect }) => {

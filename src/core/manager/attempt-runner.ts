@@ -157,6 +157,7 @@ export class AttemptRunner implements AttemptKeeper {
       onPermits();
       this.#recordEnd(attempt);
       this.#readmission.handBack(attempt, now);
+      attempt.lane.full = false; // it may have waited for longer than the one for which its lane was closed
     }
     onProgress();
   }
