@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import type { StopReport } from "millrace";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import type { Summary } from "../../examples/demo/summary.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -242,7 +242,7 @@ describe.concurrent("the demo, interrupted", () => {
     expect(code).toBe(130);
     expect(summary.completed).toBeGreaterThan(0);
     expect(summary.usage.threads).toEqual(threads);
-    await expect.poll(() => demo.isAlive, { timeout: 10_000 }).toBe(false);
+    await vi.waitFor(() => expect(demo.isAlive).toBe(false), { timeout: 10_000 });
   });
 
   test("stops at once at the second SIGINT", async ({ expect }) => {
