@@ -23,6 +23,7 @@ export type CloneVerdict =
       /** Where it is: `payload.rows[3].onDone`, at most 200 characters. */
       readonly path: string;
       readonly problem: string;
+      readonly tooLarge?: boolean; // than `maxBytes`
     };
 
 /** Whether memory that both sides can change may be in a value. */
@@ -65,7 +66,8 @@ export function checkClone(
   let path = root;
   for (let step = finding.steps.length - 1; step >= 0 && path.length <= MAX_PATH; step--)
     path += finding.steps[step];
-  return { path: shorten(path, MAX_PATH), problem: finding.problem };
+  const refusal = { path: shorten(path, MAX_PATH), problem: finding.problem };
+  return walk.bytes > maxBytes ? { ...refusal, tooLarge: true } : refusal;
 }
 
 /** What is wrong, and the way to it, last step first: paths cost nothing while all is well. */

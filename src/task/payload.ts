@@ -4,6 +4,7 @@ import type { HandlerDefinition } from "./handler-definition.js";
 import { tellIssues, toIssueList } from "./issues.js";
 import { countJsonBytes } from "./json-bytes.js";
 import type { Eventually } from "./outcome.js";
+import { refusedPayload } from "./refused-payload.js";
 import { type Refusal, runSchema, type Verdict } from "./schema.js";
 
 /**
@@ -81,11 +82,8 @@ function refuseUncloneable(
 ): void {
   const verdict = checkClone(payload, definition.maxPayloadBytes, "payload", transfer);
   if (verdict.problem === undefined) return;
-  const { path, problem } = verdict;
-  const message = problem.startsWith("takes more") ? `${problem} (maxPayloadBytes)` : problem;
-  const list = { issues: Object.freeze([Object.freeze({ path, message })]), omittedIssues: 0 };
-  const told = `The payload for handler "${definition.name}" was refused: ${tellIssues(list)}`;
-  throw new PayloadError(told, definition.name, list);
+  const { path, problem, tooLarge } = verdict;
+  throw refusedPayload(definition.name, path, tooLarge ? `${problem} (maxPayloadBytes)` : problem);
 }
 
 function refuseSize(definition: HandlerDefinition, payload: unknown): void {

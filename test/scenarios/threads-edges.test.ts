@@ -97,6 +97,21 @@ describe("a thread that cannot begin what it is given", () => {
     expect(watch.lateFaults).toMatchObject([{ id: undefined }]);
   });
 
+  test("is noticed also where it was sent copies before", async () => {
+    const { watch, run } = createThreads(one, { ...handlers, leaveLoop: edge("leaveLoop") });
+    await run("echo", 1);
+    const payload: Record<string, unknown> = {};
+    const changed = run("echo", payload).catch(() => {});
+    const circle: Error & { cause?: unknown } = new Error("its own cause");
+    circle.cause = circle;
+    payload["late"] = circle;
+    await changed;
+    await run("echo", 2);
+    expect(await run("leaveLoop")).toBe("left");
+    expect(await run("echo", 3, { delayMs: 50, ttlMs: 15_000 })).toBe(3);
+    expect(watch.reasons).toEqual(["late-fault"]);
+  });
+
   test("since it cannot read it, fails that task, and runs the next", async () => {
     const { run } = createThreads(one);
     await run("echo", 1);
@@ -230,6 +245,41 @@ describe("transfer", () => {
     tasks.setConcurrency({ threads: { max: 1 } });
     setWord(words, 1, 1);
     expect(await Promise.all(handles.map((handle) => handle.result()))).toEqual(["ran", "ran"]);
+  });
+});
+
+describe("limits", () => {
+  test("are named by what is refused for them", async () => {
+    const small = { echoes: inThread("simple.mjs", "echo", { maxPayloadBytes: 100, maxResultBytes: 50 }) };
+    const { tasks, run } = createThreads(one, small);
+    expect(() => tasks.enqueue("echoes", "x".repeat(100))).toThrow(
+      "takes more than 100 bytes (maxPayloadBytes)",
+    );
+    await expect(run("echoes", "x".repeat(60))).rejects.toThrow("takes more than 50 bytes (maxResultBytes)");
+  });
+
+  test("do not hold for what moves", async () => {
+    const { tasks, run } = createThreads(one, handlers);
+    const large = new Uint8Array(2_000_000);
+    expect(() => tasks.enqueue("byteLength", large)).toThrow(PayloadError);
+    expect(await run("byteLength", large, { transfer: [large.buffer] })).toBe(2_000_000);
+  });
+});
+
+describe("a module that cannot be loaded", () => {
+  test("is named with its URL", async () => {
+    const { run } = createThreads(one, { none: inThread("no-such-file.mjs") });
+    expect((await rejection(run("none"))).message).toContain(fixture("no-such-file.mjs").href);
+  });
+});
+
+describe("context.enqueue", () => {
+  test("of a task that is over is refused, and says so", async () => {
+    const words = shareWords();
+    const { watch, run } = createThreads(one, { ...handlers, enqueueLate: edge("enqueueLate") });
+    await run("enqueueLate", { words });
+    await watch.until(() => watch.lateFaults.length === 1);
+    expect(watch.lateFaults[0]?.error).toMatchObject({ code: "MILLRACE_NOT_ACCEPTING" });
   });
 });
 

@@ -26,7 +26,7 @@ const isOf = (kinds: readonly string[], kind: string) => kinds.includes(kind);
 export function failureOf(kind: string): string | undefined {
   if (isOf(ENDLESS, kind) || isOf(HEEDING, kind)) return "TaskTimeoutError";
   const failures: Record<string, string> = {
-    ...{ throws: "RangeError", throwLater: "TypeError", reject: "SyntaxError" },
+    ...{ throws: "RangeError", throwLater: "RangeError", reject: "TypeError" },
     ...{ exit: "WorkerExitError", exitLater: "WorkerExitError", enqueuesAndExits: "WorkerExitError" },
     outOfMemory: "WorkerOutOfMemoryError",
   };

@@ -13,7 +13,7 @@ import { unmovedError } from "./unsent.js";
 /** What a batch needs of its thread. */
 export interface BatchThread {
   readonly channel: ThreadChannel;
-  /** How many have begun in it, or will. */
+  /** How many have begun in it and are over. */
   attempts: number;
   /** Whether it takes nothing more. */
   readonly ending: boolean;
@@ -59,16 +59,11 @@ export class HandedBatch implements AttemptPlace {
     this.#thread.channel.words.lay(this.number, this.attempts.length);
     for (const { stopReason } of this.attempts) if (stopReason !== undefined) this.announceStop(stopReason);
     const [first] = this.attempts as readonly [HandedAttempt];
-    const { queue, priority, maxAttempts } = first.attempt.context;
-    const shared = { ...{ batch: this.number, handler, source }, ...{ queue, priority, maxAttempts } };
+    const { maxAttempts } = first.attempt.context;
+    const { transfer } = first.attempt;
     try {
       const tasks = this.attempts.map((handed) => packTask(handed, maxAttempts));
-      const message: RunMessage = { type: "run", ...shared, tasks };
-      const { transfer } = first.attempt;
-      this.#thread.channel.port.postMessage(
-        message,
-        transfer?.objects as readonly Transferable[] | undefined,
-      );
+      this.#tell(this.#toMessage(handler, source, tasks), transfer?.objects);
       if (transfer !== undefined) transfer.moved = true;
       return true;
     } catch {
@@ -78,15 +73,13 @@ export class HandedBatch implements AttemptPlace {
 
   /** The same with copies, which are plain: what cannot be copied, or moved as it was to be, has failed. */
   postCopies(handler: number, source: HandlerSource | undefined): boolean {
-    const { next } = this;
-    if (next === undefined) return false;
-    const { queue, priority, maxAttempts } = next.attempt.context;
-    const shared = { ...{ batch: this.number, handler, source }, ...{ queue, priority, maxAttempts } };
+    const [{ attempt }] = this.attempts as readonly [HandedAttempt];
+    const { maxAttempts } = attempt.context;
     const tasks = this.attempts.map((handed) =>
       handed.left ? NOTHING : this.#packAlone(handed, maxAttempts),
     );
     if (this.next === undefined) return false;
-    this.#tell({ type: "run", ...shared, tasks });
+    this.#tell(this.#toMessage(handler, source, tasks));
     return true;
   }
 
@@ -118,7 +111,10 @@ export class HandedBatch implements AttemptPlace {
     if (this.#spare(handed, error)) return;
     if (!handed.left) this.withdrawRest();
     this.#thread.channel.hearAll();
-    if (!handed.left) this.#thread.terminate("killed");
+    if (!handed.left) {
+      this.#thread.attempts++;
+      this.#thread.terminate("killed");
+    }
     handed.fail(error);
   }
 
@@ -131,8 +127,16 @@ export class HandedBatch implements AttemptPlace {
     for (const handed of this.attempts) {
       if (handed.left || (handed.attempt.transfer?.moved && !this.#thread.ending)) continue;
       if (!this.#thread.channel.words.withdraw(this.number, handed.index)) continue;
-      this.#thread.attempts--;
       handed.handBack();
+    }
+  }
+
+  /** The thread is gone, and whatever has not begun was taken back: the others have failed with it. */
+  failBegun(toError: (handed: HandedAttempt) => Error): void {
+    for (const handed of this.attempts) {
+      if (handed.left) continue;
+      this.#thread.attempts++;
+      handed.fail(toError(handed));
     }
   }
 
@@ -169,14 +173,20 @@ export class HandedBatch implements AttemptPlace {
   /** @returns false when it is too late, since it has begun */
   #spare(handed: HandedAttempt, reason: Error): boolean {
     if (handed.left || !this.#thread.channel.words.withdraw(this.number, handed.index)) return false;
-    this.#thread.attempts--;
     handed.fail(reason);
     this.#thread.attemptLeft();
     return true;
   }
 
-  #tell(message: MessageToThread): void {
-    this.#thread.channel.port.postMessage(message);
+  /** What is the same for all of its tasks is that of the first. */
+  #toMessage(handler: number, source: HandlerSource | undefined, tasks: readonly HandedTask[]): RunMessage {
+    const [{ attempt }] = this.attempts as readonly [HandedAttempt];
+    const { queue, priority, maxAttempts } = attempt.context;
+    return { type: "run", batch: this.number, handler, source, queue, priority, maxAttempts, tasks };
+  }
+
+  #tell(message: MessageToThread, transfer: readonly object[] = []): void {
+    this.#thread.channel.port.postMessage(message, transfer as readonly Transferable[]);
   }
 
   #packAlone(handed: HandedAttempt, maxAttempts: number): HandedTask {

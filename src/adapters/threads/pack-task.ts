@@ -8,28 +8,26 @@ import { unsentError } from "./unsent.js";
  * @throws whatever a getter throws that middleware has put into `locals`
  */
 export function packTask(handed: HandedAttempt, maxAttempts: number): HandedTask {
-  const { context } = handed.attempt;
-  const extras = toExtras(handed, maxAttempts);
-  if (extras === undefined) return [context.id, context.attempt, handed.payload];
-  return [context.id, context.attempt, handed.payload, extras];
+  return toTuple(handed, handed.payload, toExtras(handed, maxAttempts));
 }
 
 /** The same as a copy, which can be sent whatever it was made of; or why there can be none. */
 export function packCopy(handed: HandedAttempt, maxAttempts: number): HandedTask | Error {
-  const { context } = handed.attempt;
   let path = "payload";
   try {
     const payload: unknown = structuredClone(handed.payload);
     path = "locals";
-    const extras = structuredClone(toExtras(handed, maxAttempts));
-    return extras === undefined
-      ? [context.id, context.attempt, payload]
-      : [context.id, context.attempt, payload, extras];
+    return toTuple(handed, payload, structuredClone(toExtras(handed, maxAttempts)));
   } catch (error) {
     const refusal = unsentError(handed.handler.name, path, error);
     // A payload stays what it is; locals are made anew for each attempt.
     return path === "payload" ? skipRetry(refusal) : refusal;
   }
+}
+
+function toTuple({ attempt }: HandedAttempt, payload: unknown, extras: TaskExtras | undefined): HandedTask {
+  const { id, attempt: number } = attempt.context;
+  return extras === undefined ? [id, number, payload] : [id, number, payload, extras];
 }
 
 /** What goes beyond the plain task; undefined for most. */

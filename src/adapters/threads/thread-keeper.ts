@@ -1,9 +1,9 @@
 import type { HandlerDefinition } from "../../task/handler-definition.js";
-import type { HandedAttempt } from "./handed-attempt.js";
 import type { LateFaultMessage } from "./messages.js";
 
 /** Who keeps the threads, which are `T`. */
 export interface ThreadKeeper<T> {
+  readonly handlers: HandlerKeeper;
   /** It can take its first batch. */
   threadReady(thread: T): void;
   /** Its batch is over and it can take the next one, unless it is to end. */
@@ -12,17 +12,10 @@ export interface ThreadKeeper<T> {
   threadDying(thread: T): void;
   /** It is no more. */
   threadExited(thread: T): void;
-  handlerLoaded(handler: HandlerDefinition): void;
-  handlerFailed(handler: HandlerDefinition, cause: unknown): void;
-  handlerRan(handler: HandlerDefinition, runMs: number): void;
-  /** One more thread was lost before this one began. @returns whether there were too many */
-  struckOut(handed: HandedAttempt): boolean;
   /** It had something to do for this long. */
   threadWasBusy(busyMs: number): void;
   lateFault(thread: T, fault: Omit<LateFaultMessage, "type" | "error">, error: unknown): void;
   carrierFailed(error: unknown): void;
-  /** The number of a handler in what threads are told. */
-  numberOf(handler: HandlerDefinition): number;
 }
 
 /** Who keeps what is known of handlers. */
@@ -30,6 +23,7 @@ export interface HandlerKeeper {
   loaded(handler: HandlerDefinition): void;
   failed(handler: HandlerDefinition, cause: unknown): void;
   ran(handler: HandlerDefinition, runMs: number): void;
+  /** The number of a handler in what threads are told. */
   numberOf(handler: HandlerDefinition): number;
   /** One more thread was lost before that work began. @returns whether there were too many */
   struckOut(work: object): boolean;

@@ -32,6 +32,7 @@ export class ThreadPool {
   readonly #clock: Clock;
   readonly #user: ThreadUser;
   readonly #handlers: HandlerKeeper;
+  readonly #keeper: ThreadKeeper<WorkerThread>;
   readonly #threads = new Set<WorkerThread>();
   /** Those that have been ended and have not exited yet. */
   readonly #dying = new Map<WorkerThread, Timer>();
@@ -55,6 +56,7 @@ export class ThreadPool {
     this.#clock = clock;
     this.#user = user;
     this.#handlers = handlers;
+    this.#keeper = this.#toKeeper(handlers);
     this.#size = settings;
     this.#idleTimer = new OneTimer(clock);
     this.#probe = new OneTimer(clock);
@@ -156,31 +158,29 @@ export class ThreadPool {
     });
   }
 
-  readonly #keeper: ThreadKeeper<WorkerThread> = {
-    threadReady: (thread) => {
-      this.#starts.succeeded();
-      this.#tally.started++;
-      const { name: worker, channel, bornAt, readyAt = bornAt } = thread;
-      this.#host?.workerStarted({ worker, threadId: channel.threadId, startMs: readyAt - bornAt });
-      this.#welcome(thread);
-    },
-    threadFree: (thread) => this.#welcome(thread),
-    threadDying: (thread) => this.#bury(thread),
-    threadExited: (thread) => this.#countExit(thread),
-    threadWasBusy: (busyMs) => {
-      this.#tally.busyMs += busyMs;
-    },
-    lateFault: ({ name: worker }, { id, handler, queue }, error) => {
-      this.#tally.lateFaults++;
-      this.#host?.lateFault({ worker, id, handler, queue, error: toError(error) });
-    },
-    carrierFailed: (error) => this.#host?.carrierFailed(error),
-    handlerLoaded: (handler) => this.#handlers.loaded(handler),
-    handlerFailed: (handler, cause) => this.#handlers.failed(handler, cause),
-    handlerRan: (handler, runMs) => this.#handlers.ran(handler, runMs),
-    struckOut: ({ attempt }) => this.#handlers.struckOut(attempt.work),
-    numberOf: (handler) => this.#handlers.numberOf(handler),
-  };
+  #toKeeper(handlers: HandlerKeeper): ThreadKeeper<WorkerThread> {
+    return {
+      handlers,
+      threadReady: (thread) => {
+        this.#starts.succeeded();
+        this.#tally.started++;
+        const { name: worker, channel, bornAt, readyAt = bornAt } = thread;
+        this.#host?.workerStarted({ worker, threadId: channel.threadId, startMs: readyAt - bornAt });
+        this.#welcome(thread);
+      },
+      threadFree: (thread) => this.#welcome(thread),
+      threadDying: (thread) => this.#bury(thread),
+      threadExited: (thread) => this.#countExit(thread),
+      threadWasBusy: (busyMs) => {
+        this.#tally.busyMs += busyMs;
+      },
+      lateFault: ({ name: worker }, { id, handler, queue }, error) => {
+        this.#tally.lateFaults++;
+        this.#host?.lateFault({ worker, id, handler, queue, error: toError(error) });
+      },
+      carrierFailed: (error) => this.#host?.carrierFailed(error),
+    };
+  }
 
   #welcome(thread: WorkerThread): void {
     if (thread.state !== "idle") return; // who heard of its start has closed the manager
@@ -216,15 +216,9 @@ export class ThreadPool {
     const { name: worker, channel, exitReason: reason = "exited", exitCode, error, attempts } = thread;
     this.#tally.exited[reason]++;
     this.#host?.workerExited({
-      ...{
-        worker,
-        threadId: channel.threadId,
-        reason,
-        exitCode,
-        attempts,
-        aliveMs: this.#clock.now() - thread.bornAt,
-      },
+      ...{ worker, threadId: channel.threadId, reason, exitCode, attempts },
       error: error === undefined ? undefined : toError(error),
+      aliveMs: this.#clock.now() - thread.bornAt,
     });
     if (this.#dying.size === 0) this.#onEmpty?.();
     this.#keepLeast();

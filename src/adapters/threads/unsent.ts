@@ -1,24 +1,24 @@
-import { PayloadError } from "../../errors.js";
+import type { PayloadError } from "../../errors.js";
+import { refusedPayload } from "../../task/refused-payload.js";
 import { skipRetry } from "../../task/steering.js";
 import { toText } from "./to-text.js";
 
 /** Why what belongs to a task cannot be sent to a thread. */
 export function unsentError(handler: string, path: string, cause: unknown): PayloadError {
-  return refused(handler, path, `cannot be sent to a thread: ${toText(cause)}`, { cause });
+  return refusedPayload(handler, path, `cannot be sent to a thread: ${toText(cause)}`, { cause });
 }
 
 /** Why an attempt cannot run whose buffers went with an earlier one. */
 export function movedError(handler: string): PayloadError {
-  return refused(handler, "payload", "went to a thread with an earlier start (`transfer`), and is no more");
+  return refusedPayload(
+    handler,
+    "payload",
+    "went to a thread with an earlier start (`transfer`), and is no more",
+  );
 }
 
 /** Why an attempt cannot run: its buffers were to move, and to copy them is not what was asked for. */
 export function unmovedError(handler: string): Error {
   const problem = "names what cannot be moved to a thread, or the payload cannot be sent";
-  return skipRetry(refused(handler, "transfer", problem));
-}
-
-function refused(handler: string, path: string, message: string, options?: ErrorOptions): PayloadError {
-  const told = `The payload for handler "${handler}" was refused: ${path}: ${message}`;
-  return new PayloadError(told, handler, { issues: [{ path, message }], omittedIssues: 0 }, options);
+  return skipRetry(refusedPayload(handler, "transfer", problem));
 }

@@ -82,9 +82,8 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
     this.batch = batch;
     this.state = "busy";
     this.busySince = this.#clock.now();
-    this.attempts += attempts.length;
     const isNew = !this.#known.has(handler);
-    if (!batch.post(this.#keeper.numberOf(handler), isNew ? toSource(handler) : undefined)) {
+    if (!batch.post(this.#keeper.handlers.numberOf(handler), isNew ? toSource(handler) : undefined)) {
       this.#free();
     } else if (isNew) {
       this.#known.add(handler);
@@ -181,11 +180,11 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
   }
 
   loaded(): void {
-    if (this.#loading === undefined) return;
-    this.#watched.clear();
-    this.#keeper.handlerLoaded(this.#loading);
-    this.#loading = undefined;
     this.importing = false;
+    if (this.#loading === undefined) return; // it was told again where it finds what it knows
+    this.#watched.clear();
+    this.#keeper.handlers.loaded(this.#loading);
+    this.#loading = undefined;
     if (this.batch !== undefined) this.#patience.begin(this.batch, this.#clock.now());
     this.batch?.next?.attempt.began();
     this.attemptLeft();
@@ -196,7 +195,7 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
     const { batch } = this;
     const handler = batch?.attempts[0]?.handler;
     if (batch === undefined || handler === undefined) return;
-    if (!batch.postCopies(this.#keeper.numberOf(handler), toSource(handler))) {
+    if (!batch.postCopies(this.#keeper.handlers.numberOf(handler), toSource(handler))) {
       this.#loading = undefined;
       this.#known.delete(handler);
     }
@@ -215,8 +214,9 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
     const batch = this.batch;
     const handed = batch?.attempts[index];
     if (batch === undefined || handed === undefined || handed.left) return;
-    this.#keeper.handlerRan(handed.handler, runMs);
+    this.#keeper.handlers.ran(handed.handler, runMs);
     handed.left = true;
+    this.attempts++;
     const { next } = batch;
     if (next !== undefined && this.#clock.now() - this.busySince >= TOLERANCE_MS) next.attempt.began();
     this.attemptLeft();
@@ -245,7 +245,7 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
     this.#leave("load-failed");
     this.exitReason = "load-failed"; // also where the import has ended the thread itself
     this.channel.end();
-    this.#keeper.handlerFailed(handler, cause);
+    this.#keeper.handlers.failed(handler, cause);
     for (const handed of this.batch?.attempts ?? []) handed.fail(loadError(handler, cause));
     this.#free();
   }
@@ -273,7 +273,7 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
   #endUnlessBegun(first: HandedAttempt | undefined): void {
     if (first === undefined || this.batch?.begun) return;
     if (isOutOfMemory(this.error)) this.#loading = undefined;
-    else if (this.loading || !this.#keeper.struckOut(first)) return;
+    else if (this.loading || !this.#keeper.handlers.struckOut(first.attempt.work)) return;
     first.fail(exitError(first, this));
   }
 
@@ -283,7 +283,7 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
     if (this.#loading !== undefined && this.exitReason === "exited")
       this.#failLoad(this.error ?? new Error(`Its thread ended with code ${this.exitCode}`));
     this.batch?.withdrawRest();
-    for (const handed of this.batch?.attempts ?? []) if (!handed.left) handed.fail(exitError(handed, this));
+    this.batch?.failBegun((handed) => exitError(handed, this));
     this.batch = undefined;
   }
 

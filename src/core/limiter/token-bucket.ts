@@ -78,7 +78,7 @@ export class TokenBucket {
     assert(this.waitMs(cost, now) === 0, "permits are taken only when they are there");
     const at = this.#latest;
     const level = this.#permitsAt(at);
-    this.#trail?.note(at, level);
+    if (this.#rate.tasksPerSecond < Number.POSITIVE_INFINITY) this.#trail?.note(at, level);
     this.#permits = level - Math.min(cost, this.#rate.burst);
     this.#countedAt = at;
   }

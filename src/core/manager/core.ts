@@ -13,6 +13,7 @@ import { Limiter, type LimiterOptions } from "../limiter/limiter.js";
 import { PAUSED } from "../queue/gate.js";
 import { QueueSet } from "../queue/queue-set.js";
 import { Alarms } from "./alarms.js";
+import { atRoot } from "./at-root.js";
 import type { EnqueueArguments } from "./attempt.js";
 import { AttemptRunner } from "./attempt-runner.js";
 import { Backlog } from "./backlog.js";
@@ -202,16 +203,6 @@ function connectPool(
     carrierFailed: (error) => observerErrors.record(error, "carrier"),
     atRoot: (callback) => atRoot(carrier, callback),
   });
-}
-
-/** Calls back in no async context but that of the manager itself. */
-function atRoot<R>(carrier: AsyncContextCarrier, callback: () => R): R {
-  const given: { value?: R } = {};
-  const call = () => {
-    given.value = callback();
-  };
-  carrier.enter(undefined, call, undefined);
-  return given.value as R;
 }
 
 /** Queues that options, or handlers, name. */

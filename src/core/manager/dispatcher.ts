@@ -47,8 +47,8 @@ export class Dispatcher implements Alarm {
   alarmTicket = -1;
   readonly #parts: DispatcherParts;
   readonly #gates = new Map<LimitedGate, Alarm>();
-  /** By the index of the lane; undefined where its slots are fixed in number. */
   readonly #pools: readonly WorkerPool[];
+  /** By the index of the lane; undefined where its slots are fixed in number. */
   readonly #growths: readonly (Growth | undefined)[];
   #paused = false;
   #awake = false;
@@ -167,8 +167,9 @@ export class Dispatcher implements Alarm {
     }
     this.#endLimited(now);
     const lane = this.#parts.lanes[group.lane.index] as Lane;
-    if (lane.executor.pool === undefined) this.#start(backlog.take(group), group, lane, now);
-    else this.#startBatch(group, task, lane, now);
+    const { pool } = lane.executor;
+    if (pool === undefined) this.#start(backlog.take(group), group, lane, now);
+    else this.#startBatch(group, lane, toBatchSize(task, pool), now);
     return true;
   }
 
@@ -200,12 +201,11 @@ export class Dispatcher implements Alarm {
    * Starts the head of a group, and after it as many more of the same group and priority as its pool takes at
    * a time. They share a slot; each takes its permits and its queue's turn.
    */
-  #startBatch(group: QueueGroup, head: Task, lane: Lane, now: number): void {
-    const { backlog } = this.#parts;
-    const size = toBatchSize(head, lane);
-    const batch = size > 1 ? new Batch(lane) : undefined;
+  #startBatch(group: QueueGroup, lane: Lane, size: number, now: number): void {
+    const head = this.#parts.backlog.take(group);
     const { priority } = head;
-    this.#start(backlog.take(group), group, lane, now, batch);
+    const batch = size > 1 ? new Batch(lane) : undefined;
+    this.#start(head, group, lane, now, batch);
     if (batch === undefined) return;
     for (let left = size - 1; left > 0 && !this.#yielded && !this.#isHeldBack(); ) {
       const started = this.#startNextOf(group, priority, lane, batch);
@@ -268,7 +268,6 @@ export class Dispatcher implements Alarm {
 }
 
 /** How many tasks may share a slot, this one being the first. */
-function toBatchSize({ details, work }: Task, { executor: { pool } }: Lane): number {
-  if (pool === undefined || work === undefined || details?.transfer !== undefined) return 1;
-  return pool.batchSize(work);
+function toBatchSize({ details, work }: Task, pool: WorkerPool): number {
+  return work === undefined || details?.transfer !== undefined ? 1 : pool.batchSize(work);
 }

@@ -1,4 +1,5 @@
 import type { InstrumentationPoint } from "../../ports/instrumentation.js";
+import { atRoot } from "./at-root.js";
 import type { Core } from "./core.js";
 import { toReadings } from "./readings.js";
 
@@ -15,11 +16,7 @@ export function toInstrumentationPoint(core: Core): InstrumentationPoint {
     attach: (carrier) => carriers.attach(carrier),
     recordError: (error, source) => observerErrors.record(error, source),
     read: () => toReadings(core),
-    atRoot: (callback) => {
-      const given: ReturnType<typeof callback>[] = [];
-      carriers.enter(undefined, () => given.push(callback()), undefined);
-      return given[0] as ReturnType<typeof callback>;
-    },
+    atRoot: (callback) => atRoot(carriers, callback),
     tallyOf: (queue, handler) => tallies.of(queue, handler),
     laneOf: (handler) => planner.laneOf(handler),
   };

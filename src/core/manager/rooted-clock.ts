@@ -1,5 +1,6 @@
 import type { Clock, Timer } from "../../ports/clock.js";
 import type { AsyncContextCarrier } from "../../ports/context-carrier.js";
+import { atRoot } from "./at-root.js";
 
 /**
  * A clock whose timers belong to nobody's request: they call back in the context in which the manager was
@@ -24,12 +25,7 @@ export class RootedClock implements Clock {
   }
 
   setTimeout(callback: () => void, delayMs: number): Timer {
-    const started: { timer?: Timer } = {};
-    const start = () => {
-      started.timer = this.#clock.setTimeout(callback, delayMs);
-    };
-    this.#carrier.enter(undefined, start, undefined);
-    return started.timer as Timer;
+    return atRoot(this.#carrier, () => this.#clock.setTimeout(callback, delayMs));
   }
 
   setImmediate(callback: () => void): void {

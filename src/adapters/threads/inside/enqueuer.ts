@@ -1,6 +1,7 @@
-import { NotAcceptingError, OptionError, PayloadError, QueueFullError } from "../../../errors.js";
+import { NotAcceptingError, OptionError, QueueFullError } from "../../../errors.js";
 import { expected } from "../../../task/checks.js";
 import { checkClone } from "../../../task/clone-check.js";
+import { refusedPayload } from "../../../task/refused-payload.js";
 import type { EnqueueMessage } from "../messages.js";
 import type { ThreadTask } from "./thread-task.js";
 
@@ -82,11 +83,7 @@ export class Enqueuer {
  */
 function measure(handler: string, payload: unknown, options: unknown): number {
   const verdict = checkClone(payload, MAX_PAYLOAD_BYTES, "payload");
-  if (verdict.problem !== undefined) {
-    const { path, problem: message } = verdict;
-    const told = `The payload for handler "${handler}" was refused: ${path}: ${message}`;
-    throw new PayloadError(told, handler, { issues: [{ path, message }], omittedIssues: 0 });
-  }
+  if (verdict.problem !== undefined) throw refusedPayload(handler, verdict.path, verdict.problem);
   const said = checkClone(options, MAX_OPTIONS_BYTES, "options");
   if (said.problem === undefined) return verdict.bytes;
   throw new OptionError(said.path, `Expected \`${said.path}\` to leave a thread: ${said.problem}`);

@@ -7,8 +7,8 @@ import { toText } from "../to-text.js";
 export function refuseResult(source: HandlerSource, value: unknown): ResultError | undefined {
   const verdict = checkClone(value, source.maxResultBytes, "result", [], "refused");
   if (verdict.problem === undefined) return undefined;
-  const option = verdict.problem.startsWith("takes more") ? " (maxResultBytes)" : "";
-  return resultError(source.name, verdict.path, verdict.problem + option);
+  const { path, problem, tooLarge } = verdict;
+  return resultError(source.name, path, tooLarge ? `${problem} (maxResultBytes)` : problem);
 }
 
 /** The same, when the walk has found nothing and it cannot be sent all the same: a proxy, for one. */
