@@ -1,33 +1,10 @@
 /**
- * The error classes of Millrace, each with a stable `code`; those of worker threads are in worker-errors.ts.
+ * The error classes of Millrace, each with a stable `code`; those of worker threads are in worker-errors.ts,
+ * those of durable tasks in store-errors.ts.
  * Compare codes, not messages: messages may be reworded in a minor version, codes may not.
  */
 
-/** The code of each error class; the README's table of errors is compared with it by a test. */
-export type MillraceErrorCode =
-  | "MILLRACE_INVARIANT"
-  | "MILLRACE_OPTION"
-  | "MILLRACE_NOT_ACCEPTING"
-  | "MILLRACE_QUEUE_FULL"
-  | "MILLRACE_DUPLICATE_TASK"
-  | "MILLRACE_TASK_CANCELLED"
-  | "MILLRACE_TASK_TIMEOUT"
-  | "MILLRACE_TASK_FAILED"
-  | "MILLRACE_DEADLINE"
-  | "MILLRACE_MANAGER_STOPPED"
-  | "MILLRACE_RESULT_TIMEOUT"
-  | "MILLRACE_RESULT_EXPIRED"
-  | "MILLRACE_UNKNOWN_HANDLER"
-  | "MILLRACE_PAYLOAD"
-  | "MILLRACE_ASYNC_SCHEMA"
-  | "MILLRACE_RESULT"
-  | "MILLRACE_SUBSCRIPTION_LIMIT"
-  | "MILLRACE_MIDDLEWARE"
-  | "MILLRACE_PEER_MISSING"
-  | "MILLRACE_WORKER_EXIT"
-  | "MILLRACE_WORKER_OUT_OF_MEMORY"
-  | "MILLRACE_HANDLER_LOAD"
-  | "MILLRACE_WORKER_START";
+import type { MillraceErrorCode } from "./error-codes.js";
 
 /** What all errors of Millrace have in common. */
 export abstract class MillraceError extends Error {

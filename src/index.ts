@@ -31,6 +31,7 @@ export type { StopOptions, StopReport } from "./core/manager/shutdown.js";
 export type { HandlesOf, TaskEntry } from "./core/manager/task-entries.js";
 export type { TaskFilter } from "./core/manager/task-filter.js";
 export type { ResultOptions, TaskHandle } from "./core/manager/task-handle.js";
+export type { MillraceErrorCode } from "./error-codes.js";
 export {
   AsyncSchemaError,
   DeadlineError,
@@ -40,7 +41,6 @@ export {
   ManagerStoppedError,
   MiddlewareError,
   MillraceError,
-  type MillraceErrorCode,
   NotAcceptingError,
   OptionError,
   PayloadError,
@@ -61,6 +61,14 @@ export {
 export type { Clock, Timer } from "./ports/clock.js";
 export type { LogFields, Logger, LogLevel } from "./ports/logger.js";
 export type { Random } from "./ports/random.js";
+export {
+  BackendMissingError,
+  CrashLoopError,
+  LeaseLostError,
+  StoreFullError,
+  StoreRefusedError,
+  StoreUnreachableError,
+} from "./store-errors.js";
 export {
   type Backoff,
   type BackoffInput,

@@ -1,4 +1,6 @@
+import type { MillraceErrorCode } from "../error-codes.js";
 import * as errors from "../errors.js";
+import * as storeErrors from "../store-errors.js";
 import * as workerErrors from "../worker-errors.js";
 
 /** What a field of an error of ours holds; with `?` it may be undefined. */
@@ -18,7 +20,7 @@ export interface ErrorPrototype {
 const OF_TASK = { taskId: "text" } as const;
 const OF_VALUE = { handler: "text", issues: "issues", omittedIssues: "number" } as const;
 
-const CATALOGUE: Readonly<Record<errors.MillraceErrorCode, CatalogueClass>> = {
+const CATALOGUE: Readonly<Record<MillraceErrorCode, CatalogueClass>> = {
   MILLRACE_INVARIANT: { type: errors.InvariantError, fields: {} },
   MILLRACE_OPTION: { type: errors.OptionError, fields: { option: "text" } },
   MILLRACE_NOT_ACCEPTING: { type: errors.NotAcceptingError, fields: {} },
@@ -45,6 +47,12 @@ const CATALOGUE: Readonly<Record<errors.MillraceErrorCode, CatalogueClass>> = {
   MILLRACE_WORKER_OUT_OF_MEMORY: { type: workerErrors.WorkerOutOfMemoryError, fields: OF_TASK },
   MILLRACE_HANDLER_LOAD: { type: workerErrors.HandlerLoadError, fields: { handler: "text" } },
   MILLRACE_WORKER_START: { type: workerErrors.WorkerStartError, fields: {} },
+  MILLRACE_BACKEND_MISSING: { type: storeErrors.BackendMissingError, fields: {} },
+  MILLRACE_STORE_UNREACHABLE: { type: storeErrors.StoreUnreachableError, fields: {} },
+  MILLRACE_STORE_FULL: { type: storeErrors.StoreFullError, fields: {} },
+  MILLRACE_STORE_REFUSED: { type: storeErrors.StoreRefusedError, fields: {} },
+  MILLRACE_LEASE_LOST: { type: storeErrors.LeaseLostError, fields: OF_TASK },
+  MILLRACE_CRASH_LOOP: { type: storeErrors.CrashLoopError, fields: { ...OF_TASK, deliveries: "number" } },
 };
 
 /** Our classes by their codes. A Map, since codes come from outside: `constructor` must find nothing. */

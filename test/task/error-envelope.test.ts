@@ -3,6 +3,7 @@ import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import * as errors from "../../src/errors.js";
+import * as storeErrors from "../../src/store-errors.js";
 import { CATALOGUE_CLASSES } from "../../src/task/error-classes.js";
 import { MAX_ENVELOPE_ERRORS, MAX_FIELD_BYTES, MAX_MESSAGE_LENGTH } from "../../src/task/error-envelope.js";
 import { toFailure } from "../../src/task/failure.js";
@@ -57,6 +58,12 @@ const ours: readonly errors.MillraceError[] = [
   new workerErrors.WorkerOutOfMemoryError("t1"),
   new workerErrors.HandlerLoadError("email", "no such export", { cause }),
   new workerErrors.WorkerStartError("ten times", { cause }),
+  new storeErrors.BackendMissingError("no backend"),
+  new storeErrors.StoreUnreachableError("no answer", { cause }),
+  new storeErrors.StoreFullError("no memory", { cause }),
+  new storeErrors.StoreRefusedError("no permission", { cause }),
+  new storeErrors.LeaseLostError("another has it", "default:1"),
+  new storeErrors.CrashLoopError("default:1", 11),
 ];
 
 describe("errors of our catalogue", () => {

@@ -56,7 +56,7 @@ function tableRows(readme: string): readonly (CataloguedError & { readonly meani
   });
 }
 
-const files = ["src/errors.ts", "src/worker-errors.ts"];
+const files = ["src/error-codes.ts", "src/errors.ts", "src/worker-errors.ts", "src/store-errors.ts"];
 
 /** What a reader of sources finds in all files of the catalogue together. */
 function inCatalogue<T>(read: (program: Program) => readonly T[]): readonly T[] {

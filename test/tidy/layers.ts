@@ -10,16 +10,24 @@ interface Rule {
   readonly outside: "nothing" | "node" | "node and one package";
 }
 
-const foundation = ["errors.ts", "worker-errors.ts", "task/", "ports/"];
+const foundation = ["error-codes.ts", "errors.ts", "worker-errors.ts", "store-errors.ts", "task/", "ports/"];
 const core = ["core/collections/", "core/queue/", "core/limiter/", "core/events/", "core/durable/"];
 const stageOfCore: Rule = { imports: [...foundation, "core/collections/"], outside: "nothing" };
 
 /** The architecture. A stage is one file or one folder of `src`; `*` stands for one folder's name. */
 const rules: Readonly<Record<string, Rule>> = {
-  "errors.ts": { imports: [], outside: "nothing" },
+  "error-codes.ts": { imports: [], outside: "nothing" },
+  "errors.ts": { imports: ["error-codes.ts"], outside: "nothing" },
   "worker-errors.ts": { imports: ["errors.ts"], outside: "nothing" },
-  "task/": { imports: ["errors.ts", "worker-errors.ts"], outside: "nothing" },
-  "ports/": { imports: ["errors.ts", "worker-errors.ts", "task/"], outside: "nothing" },
+  "store-errors.ts": { imports: ["errors.ts"], outside: "nothing" },
+  "task/": {
+    imports: ["error-codes.ts", "errors.ts", "worker-errors.ts", "store-errors.ts"],
+    outside: "nothing",
+  },
+  "ports/": {
+    imports: ["errors.ts", "worker-errors.ts", "store-errors.ts", "task/"],
+    outside: "nothing",
+  },
   // The collections know nothing of tasks.
   "core/collections/": { imports: ["errors.ts"], outside: "nothing" },
   "core/queue/": stageOfCore,
@@ -46,7 +54,7 @@ const rules: Readonly<Record<string, Rule>> = {
     outside: "nothing",
   },
   "testing/": {
-    imports: ["errors.ts", "worker-errors.ts", "ports/", "index.ts"],
+    imports: ["errors.ts", "worker-errors.ts", "store-errors.ts", "ports/", "index.ts"],
     types: ["task/"],
     outside: "node",
   },

@@ -1,0 +1,67 @@
+import type { StoredError, StoredOutcome } from "../task/stored-outcome.js";
+
+/** Looks at what a store has, whoever put it there. */
+export interface BackendInspector {
+  /** Each task, by its id; undefined where the store has none of that id, or none any more. */
+  read(ids: readonly string[]): Promise<readonly (StoredTask | undefined)[]>;
+
+  counts(queues: readonly string[]): Promise<readonly QueueCounts[]>;
+
+  /**
+   * Puts dead letters back to work, as if they had just been enqueued: attempts and deliveries begin anew.
+   * At most 1,000 for each call: `more` says that there are others, to be found by calling again.
+   */
+  replay(request: ReplayRequest): Promise<ReplayAnswer>;
+}
+
+/** Where a task is in the store. */
+export type StoredPlace = "ready" | "delayed" | "leased" | "dead" | "finished";
+
+export interface StoredTask {
+  readonly id: string;
+  readonly handler: string;
+  readonly place: StoredPlace;
+  /** Attempts that counted. */
+  readonly attempts: number;
+  readonly deliveries: number;
+  /** Of its last claim; 0 before the first. */
+  readonly token: number;
+  readonly priority: number;
+  readonly weight: number;
+  readonly envelope: string;
+  /** Undefined where it has finished: the store keeps it no longer. */
+  readonly payload: Uint8Array | undefined;
+  /** By the store's clock, in milliseconds since the epoch. */
+  readonly enqueuedAt: number;
+  /** Until when it waits where it is delayed, or is leased; undefined elsewhere. */
+  readonly until: number | undefined;
+  readonly progress: Uint8Array | undefined;
+  /** Why its last attempt failed. */
+  readonly error: StoredError | undefined;
+  /** How it ended, where it is finished or dead. */
+  readonly outcome: StoredOutcome | undefined;
+}
+
+export interface QueueCounts {
+  readonly ready: number;
+  readonly delayed: number;
+  readonly leased: number;
+  readonly dead: number;
+  /** Outcomes that are still kept. */
+  readonly finished: number;
+  /** Dead letters that were dropped, since there were too many or they were too old. */
+  readonly deadDropped: number;
+}
+
+export interface ReplayRequest {
+  readonly queue: string;
+  /** Those of these ids; undefined for all that the filter lets through. */
+  readonly ids: readonly string[] | undefined;
+  readonly handler: string | undefined;
+  readonly reason: string | undefined;
+}
+
+export interface ReplayAnswer {
+  readonly replayed: readonly string[];
+  readonly more: boolean;
+}

@@ -1,0 +1,22 @@
+/**
+ * What a store tells by itself. Signals are a matter of speed alone: any of them may be lost, come late or
+ * twice, and whoever listens looks for himself from time to time.
+ */
+export interface BackendSignals {
+  /**
+   * Tells what happens in these queues from now on, until the function that it returns is called.
+   * It does not throw; a store that cannot be reached is listened to when it can be.
+   */
+  listen(queues: readonly string[], listener: SignalListener): () => void;
+}
+
+export interface SignalListener {
+  /** Something has become ready in this queue. */
+  wake(queue: string): void;
+  /** Somebody wants this task to be cancelled, which is leased. */
+  cancelAsked(id: string): void;
+  /** This task has ended. */
+  finished(id: string): void;
+  /** The store has forgotten what it had: it is another one, or an older one. */
+  storeLost(): void;
+}
