@@ -20,8 +20,6 @@ export class HeldLease {
   trustedUntil: number;
   /** When it is to be renewed next, monotonic. */
   renewAt: number;
-  /** After this instant it is renewed no more: its handler has had all the time that it may take. */
-  renewUntil = Number.POSITIVE_INFINITY;
   /** What the handler last told of its progress and the store has not been told. */
   progress: Uint8Array | undefined = undefined;
   /** Somebody's wish to cancel the task has been passed on. */

@@ -125,8 +125,7 @@ export class LeaseKeeper {
     let pressing = false;
     for (const held of this.#held.values()) {
       if (held.renewAt > now + renewEveryMs / 4) continue;
-      if (now >= held.renewUntil) held.renewAt = Number.POSITIVE_INFINITY;
-      else due.push(held);
+      due.push(held);
       pressing ||= held.renewAt <= now;
     }
     if (!pressing) return;

@@ -1,7 +1,7 @@
 /**
- * What follows from the length of a lease. Renewal at a third of it leaves room for two that fail. Trust ends
- * a little before the store's own reckoning does, since clocks run at slightly different speeds, and a handler
- * needs a moment to hear of it.
+ * What follows from the length of a lease. Renewal at a third of it leaves room for two that fail. Trust
+ * ends a little before the store's own reckoning does, since clocks run at slightly different speeds, and a
+ * handler needs a moment to hear of it.
  */
 export interface LeaseTerms {
   readonly leaseMs: number;
