@@ -162,7 +162,7 @@ export class AttemptRunner implements AttemptKeeper {
       limiter.giveBack(task, attempt.takenAt ?? now, now);
       onPermits();
       this.#recordEnd(attempt);
-      this.#local.handBack(attempt, now);
+      this.#aftermathOf(task).handBack(attempt, now);
       attempt.lane.full = false; // it may have waited for longer than the one for which its lane was closed
     }
     onProgress();

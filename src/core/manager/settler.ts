@@ -71,14 +71,14 @@ export class Settler {
   }
 
   /** A durable task goes on elsewhere: this process forgets it. */
-  leave(task: Task): void {
+  leave(task: Task, abandoned: boolean): void {
     const { registry, watches } = this.#parts;
     task.work = undefined;
     task.captured = undefined;
     watches.unwatch(task);
     registry.delete(task.number);
     this.#unsettled--;
-    this.onEnd?.(task, false);
+    this.onEnd?.(task, abandoned);
     this.onChange?.(this.#unsettled);
   }
 

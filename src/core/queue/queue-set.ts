@@ -1,7 +1,7 @@
 import { assert } from "../../errors.js";
 import type { Task } from "../../task/task.js";
 import { IndexedHeap } from "../collections/indexed-heap.js";
-import { bestGroup, hasEligible } from "./best-group.js";
+import { bestGroup, groupOf, hasEligible } from "./best-group.js";
 import { type Closure, FULL, LIMITED } from "./gate.js";
 import { Group, type GroupOwner, type LaneGate } from "./group.js";
 import { HandlerGate } from "./handler-gate.js";
@@ -108,6 +108,11 @@ export class QueueSet implements GroupOwner<TaskQueue> {
     if (chosen !== undefined) return bestGroup(chosen);
     this.#forgetCaughtUp();
     return undefined;
+  }
+
+  /** Whether anything waits that could start in this lane now. */
+  hasEligible(lane: LaneGate): boolean {
+    return this.#nextQueue(lane) !== undefined;
   }
 
   /** Takes the head of a group for a start and charges its queue for the turn. */
@@ -293,13 +298,4 @@ export class QueueSet implements GroupOwner<TaskQueue> {
       this.#leave(group);
     }
   }
-}
-
-function groupOf(
-  queue: TaskQueue,
-  lane: LaneGate,
-  handler: HandlerGate<QueueGroup> | undefined,
-): QueueGroup | undefined {
-  for (const group of queue.groups) if (group.lane === lane && group.handler === handler) return group;
-  return undefined;
 }
