@@ -105,15 +105,20 @@ export const SETTINGS_CHECKS = {
   killAfterMs: check.duration(0),
 };
 
+/** The checks of what a task is called. */
+export const TASK_TEXT_CHECKS = {
+  name: check.text(128),
+  description: check.text(1_024),
+  correlationId: check.text(128),
+};
+
 const CHECKS = {
   id: check.name,
   queue: check.queueName,
   priority: check.integer(-MAX_PRIORITY, MAX_PRIORITY),
   weight: check.integer(1, MAX_WEIGHT),
-  name: check.text(128),
-  description: check.text(1_024),
+  ...TASK_TEXT_CHECKS,
   metadata: metadataCheck,
-  correlationId: check.text(128),
   signal: check.abortSignal,
   cost: check.integer(1),
   idempotencyKey: idempotencyKeyCheck,
