@@ -2,6 +2,7 @@ import { OptionError } from "../errors.js";
 import type { Backoff } from "./backoff.js";
 import * as check from "./checks.js";
 import { codecOrSchemaCheck } from "./codec.js";
+import { DURABLE_CHECKS } from "./durable-task-options.js";
 import { type IdempotencyOptions, idempotencyCheck } from "./idempotency.js";
 import { MAX_PRIORITY, MAX_WEIGHT } from "./order.js";
 import { type RateLimitOptions, rateLimitCheck } from "./rate-limit.js";
@@ -123,9 +124,7 @@ const CHECKS: check.Checks<ReadEntry> = {
   ...SETTINGS_CHECKS,
   ttlMs: check.duration(1),
   idempotency: idempotencyCheck,
-  maxDeliveries: check.integer(1, 1_000),
-  resultTtlMs: check.duration(0),
-  deadLetter: check.flag,
+  ...DURABLE_CHECKS,
   maxConcurrency: check.integer(1, MAX_CONCURRENCY),
   rateLimit: rateLimitCheck,
   maxPayloadBytes: check.integer(1),

@@ -75,9 +75,9 @@ export class DurableEnds implements Aftermath {
       this.#parts.consumer().abandon(run.held);
       this.#leave(run, "interrupted");
     } else if (conclusion.next === "cancel" && conclusion.reason === "stopped") {
-      this.#settle(run, { next: "hand-back", event: "interrupted" });
+      this.settle(run, { next: "hand-back", event: "interrupted" });
     } else {
-      this.#settle(run, conclusion);
+      this.settle(run, conclusion);
     }
   }
 
@@ -88,10 +88,11 @@ export class DurableEnds implements Aftermath {
     task.tally.handedBack++;
     task.attempt--;
     if (run.held.state === "over") this.#leave(run);
-    else this.#settle(run, { next: "hand-back", event: "handedBack" });
+    else this.settle(run, { next: "hand-back", event: "handedBack" });
   }
 
-  #settle(run: DurableRun, ending: DurableEnding): void {
+  /** Tells the store; what follows here waits until it has confirmed that. */
+  settle(run: DurableRun, ending: DurableEnding): void {
     run.ending = ending;
     this.#parts.consumer().settle(run.held, toSettlement(run, ending));
   }
@@ -122,6 +123,11 @@ export class DurableEnds implements Aftermath {
       case "hand-back":
         this.#leave(run, ending.event);
     }
+  }
+
+  /** Lets go of one that has not begun. */
+  drop(run: DurableRun): void {
+    this.#leave(run);
   }
 
   refused(held: HeldLease): void {
