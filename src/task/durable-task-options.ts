@@ -9,8 +9,8 @@ import { type CheckedTaskOptions, refuseExclusive, TASK_CHECKS, type TaskOptions
 export interface DurableTaskOptions
   extends Omit<TaskOptions, "signal" | "context" | "transfer" | "backoff" | "id"> {
   /**
-   * Your own id: 1 to 128 of `A-Z a-z 0-9 _ . : -`, unique in its queue; the task's id is `queue:id`. Default:
-   * made up.
+   * Your own id: 1 to 128 of `A-Z a-z 0-9 _ . : -`, unique in its queue; the task's id is `queue:id`.
+   * Default: made up.
    */
   id?: string | undefined;
   /** The delay before a retry, as a rule. A function belongs into the handler's definition. */

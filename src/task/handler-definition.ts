@@ -44,7 +44,7 @@ export interface HandlerDefaults {
    * one more makes the task a dead letter. Default 10.
    */
   maxDeliveries?: number | undefined;
-  /** Durable tasks: how long an outcome is kept for those who ask for it, in milliseconds. Default 600,000. */
+  /** Durable tasks: how long an outcome is kept for those who ask, in milliseconds. Default 600,000. */
   resultTtlMs?: number | undefined;
   /** Durable tasks: whether one that has failed for good is kept as a dead letter. Default true. */
   deadLetter?: boolean | undefined;

@@ -1,6 +1,7 @@
 import { OptionError } from "../../errors.js";
 import * as check from "../../task/checks.js";
 import { MAX_PRIORITY, toOrder } from "../../task/order.js";
+import type { Eventually } from "../../task/outcome.js";
 import type { RateLimitOptions } from "../../task/rate-limit.js";
 import { isTerminal } from "../../task/states.js";
 import type { SubscribeOptions, Subscription } from "../../task/subscription.js";
@@ -181,12 +182,13 @@ export class Controls {
     return kept.slice(-atMost).map(({ task, value }) => journal.result(task, value));
   }
 
-  async cancel(id: string, reason: unknown): Promise<boolean> {
+  /** A promise where the task is not one of this process. */
+  cancel(id: string, reason: unknown): Eventually<boolean> {
     const { canceller, clock, durable, registry } = this.#core;
     const elsewhere = durable !== undefined && typeof id === "string" && isDurableId(id);
     const task = registry.get(elsewhere ? durableId(id, "id") : check.name(id, "id"));
     if (task !== undefined && !isTerminal(task.state)) return canceller.cancel(task, reason, clock.now());
-    return elsewhere && (await durable.intake.cancel(id, reason));
+    return elsewhere && durable.intake.cancel(id, reason);
   }
 
   handle(handler: unknown, id: unknown): DurableHandle {

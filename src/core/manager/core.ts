@@ -104,10 +104,11 @@ function layGround(options: ResolvedOptions, { random, carrier, ...world }: Worl
   };
 }
 
+type Ground = ReturnType<typeof layGround>;
+
 export function assembleCore(options: ResolvedOptions, world: World) {
   const ground = layGround(options, world);
-  const { alarms, callChain, clock, conditions, journal, keepAlive, lanes, lifecycle, queues, signals } =
-    ground;
+  const { alarms, clock, conditions, journal, keepAlive, lanes, lifecycle, queues, signals } = ground;
   const { killAfterMs } = options.settings;
   const backlog = new Backlog(queues, lanes, alarms, {
     ready: (task) => {
@@ -170,15 +171,7 @@ export function assembleCore(options: ResolvedOptions, world: World) {
   const calls = new Calls({ ...ground, intake, durable: durable?.intake });
   const isPaused = (task: Task) =>
     !lifecycle.started || dispatcher.paused || queues.known(task.queue)?.isClosedBy(PAUSED) === true;
-  const release = async () => {
-    alarms.close();
-    keepAlive.close();
-    await Promise.all([...listLanes(lanes).map(({ executor }) => executor.close()), durable?.close()]);
-    if (callChain === undefined) return;
-    // Middleware that is about to give what a task ended with shall come to it.
-    if (callChain.waiting > 0) await new Promise<void>((resolve) => clock.setImmediate(resolve));
-    callChain.close();
-  };
+  const release = () => letGo(ground, durable);
   const shutdown = new Shutdown({
     ...{ ...ground, intake, canceller, results, runner, settler, killAfterMs, isPaused, release, durable },
   });
@@ -186,6 +179,20 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     ...{ ...ground, backlog, settler, runner, canceller, dispatcher, intake, calls, results, shutdown },
     durable,
   };
+}
+
+/** No task is left. */
+async function letGo(
+  { alarms, callChain, clock, keepAlive, lanes }: Ground,
+  durable: DurableTasks | undefined,
+): Promise<void> {
+  alarms.close();
+  keepAlive.close();
+  await Promise.all([...listLanes(lanes).map(({ executor }) => executor.close()), durable?.close()]);
+  if (callChain === undefined) return;
+  // Middleware that is about to give what a task ended with shall come to it.
+  if (callChain.waiting > 0) await new Promise<void>((resolve) => clock.setImmediate(resolve));
+  callChain.close();
 }
 
 function createLanes(

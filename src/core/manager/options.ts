@@ -120,7 +120,7 @@ export interface TaskManagerOptions<H extends AnyHandlers = AnyHandlers> {
    */
   consume?: "all" | readonly string[] | false | undefined;
   /**
-   * How long a claimed durable task is this process's without a renewal, in milliseconds, from 1,000 up; it is
+   * How long a claimed durable task is this process's without a renewal, from 1,000 up to a day; it is
    * renewed every third of that. When a process dies, its tasks run elsewhere after so long. Default 30,000.
    */
   leaseMs?: number | undefined;

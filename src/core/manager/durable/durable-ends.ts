@@ -12,8 +12,9 @@ import type { Rescheduling, TimedConclusion, TimedRetry } from "../concluder.js"
 import type { Journal } from "../journal.js";
 import type { Lifecycle } from "../lifecycle.js";
 import type { Settler } from "../settler.js";
+import type { DurableEnding } from "./durable-ending.js";
 import type { DurableRun } from "./durable-run.js";
-import { type DurableEnding, toSettlement } from "./to-settlement.js";
+import { toSettlement } from "./to-settlement.js";
 
 export interface DurableEndsParts {
   readonly clock: Clock;
@@ -140,7 +141,7 @@ export class DurableEnds implements Aftermath {
     if (run !== undefined) this.#leave(run, "ackUnknown");
   }
 
-  /** What the other side said to one attempt holds for all tasks of its handler here, or for all there are. */
+  /** What the other side said to one attempt holds for all tasks of its handler, or for all that run here. */
   #closeGates({ handler }: Task, { reason, scope, delayMs }: Rescheduling, now: number): void {
     const { limiter } = this.#parts;
     if (scope === "all") limiter.closeUntil(now + delayMs);

@@ -19,8 +19,8 @@ export interface DurableHandle<R = unknown> {
   readonly duplicate: boolean;
   /**
    * The task's outcome, wherever it runs. `timeoutMs` is 60,000 unless it is given; then it rejects with a
-   * ResultTimeoutError, and the task goes on. Where the outcome is no longer kept (`resultTtlMs`), or there is
-   * no such task, it rejects with a ResultExpiredError; where this manager stops first, with a
+   * ResultTimeoutError, and the task goes on. Where the outcome is kept no longer (`resultTtlMs`), or there
+   * is no such task, it rejects with a ResultExpiredError; where this manager stops first, with a
    * ManagerStoppedError.
    * @throws {OptionError} as a rejection, for wrong options
    */
@@ -41,7 +41,7 @@ export interface DurableHandleHost {
   readonly signals: SignalListeners;
   readonly waiters: ResultWaiters;
   /** Those who wait, so that a stop can tell them. */
-  readonly waiting: Set<(error: Error) => void>;
+  readonly waiting: Set<() => void>;
   /** How many wait has changed. */
   readonly onWaiting: () => void;
   readonly isStopped: () => boolean;
@@ -83,13 +83,14 @@ export class StoredTaskHandle<R> implements DurableHandle<R> {
         alarms.clear(alarm);
         stopListening();
         stopWaiting();
-        waiting.delete(refuse);
+        waiting.delete(stop);
         onWaiting();
       };
       const refuse = (error: unknown) => {
         leave();
         reject(error);
       };
+      const stop = () => refuse(this.#stopped());
       const alarm: Alarm = {
         alarmTicket: -1,
         ring: () => refuse(new ResultTimeoutError(this.id, timeoutMs)),
@@ -99,7 +100,7 @@ export class StoredTaskHandle<R> implements DurableHandle<R> {
         leave();
         resolve(outcome);
       });
-      waiting.add(refuse);
+      waiting.add(stop);
       alarms.set(alarm, now() + timeoutMs);
       onWaiting();
     });

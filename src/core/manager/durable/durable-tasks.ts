@@ -1,4 +1,3 @@
-import { ManagerStoppedError } from "../../../errors.js";
 import type { Backend } from "../../../ports/backend.js";
 import type { ReplayRequest } from "../../../ports/backend-inspector.js";
 import type { Clock } from "../../../ports/clock.js";
@@ -55,7 +54,7 @@ export class DurableTasks implements Alarm {
   readonly #backend: Backend;
   readonly #consumer: Consumer;
   readonly #waiters: ResultWaiters;
-  readonly #waiting = new Set<(error: Error) => void>();
+  readonly #waiting = new Set<() => void>();
   readonly #consumed: readonly string[];
   readonly #unlisten: (() => void)[] = [];
   #stopped = false;
@@ -154,8 +153,7 @@ export class DurableTasks implements Alarm {
     this.#stopped = true;
     for (const unlisten of this.#unlisten) unlisten();
     this.#waiters.close();
-    for (const refuse of [...this.#waiting])
-      refuse(new ManagerStoppedError("The manager stopped; the task goes on elsewhere", ""));
+    for (const stop of [...this.#waiting]) stop();
     await this.#backend.close();
   }
 
