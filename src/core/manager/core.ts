@@ -108,7 +108,7 @@ type Ground = ReturnType<typeof layGround>;
 
 export function assembleCore(options: ResolvedOptions, world: World) {
   const ground = layGround(options, world);
-  const { alarms, clock, conditions, journal, keepAlive, lanes, lifecycle, queues, signals } = ground;
+  const { alarms, clock, conditions, journal, lanes, lifecycle, queues, signals } = ground;
   const { killAfterMs } = options.settings;
   const backlog = new Backlog(queues, lanes, alarms, {
     ready: (task) => {
@@ -122,21 +122,16 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     aborted: (task, reason) => canceller.cancel(task, reason, clock.now()),
     expired: (task, now) => canceller.expire(task, now),
   });
-  const settler = new Settler({ ...ground, watches });
-  settler.onChange = (unsettled) => {
-    if (unsettled === 0) keepAlive.release(UNSETTLED);
-    else keepAlive.hold(UNSETTLED);
-    conditions.check();
-  };
+  const settler = createSettler(ground, watches);
   const onProgress = () => {
     conditions.check();
     dispatcher.dispatch();
   };
   const enqueue = (...given: EnqueueArguments): string => world.enqueue(...given).id;
   const onPermits = () => dispatcher.reconsider();
-  const durableAftermath = () => durable?.ends;
   const runner = new AttemptRunner({
-    ...{ ...ground, backlog, settler, enqueue, onProgress, onPermits, durable: durableAftermath },
+    ...{ ...ground, backlog, settler, enqueue, onProgress, onPermits },
+    durable: () => durable?.ends,
   });
   const canceller = new Canceller({ ...ground, backlog, runner, settler });
   const results = new Broadcaster({
@@ -153,7 +148,7 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     lanes: listLanes(lanes),
     claim: () => durable?.claim(),
   });
-  const durable =
+  const durable: DurableTasks | undefined =
     options.backend &&
     new DurableTasks(options.backend, options, {
       ...{ ...ground, runner, settler, watches },
@@ -179,6 +174,18 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     ...{ ...ground, backlog, settler, runner, canceller, dispatcher, intake, calls, results, shutdown },
     durable,
   };
+}
+
+/** The process is kept alive while anything is unsettled. */
+function createSettler(ground: Ground, watches: Watches): Settler {
+  const { conditions, keepAlive } = ground;
+  const settler = new Settler({ ...ground, watches });
+  settler.onChange = (unsettled) => {
+    if (unsettled === 0) keepAlive.release(UNSETTLED);
+    else keepAlive.hold(UNSETTLED);
+    conditions.check();
+  };
+  return settler;
 }
 
 /** No task is left. */
