@@ -27,8 +27,8 @@ export interface BackendSubject {
   /** Makes an empty store: a new prefix will do. Stores of different cases may be used at the same time. */
   open(limits: StoreLimits): StoreSubject | Promise<StoreSubject>;
   /**
-   * How long a lease is that is to expire, in milliseconds. Where `advanceTime` waits, as short as may be, if
-   * only a dozen calls are sure to be done in a tenth of it.
+   * How long a lease is that is to expire, in milliseconds. Where `advanceTime` waits, it should be short, but
+   * a few calls, and what it waits too long, must together take less than a fifth of it.
    */
   readonly leaseMs: number;
   /** Whether `advanceTime` takes no time, so that rules about minutes can be looked at. Default false. */

@@ -182,10 +182,16 @@ export class BackendTrial {
   /** A new task that has been brought to a place by a holder, whose lease is the answer where it had one. */
   async put(id: string, place: StoredPlace): Promise<Lease> {
     await this.keep(id, { delayMs: place === "delayed" ? LONG_MS : 0 });
-    if (place === "ready" || place === "delayed") return { id, token: 0 };
-    const lease = await this.claimOne();
-    if (place === "dead") assert(await this.bury(lease), "its holder buries it");
-    if (place === "finished") assert(await this.ack(lease), "its holder acks it");
+    return await this.bring(id, place);
+  }
+
+  /** The same with one that was enqueued by itself: of its queue, nothing else is ready. */
+  async bring(id: string, place: StoredPlace): Promise<Lease> {
+    const isWaiting = place === "ready" || place === "delayed";
+    const lease = isWaiting ? { id, token: 0 } : await this.claimOne();
+    if (place === "dead") await this.bury(lease);
+    if (place === "finished") await this.ack(lease);
+    assert.equal(await this.placeOf(id), place);
     return lease;
   }
 

@@ -60,14 +60,6 @@ function takenWhere(place: StoredPlace): BackendRule {
   };
 }
 
-/** Brings the only task of a queue from being ready or delayed to this place. */
-async function bring(trial: BackendTrial, place: StoredPlace): Promise<void> {
-  if (place === "ready" || place === "delayed") return;
-  const lease = await trial.claimOne();
-  if (place === "dead") await trial.bury(lease);
-  if (place === "finished") await trial.ack(lease);
-}
-
 function repeatedWhere(place: StoredPlace): BackendRule {
   return {
     name: `keeps nothing more when a call is made again whose task is ${place} (D6, I2)`,
@@ -76,8 +68,7 @@ function repeatedWhere(place: StoredPlace): BackendRule {
       const task = newTask("q:a", { delayMs: place === "delayed" ? 60_000 : 0 });
       const enqueue = async () => assert.deepEqual(await trial.backend.enqueue(requestId, [task]), [KEPT]);
       await enqueue();
-      await bring(trial, place);
-      assert.equal(await trial.placeOf("q:a"), place);
+      await trial.bring("q:a", place);
       await trial.unchanged(["q:a"], enqueue);
     },
   };

@@ -23,11 +23,7 @@ async function holderOf(trial: BackendTrial): Promise<string | undefined> {
 async function hold(trial: BackendTrial, place: StoredPlace, said?: Partial<IdempotencyClaim>) {
   const delayMs = place === "delayed" ? LONG_MS : 0;
   assert.deepEqual(await trial.enqueue(keyed("q:holder", said, { delayMs })), [KEPT]);
-  if (place === "ready" || place === "delayed") return { id: "q:holder", token: 0 };
-  const lease = await trial.claimOne();
-  if (place === "dead") await trial.bury(lease);
-  if (place === "finished") await trial.ack(lease);
-  return lease;
+  return await trial.bring("q:holder", place);
 }
 
 function heldWhere(place: StoredPlace): BackendRule {
