@@ -81,6 +81,7 @@ export {
   type LinearBackoffOptions,
   linear,
 } from "./task/backoff.js";
+export { type Codec, type CodecOptions, type CodecPart, defineCodec } from "./task/codec.js";
 export type { TaskTally } from "./task/group-tally.js";
 export type { HandlerDefaults, HandlerEntry } from "./task/handler-definition.js";
 export type { AnyHandlers, Handlers } from "./task/handler-registry.js";

@@ -64,7 +64,8 @@ describe("a payload without a codec", () => {
   });
 
   it("Z5: comes back exactly as it was, whatever plain JSON it is", () => {
-    const value = fc.jsonValue({ maxDepth: 5, stringUnit: "binary" });
+    const isRefused = (each: unknown) => /"(__proto__|constructor)":/.test(JSON.stringify(each));
+    const value = fc.jsonValue({ maxDepth: 5, stringUnit: "binary" }).filter((each) => !isRefused(each));
     fc.assert(
       fc.property(value, (each) => {
         expect(stored(each)).toEqual(each);
