@@ -17,8 +17,8 @@ const stored = (thrown: unknown) => {
   expect(Buffer.byteLength(text)).toBeLessThanOrEqual(MAX_STORED_ERROR_BYTES);
   return fromStoredError(text);
 };
-const withFields = (fields: object) =>
-  stored(Object.assign(new Error("bad"), fields)) as Error & typeof fields;
+const withFields = <F extends object>(fields: F) =>
+  stored(Object.assign(new Error("bad"), fields)) as Error & F;
 
 describe("a stored error", () => {
   it("comes back with its class, message, stack and causes", () => {
