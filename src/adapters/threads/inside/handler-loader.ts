@@ -1,5 +1,6 @@
 import type { HandlerSource } from "../messages.js";
 import { findServed, type ThreadFunction } from "./served-handlers.js";
+import { toDecoding } from "./with-codec.js";
 
 /** A handler that can be called. */
 export interface LoadedHandler {
@@ -23,7 +24,7 @@ export class HandlerLoader {
     return this.#loaded.get(handler);
   }
 
-  /** @throws whatever the import throws, or a TypeError where the module has no such function */
+  /** @throws whatever the import throws, or a TypeError where the module has no such function, or a wrong one */
   async load(handler: number, told: HandlerSource | undefined): Promise<LoadedHandler> {
     if (told !== undefined) this.#sources.set(handler, told);
     const source = this.#sources.get(handler);
@@ -31,7 +32,7 @@ export class HandlerLoader {
     this.#importing = true;
     try {
       const module: unknown = await import(source.url);
-      const loaded = { source, run: findFunction(module, source) };
+      const loaded = { source, run: toDecoding(findFunction(module, source), source) };
       this.#loaded.set(handler, loaded);
       return loaded;
     } finally {
