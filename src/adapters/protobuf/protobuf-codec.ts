@@ -3,8 +3,8 @@ import { type Codec, defineCodec } from "../../task/codec.js";
 import type { Schema } from "../../task/schema.js";
 
 /**
- * A message type of protobufjs, as far as a codec needs it: a reflected `Type` (`root.lookupType("Mail")`) or a
- * static class that `pbjs` has generated (without `--no-verify`, `--no-convert` and the like). Both bring
+ * A message type of protobufjs, as far as a codec needs it: a reflected `Type` (`root.lookupType("Mail")`) or
+ * a static class that `pbjs` has generated (without `--no-verify`, `--no-convert` and the like). Both bring
  * protobufjs along, and the codec uses no other: it never meets messages of a second copy.
  */
 export interface ProtobufType<In = never, Message = object> {
@@ -17,13 +17,14 @@ export interface ProtobufType<In = never, Message = object> {
 const METHODS = ["encode", "decode", "verify", "fromObject"] as const;
 
 /**
- * A codec of the messages of one protobufjs type, as the `payload` or `result` of a handler. It takes messages
- * and plain objects of their shape, and refuses what `verify` refuses, and integers that are too large for
- * their field, where it makes a message of them itself. What comes out is always a message, with 64-bit
- * integers as Longs and the defaults of its type. As protobuf does, it drops members that the type has not, and
- * rounds what is in a `float`.
+ * A codec of the messages of one protobufjs type, as the `payload` or `result` of a handler. It takes
+ * messages and plain objects of their shape, and refuses what `verify` refuses, and in plain objects integers
+ * that are too large for their field. What comes out is always a message, with 64-bit integers as Longs and the
+ * defaults of its type. As protobuf does, it drops members that the type has not, and rounds what is in a
+ * `float`.
  *
- * The types come from a static class. A reflected type has none: `protobufCodec<Mail>(root.lookupType("Mail"))`.
+ * The types come from a static class. A reflected type has none:
+ * `protobufCodec<Mail>(root.lookupType("Mail"))`.
  * @throws {OptionError} where it is given no such type
  */
 export function protobufCodec<In extends object, Message extends In>(

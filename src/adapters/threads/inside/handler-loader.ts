@@ -24,7 +24,7 @@ export class HandlerLoader {
     return this.#loaded.get(handler);
   }
 
-  /** @throws whatever the import throws, or a TypeError where the module has no such function, or a wrong one */
+  /** @throws whatever the import throws, or a TypeError where the module has no such function */
   async load(handler: number, told: HandlerSource | undefined): Promise<LoadedHandler> {
     if (told !== undefined) this.#sources.set(handler, told);
     const source = this.#sources.get(handler);

@@ -12,9 +12,9 @@ const KEY = Symbol.for("millrace.codec");
 const NO_LIMIT = { bytes: Number.POSITIVE_INFINITY, option: "maxPayloadBytes" };
 
 /**
- * The function of a handler whose `payload` is a codec: `export default withCodec(mail, async (mail, { signal })
- * => …)`. Its payloads come to the thread as what the codec made of them, and are decoded there; a codec is code,
- * which cannot be sent along. It has to be the one that `defineHandlers` is given, or one of the same name.
+ * The function of a handler whose `payload` is a codec: `export default withCodec(mail, async ({ to }) => …)`.
+ * Its payloads come to the thread as the bytes that the codec made of them, and are decoded there; a codec is
+ * code, which cannot be sent along. It has to be the one that `defineHandlers` is given, or one of its name.
  */
 export function withCodec<In, Out extends In, R>(
   codec: Codec<In, Out>,
