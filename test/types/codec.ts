@@ -6,6 +6,7 @@ import {
   type OutputOf,
   type PayloadInputOf,
   type ResultOfHandler,
+  threadModule,
 } from "millrace";
 import { protobufCodec } from "millrace/protobuf";
 import type { Type } from "protobufjs";
@@ -40,7 +41,9 @@ export const reflected = protobufCodec<{ to: string }>(type);
 same<OutputOf<typeof reflected>, { to: string }>();
 export const untyped = protobufCodec(type);
 
+const module = threadModule<typeof import("./coded-work.js")>(new URL("coded-work.js", import.meta.url));
 const handlers = defineHandlers({
+  weigh: { payload: parcel, module },
   remind: {
     payload: dated,
     run: (at) => {
@@ -60,6 +63,10 @@ const handlers = defineHandlers({
 same<PayloadInputOf<typeof handlers, "remind">, Date>();
 same<PayloadInputOf<typeof handlers, "ship">, IParcel>();
 same<ResultOfHandler<typeof handlers, "ship">, Parcel>();
+same<PayloadInputOf<typeof handlers, "weigh">, IParcel>();
+same<ResultOfHandler<typeof handlers, "weigh">, { to: string; heavy: boolean }>();
+// @ts-expect-error: the function in the thread takes something else
+defineHandlers({ weigh: { payload: dated, module } });
 
 // @ts-expect-error: what comes out would not be taken again
 export const oneWay: Codec<string, number> = { ...defineCodec({ name: "x" }) };

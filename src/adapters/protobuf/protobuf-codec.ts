@@ -19,8 +19,8 @@ const METHODS = ["encode", "decode", "verify", "fromObject"] as const;
 /**
  * A codec of the messages of one protobufjs type, as the `payload` or `result` of a handler. It takes
  * messages and plain objects of their shape, and refuses what `verify` refuses, and in plain objects integers
- * that are too large for their field. What comes out is always a message, with 64-bit integers as Longs and the
- * defaults of its type. As protobuf does, it drops members that the type has not, and rounds what is in a
+ * that are too large for their field. What comes out is always a message, with 64-bit integers as Longs and
+ * the defaults of its type. As protobuf does, it drops members that the type has not, and rounds what is in a
  * `float`.
  *
  * The types come from a static class. A reflected type has none:

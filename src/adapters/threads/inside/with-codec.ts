@@ -12,7 +12,7 @@ const KEY = Symbol.for("millrace.codec");
 const NO_LIMIT = { bytes: Number.POSITIVE_INFINITY, option: "maxPayloadBytes" };
 
 /**
- * The function of a handler whose `payload` is a codec: `export default withCodec(mail, async ({ to }) => …)`.
+ * The function of a handler whose payload is a codec: `export default withCodec(mail, async (sent) => …)`.
  * Its payloads come to the thread as the bytes that the codec made of them, and are decoded there; a codec is
  * code, which cannot be sent along. It has to be the one that `defineHandlers` is given, or one of its name.
  */
