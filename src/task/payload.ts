@@ -1,4 +1,4 @@
-import { AsyncSchemaError, type IssueList, PayloadError, ResultError } from "../errors.js";
+import { AsyncSchemaError, type IssueList, OptionError, PayloadError, ResultError } from "../errors.js";
 import { checkClone } from "./clone-check.js";
 import { codecOf } from "./codec.js";
 import type { HandlerDefinition } from "./handler-definition.js";
@@ -21,6 +21,7 @@ export interface Checked {
  * is to be called with.
  * @param transfer what moves with it to a worker thread
  * @throws {PayloadError}
+ * @throws {OptionError} when something is to move, and the schema is a codec
  * @throws {AsyncSchemaError} when the schema answers with a promise
  */
 export function checkPayload(
@@ -77,8 +78,17 @@ function refuseBeforeSchema(
   payload: unknown,
   transfer: readonly object[] | undefined,
 ): void {
-  if (!isCloned(definition)) refuseSize(definition, payload);
-  else refuseUncloneable(definition, payload, transfer);
+  if (isCloned(definition)) {
+    refuseUncloneable(definition, payload, transfer);
+    return;
+  }
+  if (transfer !== undefined && definition.module !== undefined) throw codedTransfer();
+  refuseSize(definition, payload);
+}
+
+/** Bytes go to the thread in place of the payload, which stays here with all that is in it. */
+function codedTransfer(): OptionError {
+  return new OptionError("transfer", "Expected `transfer` only for a handler whose `payload` is no codec");
 }
 
 /** Whether payloads go to a thread as copies. Those of a codec go as bytes. */

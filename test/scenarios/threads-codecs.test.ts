@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { HandlerLoadError, PayloadError } from "../../dist/index.js";
+import { HandlerLoadError, OptionError, PayloadError } from "../../dist/index.js";
 import { createThreads, expectHundred, inThread, rejection } from "../support/threads.js";
 
 const { money, parcel, toMoney } = await import("../fixtures/threads/coded.mjs");
@@ -70,6 +70,15 @@ describe("payloads with a codec, in threads", () => {
     expect(without.message).toContain('cannot decode "money": it was not made by withCodec()');
     const other = await rejection(run("mistaken", { to: "a" }));
     expect(other.message).toContain('cannot decode ".Parcel": it has the codec "money"');
+  });
+
+  test("have nothing that could move", () => {
+    const { tasks } = createThreads(one, handlers);
+    const bytes = new ArrayBuffer(8);
+    const enqueue = () => tasks.enqueue("pay", { cents: 5n, bytes }, { transfer: [bytes], maxAttempts: 1 });
+    expect(enqueue).toThrow(OptionError);
+    expect(enqueue).toThrow("whose `payload` is no codec");
+    expect([bytes.byteLength, tasks.stats().total.enqueued]).toEqual([8, 0]);
   });
 
   test("a function with a codec also takes what another schema lets pass, as it is", async () => {
