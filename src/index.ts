@@ -13,6 +13,12 @@ export {
   healthHandler,
 } from "./adapters/http/health-handler.js";
 export { type LoggingOptions, logging } from "./adapters/logging/logging.js";
+export {
+  type MemoryBackend,
+  type MemoryBackendOptions,
+  type MemoryDeadLetterOptions,
+  memoryBackend,
+} from "./adapters/memory/memory-backend.js";
 export { type StopOnSignalsOptions, stopOnSignals } from "./adapters/system/stop-on-signals.js";
 export type {
   ConcurrencyOptions,
@@ -22,13 +28,20 @@ export type {
   ResumeOptions,
   ThreadSizeOptions,
 } from "./core/manager/controls.js";
+export type { DeadLetterFilter, DeadLetterSelection } from "./core/manager/durable/dead-letter-selection.js";
+export type { DurableHandle } from "./core/manager/durable/durable-handle.js";
 export type {
   QueueOptions,
   RetentionOptions,
   TaskManagerOptions,
 } from "./core/manager/options.js";
 export type { StopOptions, StopReport } from "./core/manager/shutdown.js";
-export type { HandlesOf, TaskEntry } from "./core/manager/task-entries.js";
+export type {
+  DurableEntry,
+  DurableHandlesOf,
+  HandlesOf,
+  TaskEntry,
+} from "./core/manager/task-entries.js";
 export type { TaskFilter } from "./core/manager/task-filter.js";
 export type { ResultOptions, TaskHandle } from "./core/manager/task-handle.js";
 export type { MillraceErrorCode } from "./error-codes.js";
@@ -58,6 +71,35 @@ export {
   ValueError,
   type ValueIssue,
 } from "./errors.js";
+export type {
+  Ack,
+  Backend,
+  CancelAnswer,
+  Cancellation,
+  ClaimAnswer,
+  ClaimableHandler,
+  ClaimedTask,
+  ClaimRequest,
+  CrashedTask,
+  DeadLetter,
+  EnqueueAnswer,
+  ExtendAnswer,
+  Extension,
+  IdempotencyClaim,
+  Lease,
+  Nack,
+  NackKind,
+  NewTask,
+} from "./ports/backend.js";
+export type {
+  BackendInspector,
+  QueueCounts,
+  ReplayAnswer,
+  ReplayRequest,
+  StoredPlace,
+  StoredTask,
+} from "./ports/backend-inspector.js";
+export type { BackendSignals, SignalListener } from "./ports/backend-signals.js";
 export type { Clock, Timer } from "./ports/clock.js";
 export type { LogFields, Logger, LogLevel } from "./ports/logger.js";
 export type { Random } from "./ports/random.js";
@@ -82,6 +124,8 @@ export {
   linear,
 } from "./task/backoff.js";
 export { type Codec, type CodecOptions, type CodecPart, defineCodec } from "./task/codec.js";
+export type { DeadLetteredDetails } from "./task/dead-lettered-details.js";
+export type { DurableTaskOptions } from "./task/durable-task-options.js";
 export type { TaskTally } from "./task/group-tally.js";
 export type { HandlerDefaults, HandlerEntry } from "./task/handler-definition.js";
 export type { AnyHandlers, Handlers } from "./task/handler-registry.js";
@@ -142,6 +186,7 @@ export {
   type SkipRetry,
   skipRetry,
 } from "./task/steering.js";
+export type { StoredError, StoredOutcome } from "./task/stored-outcome.js";
 export type { Overflow, ResultTally, SubscribeOptions, Subscription } from "./task/subscription.js";
 export type { EnqueueFromHandler, TaskContext, TaskFunction } from "./task/task-context.js";
 export type { TaskLocals } from "./task/task-locals.js";

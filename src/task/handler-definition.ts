@@ -2,6 +2,7 @@ import { OptionError } from "../errors.js";
 import type { Backoff } from "./backoff.js";
 import * as check from "./checks.js";
 import { codecOrSchemaCheck } from "./codec.js";
+import { DURABLE_CHECKS } from "./durable-task-options.js";
 import { type IdempotencyOptions, idempotencyCheck } from "./idempotency.js";
 import { MAX_PRIORITY, MAX_WEIGHT } from "./order.js";
 import { type RateLimitOptions, rateLimitCheck } from "./rate-limit.js";
@@ -38,6 +39,15 @@ export interface HandlerDefaults {
   ttlMs?: number | undefined;
   /** How the idempotency keys of its tasks are held. Default: the manager's. */
   idempotency?: IdempotencyOptions | undefined;
+  /**
+   * Durable tasks: claims in a row that may end without a word from the process that made them, 1 to 1,000;
+   * one more makes the task a dead letter. Default 10.
+   */
+  maxDeliveries?: number | undefined;
+  /** Durable tasks: how long an outcome is kept for those who ask, in milliseconds. Default 600,000. */
+  resultTtlMs?: number | undefined;
+  /** Durable tasks: whether one that has failed for good is kept as a dead letter. Default true. */
+  deadLetter?: boolean | undefined;
   /** At most so many of its tasks run at once, over all lanes and queues. Default: no limit. */
   maxConcurrency?: number | undefined;
   /** A limit of its own, beside the shared one and that of its queue. Default: none. */
@@ -91,6 +101,9 @@ export interface HandlerDefinition {
   readonly cost: number | undefined;
   readonly ttlMs: number | undefined;
   readonly idempotency: IdempotencyOptions | undefined;
+  readonly maxDeliveries: number | undefined;
+  readonly resultTtlMs: number | undefined;
+  readonly deadLetter: boolean | undefined;
   readonly maxConcurrency: number | undefined;
   readonly rateLimit: RateLimitOptions | undefined;
   readonly maxPayloadBytes: number;
@@ -115,6 +128,7 @@ const CHECKS: check.Checks<ReadEntry> = {
   ...SETTINGS_CHECKS,
   ttlMs: check.duration(1),
   idempotency: idempotencyCheck,
+  ...DURABLE_CHECKS,
   maxConcurrency: check.integer(1, MAX_CONCURRENCY),
   rateLimit: rateLimitCheck,
   maxPayloadBytes: check.integer(1),
@@ -150,6 +164,9 @@ export function readDefinition(name: string, entry: unknown): HandlerDefinition 
     cost,
     ttlMs: read.ttlMs,
     idempotency: read.idempotency,
+    maxDeliveries: read.maxDeliveries,
+    resultTtlMs: read.resultTtlMs,
+    deadLetter: read.deadLetter,
     maxConcurrency: read.maxConcurrency,
     rateLimit,
     maxPayloadBytes: read.maxPayloadBytes ?? DEFAULT_MAX_BYTES,
