@@ -123,6 +123,7 @@ export {
   type LinearBackoffOptions,
   linear,
 } from "./task/backoff.js";
+export { type Codec, type CodecOptions, type CodecPart, defineCodec } from "./task/codec.js";
 export type { DeadLetteredDetails } from "./task/dead-lettered-details.js";
 export type { DurableTaskOptions } from "./task/durable-task-options.js";
 export type { TaskTally } from "./task/group-tally.js";

@@ -54,19 +54,23 @@ export interface HandlerDefaults {
   rateLimit?: RateLimitOptions | undefined;
   /**
    * UTF-8 bytes of JSON that a payload may take, from 1 up. Default 1,048,576. A larger one is refused before
-   * its schema sees it; so is one that is cyclic or nested deeper than 1,000.
+   * its schema sees it; so is one that is cyclic or nested deeper than 1,000. Where `payload` is a codec,
+   * what it encodes may take as many, too.
    */
   maxPayloadBytes?: number | undefined;
   /**
-   * What a result from a worker thread may take, counted as a payload is. Default 1,048,576. A larger one
-   * fails the attempt, and does not leave its thread.
+   * What a result from a worker thread, or of a durable task, may take, counted as a payload is. Default
+   * 1,048,576. A larger one fails the attempt, and does not leave its thread.
    */
   maxResultBytes?: number | undefined;
 }
 
 /** One handler: what it takes, where it runs, and what holds for its tasks. */
 export interface HandlerEntry<S extends Schema = Schema> extends HandlerDefaults {
-  /** What it takes. It is called with what comes out of this schema. */
+  /**
+   * What it takes: a schema, which may be a codec. It is called with what comes out of it. A durable task is
+   * stored with what went in: encoded by the codec, else as JSON.
+   */
   payload: S;
   /**
    * Does the work on the event loop. Without `run` and `module` the entry is a contract for producers only.

@@ -72,8 +72,8 @@ export interface TaskOptions {
   killAfterMs?: number | undefined;
   /**
    * ArrayBuffers, MessagePorts and other transferable objects in the payload that move to the worker thread
-   * when the task starts, instead of being copied: at most 1,000. Only for a handler with `module`, and only
-   * where `maxAttempts` is 1. Default: none.
+   * when the task starts, instead of being copied: at most 1,000. Only for a handler with `module` whose
+   * `payload` is no codec, and only where `maxAttempts` is 1. Default: none.
    */
   transfer?: readonly object[] | undefined;
 }
