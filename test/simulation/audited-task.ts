@@ -20,6 +20,8 @@ export interface AuditedLease {
   run: Run | undefined;
   /** The store's time or contents were tampered with while it was held, so that it may end early. */
   excused: boolean;
+  /** The contents of the store to which it belongs. */
+  readonly era: number;
   watch: Appointment | undefined;
 }
 
@@ -44,8 +46,6 @@ export class AuditedTask {
   ending: Ending | undefined;
   /** Somebody wanted it to be cancelled while it was leased. */
   cancelAsked = false;
-  /** Runs of its handler, in any process. */
-  runs = 0;
   /** Ends of which a process was told that the store has them. */
   published = 0;
 

@@ -35,27 +35,24 @@ export class RunAudit {
     return this.#runs;
   }
 
-  /** A handler starts. */
+  /** A handler starts. What is wrong is told to the verdict: the code under test would catch what is thrown. */
   started(process: SimulatedProcess, { id, token }: HeldLease["lease"]): Run {
+    const run: Run = { id, token, process, startedAt: this.#timeline.now, aborted: false, result: undefined };
+    this.#runs++;
     const lease = this.#store.lease({ id, token });
-    if (lease === undefined || lease.process !== process)
-      throw this.#verdict.fail("I3", `${process.name} runs ${id}, and has no lease of it`);
-    if (lease.run !== undefined)
-      throw this.#verdict.fail("I3", `${process.name} runs ${id} twice under one lease`);
-    if (this.#timeline.now >= lease.validUntil && !lease.excused)
-      throw this.#verdict.fail("I3", `${process.name} starts ${id} when its lease has expired`);
-    const run: Run = {
-      ...{ id, token, process, startedAt: this.#timeline.now },
-      ...{ aborted: false, result: undefined },
-    };
+    if (lease === undefined || lease.process !== process) {
+      this.#verdict.fail("I3", `${process.name} runs ${id}, and has no lease of it`);
+      return run;
+    }
+    if (lease.run !== undefined) this.#verdict.fail("I3", `${process.name} runs ${id} twice under one lease`);
+    lease.run = run;
+    if (lease.excused) return run;
+    if (this.#timeline.now >= lease.validUntil)
+      this.#verdict.fail("I3", `${process.name} starts ${id} when its lease has expired`);
     const believers = this.#believers.get(id) ?? new Set();
     for (const other of believers) this.#checkOverlap(run, other);
     believers.add(run);
     this.#believers.set(id, believers);
-    lease.run = run;
-    this.#runs++;
-    const task = this.#store.tasks.get(id);
-    if (task !== undefined) task.runs++;
     return run;
   }
 
@@ -79,15 +76,18 @@ export class RunAudit {
   /** I8, S9: a process says of a task what the store has confirmed, and no more. */
   confirmed(lease: HeldLease["lease"], kind: Settlement["kind"]): void {
     const found = this.#store.lease(lease);
-    if (found?.confirmed !== METHODS[kind])
-      throw this.#verdict.fail(
+    if (found?.confirmed !== METHODS[kind]) {
+      this.#verdict.fail(
         "I8",
-        `${lease.id} was said to be settled by ${kind}, and the store has not confirmed it`,
+        `${lease.id} is said to be settled by ${kind}, and the store has not confirmed it`,
       );
+      return;
+    }
     const task = this.#store.tasks.get(lease.id);
-    if (kind === "nack" || task === undefined) return;
+    // A store that has forgotten an end may be told of another.
+    if (kind === "nack" || task === undefined || found.era !== this.#store.era) return;
     task.published++;
-    if (task.published > 1) throw this.#verdict.fail("I8", `${lease.id} was said to have ended twice`);
+    if (task.published > 1) this.#verdict.fail("I8", `${lease.id} was said to have ended twice`);
   }
 
   /** A lease may be another's from now on: nobody must believe that he has it. */
@@ -98,15 +98,12 @@ export class RunAudit {
     // A process that stands still cannot know; when it goes on, it must learn before it does anything else.
     if (!run.process.running) this.#timeline.after(LOOK_AGAIN_MS, () => this.expired(lease), false);
     else
-      throw this.#verdict.fail(
-        "I3",
-        `${run.process.name} believes in its lease of ${lease.id}, which has expired`,
-      );
+      this.#verdict.fail("I3", `${run.process.name} believes in its lease of ${lease.id}, which has expired`);
   }
 
   #checkOverlap(run: Run, other: Run): void {
     const lease = this.#store.lease(other);
     if (!other.process.running || lease === undefined || lease.excused) return;
-    throw this.#verdict.fail("I3", `${run.process.name} runs ${run.id}, and so does ${other.process.name}`);
+    this.#verdict.fail("I3", `${run.process.name} runs ${run.id}, and so does ${other.process.name}`);
   }
 }

@@ -43,6 +43,7 @@ export interface StoreAuditParts {
 interface FirstClaim {
   readonly given: ReadonlyMap<string, number>;
   readonly until: number;
+  readonly era: number;
 }
 
 type Before = readonly (StoredTask | undefined)[];
@@ -57,6 +58,8 @@ const EPSILON_MS = 0.01;
  */
 export class StoreAudit {
   readonly tasks = new Map<string, AuditedTask>();
+  /** How many times the contents of the store were replaced. */
+  era = 0;
   /** Extra deliveries, each of which a fault explains. */
   redeliveries = 0;
   readonly #parts: StoreAuditParts;
@@ -123,7 +126,7 @@ export class StoreAudit {
     const tasks = [...this.tasks.values()];
     const found = this.#parts.store.look(tasks.map(({ id }) => id));
     for (const [index, task] of tasks.entries()) this.#adopt(task, found[index]);
-    this.#claims.clear();
+    this.era++;
     this.#keys.clear();
     for (const task of tasks) if (task.live && task.task.idempotency) this.#keys.set(keyOf(task), task);
     this.#excuseLeases();
@@ -193,20 +196,20 @@ export class StoreAudit {
   #claimed(process: SimulatedProcess, request: ClaimRequest, answer: ClaimAnswer): void {
     for (const crashed of answer.crashed) this.#crashed(crashed.id, request);
     const { elapsed } = this.#parts.store;
-    const first = this.#claims.get(request.requestId);
-    // One that gave nothing need not be remembered: it may give something when it is made again.
-    if (first !== undefined && first.given.size > 0 && elapsed < first.until) {
-      for (const { id, token } of answer.tasks)
-        if (first.given.get(id) !== token)
-          throw this.#fail("I6", `${request.requestId} was made again, and leased ${id} anew`);
-      return;
-    }
+    const { requestId, leaseMs } = request;
+    const first = this.#claims.get(requestId);
+    const isAgain = first !== undefined && elapsed < first.until && first.era === this.era;
     const given = new Map<string, number>();
     for (const task of answer.tasks) {
       given.set(task.id, task.token);
+      if (first?.given.get(task.id) === task.token) continue;
+      // One that gave nothing need not be remembered: it may give something when it is made again.
+      if (isAgain && first.given.size > 0)
+        throw this.#fail("I6", `${requestId} was made again, and leased ${task.id} anew`);
       this.#leased(process, request, task);
     }
-    this.#claims.set(request.requestId, { given, until: elapsed + request.leaseMs });
+    if (first === undefined || !isAgain || first.given.size === 0)
+      this.#claims.set(requestId, { given, until: elapsed + leaseMs, era: this.era });
   }
 
   #leased(process: SimulatedProcess, { leaseMs }: ClaimRequest, claimed: ClaimAnswer["tasks"][number]): void {
@@ -226,7 +229,14 @@ export class StoreAudit {
     const lease: AuditedLease = {
       ...{ id, token, process, claimedAt: timeline.now },
       ...{ validUntil: timeline.now + leaseMs, expiresAt: store.elapsed + leaseMs },
-      ...{ reported: undefined, confirmed: undefined, run: undefined, excused: false, watch: undefined },
+      ...{
+        reported: undefined,
+        confirmed: undefined,
+        run: undefined,
+        excused: false,
+        era: this.era,
+        watch: undefined,
+      },
     };
     task.token = token;
     task.lease = lease;
@@ -384,11 +394,12 @@ export class StoreAudit {
         throw this.#fail("I8", `${task.id} had ended, and is ${found.place}`);
       return;
     }
-    if (found === undefined) throw this.#fail("I1", `${task.id} is gone`);
-    if (isOver && task.cancelAsked && found.outcome?.state === "cancelled") {
+    const isCancelled = found === undefined ? this.#hasAged : isOver && found.outcome?.state === "cancelled";
+    if (task.cancelAsked && isCancelled) {
       this.#end(task, "cancelled"); // the store does it itself when the lease ends without an end of the task
       return;
     }
+    if (found === undefined) throw this.#fail("I1", `${task.id} is gone`);
     if (isOver) throw this.#fail("I8", `${task.id} is ${found.place}, and nobody has ended it`);
     if (found.payload === undefined) throw this.#fail("I7", `${task.id} has lost its payload`);
     const held = task.lease !== undefined && task.lease.reported === undefined;
