@@ -31,7 +31,12 @@ export interface Plan {
   readonly maxDeliveries: number;
   readonly maxAttempts: number;
   readonly weather: Weather;
+  /** Whether handlers may fail and disobey. */
   readonly turbulent: boolean;
+  /** How likely it is that a handler takes long, up to some leases. */
+  readonly long: number;
+  /** How likely it is that a handler fails. */
+  readonly failing: number;
   readonly acts: readonly Act[];
   /** When the last fault is over. */
   readonly calmAt: number;
@@ -71,6 +76,8 @@ export function drawPlan(chance: Chance): Plan {
     maxAttempts: 1 + chance.below(3),
     weather: hasWeather ? drawWeather(chance) : FAIR,
     turbulent: kind > 0.05,
+    long: chance.pick([0.05, 0.2, 0.7]),
+    failing: chance.pick([0.1, 0.2, 0.6]),
     acts,
     calmAt: Math.max(spanMs + LEASE_MS, ...ends),
   };

@@ -32,6 +32,9 @@ export interface WorkerParts {
   readonly permits: number;
   readonly handlers: readonly string[];
   readonly maxAttempts: number;
+  /** How likely it is that a handler takes long, and that it fails. */
+  readonly long: number;
+  readonly failing: number;
   /** Whether handlers may take long, fail and disobey. */
   readonly turbulent: () => boolean;
   readonly trace: (what: string) => void;
@@ -180,7 +183,7 @@ export class SimulatedWorker implements ConsumerHost {
   }
 
   #start(held: HeldLease): boolean {
-    const { audit, chance, leaseMs, slots, turbulent } = this.#parts;
+    const { audit, chance, leaseMs, long, slots, turbulent } = this.#parts;
     const { cost } = held.task;
     if (this.#running.size + this.#reserved >= slots) return false;
     if (this.#permits < Math.min(cost, this.#parts.permits)) return false;
@@ -189,17 +192,16 @@ export class SimulatedWorker implements ConsumerHost {
     const run = audit.started(this.process, held.lease);
     const running: Running = { held, run, next: undefined, stubborn: turbulent() && chance.happens(0.2) };
     this.#running.add(running);
-    let runMs = chance.between(1, 30);
-    if (turbulent() && chance.happens(0.3))
-      runMs = chance.between(30, chance.happens(0.3) ? leaseMs * 2.5 : 300);
+    const isLong = turbulent() && chance.happens(long);
+    const runMs = isLong ? chance.between(30, leaseMs * 2.5) : chance.between(1, 30);
     running.next = this.#after(runMs, () => this.#end(running, this.#draw()));
     return true;
   }
 
   #draw(): RunResult {
-    const { chance, turbulent } = this.#parts;
-    if (!turbulent() || chance.happens(0.7)) return "returned";
-    return chance.happens(0.7) ? "failed" : "rescheduled";
+    const { chance, failing, turbulent } = this.#parts;
+    if (turbulent() && chance.happens(failing)) return "failed";
+    return turbulent() && chance.happens(0.1) ? "rescheduled" : "returned";
   }
 
   /** The handler has ended, and what came of it counts. */

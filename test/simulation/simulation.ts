@@ -17,7 +17,7 @@ import { Verdict, type Violation } from "./violation.js";
 /** A rule that is broken on purpose. */
 export interface Mutant {
   readonly execute?: Executor;
-  readonly wrapBackend?: (backend: Backend, process: SimulatedProcess) => Backend;
+  readonly wrapBackend?: (backend: Backend, process: SimulatedProcess, chance: Chance) => Backend;
 }
 
 /** What one schedule came to. */
@@ -42,6 +42,7 @@ const STOP_MS = 300;
 const MAX_STEPS = 50_000;
 /** So often all tasks are looked at. */
 const CHECK_EVERY = 32;
+const NEVER = Number.POSITIVE_INFINITY;
 const HOUR_MS = 3_600_000;
 const OLDER_MS = 500;
 
@@ -181,10 +182,10 @@ export class Simulation {
   #addWorker(complete: boolean): void {
     if (this.#drainedAt > 0) return;
     const { process, backend } = this.#addProcess("w");
-    const { leaseMs, pollMs, maxAttempts, turbulent } = this.#plan;
+    const { leaseMs, pollMs, maxAttempts, turbulent, long, failing } = this.#plan;
     const chance = this.#chance.fork();
     const worker = new SimulatedWorker({
-      ...{ process, backend, leaseMs, pollMs, maxAttempts, chance },
+      ...{ process, backend, leaseMs, pollMs, maxAttempts, chance, long, failing },
       ...{ timeline: this.#timeline, faults: this.#faults, audit: this.#runs },
       slots: 1 + chance.below(4),
       permits: chance.happens(0.2) ? 1 + chance.below(2) : Number.POSITIVE_INFINITY,
@@ -208,7 +209,7 @@ export class Simulation {
     });
     this.#links.set(process, link);
     const backend = new RemoteBackend(link, this.#store);
-    return { process, backend: this.#mutant.wrapBackend?.(backend, process) ?? backend };
+    return { process, backend: this.#mutant.wrapBackend?.(backend, process, this.#chance.fork()) ?? backend };
   }
 
   #act({ do: what, lastsMs }: Act): void {
@@ -265,7 +266,8 @@ export class Simulation {
     process.crash();
     if (!(one instanceof SimulatedWorker)) return;
     this.#remove(one);
-    this.#timeline.after(Math.min(backInMs, this.#plan.calmAt - now), () => this.#addWorker(true));
+    const backIn = Math.max(0, Math.min(backInMs, this.#plan.calmAt - now));
+    this.#timeline.after(backIn, () => this.#addWorker(true));
   }
 
   #stop(worker: SimulatedWorker, deadlineMs: number): void {
@@ -309,6 +311,8 @@ export class Simulation {
   #becalm(): void {
     this.#calm = true;
     this.#note("calm");
+    for (const { process } of [...this.#workers, ...this.#producers])
+      process.crashAfterSending(NEVER, () => {});
     if (this.#store.clockOffset < 0) {
       this.#audit.timeJumped();
       this.#store.stepClock(-this.#store.clockOffset);

@@ -1,4 +1,5 @@
 import { IndexedHeap } from "../../src/core/collections/indexed-heap.js";
+import { assert } from "../../src/errors.js";
 import type { Chance } from "./chance.js";
 
 /** Something that is to happen at an instant of virtual time. */
@@ -34,6 +35,7 @@ export class Timeline {
   }
 
   after(delayMs: number, happen: () => void, wakes = true): Appointment {
+    assert(delayMs >= 0, "time does not go back");
     const appointment: Appointment = { happen, wakes, ticket: -1 };
     appointment.ticket = this.#coming.push(appointment, this.#now + delayMs, this.#chance.next());
     return appointment;
