@@ -44,6 +44,8 @@ export class AuditedTask {
   lease: AuditedLease | undefined;
   readonly leases = new Map<number, AuditedLease>();
   ending: Ending | undefined;
+  /** By the timeline: from then on it waits for a claim. */
+  readyAt = 0;
   /** Somebody wanted it to be cancelled while it was leased. */
   cancelAsked = false;
   /** Ends of which a process was told that the store has them. */

@@ -38,6 +38,8 @@ export interface Plan {
   /** How likely it is that a handler fails. */
   readonly failing: number;
   readonly acts: readonly Act[];
+  /** Nothing goes wrong but in handlers. */
+  readonly quiet: boolean;
   /** When the last fault is over. */
   readonly calmAt: number;
 }
@@ -79,6 +81,7 @@ export function drawPlan(chance: Chance): Plan {
     long: chance.pick([0.05, 0.2, 0.7]),
     failing: chance.pick([0.1, 0.2, 0.6]),
     acts,
+    quiet: !hasWeather,
     calmAt: Math.max(spanMs + LEASE_MS, ...ends),
   };
 }

@@ -65,6 +65,7 @@ export class SimulatedWorker implements ConsumerHost {
   readonly #parts: WorkerParts;
   readonly #running = new Set<Running>();
   #reserved = 0;
+  #freeSince: number;
   #permits: number;
   #stopping = false;
   #over = false;
@@ -74,6 +75,7 @@ export class SimulatedWorker implements ConsumerHost {
     const { backend, chance, leaseMs, pollMs, process } = parts;
     this.#parts = parts;
     this.#permits = parts.permits;
+    this.#freeSince = parts.timeline.now;
     this.process = process;
     this.consumer = new Consumer({
       ...{ backend, clock: process.clock, random: chance.fork(), leaseMs, pollMs, strict: false },
@@ -86,6 +88,13 @@ export class SimulatedWorker implements ConsumerHost {
   /** Whether it takes part: it has not stopped, and was not told to. */
   get works(): boolean {
     return this.process.alive && !this.#stopping;
+  }
+
+  /** For how long it has had room for a task of this handler. */
+  freeFor(handler: string): number {
+    const { handlers, permits, slots, timeline } = this.#parts;
+    const isFree = this.works && handlers.includes(handler) && this.#running.size < slots;
+    return isFree && permits === Number.POSITIVE_INFINITY ? timeline.now - this.#freeSince : 0;
   }
 
   get stopped(): boolean {
@@ -243,6 +252,7 @@ export class SimulatedWorker implements ConsumerHost {
 
   #leave(running: Running): void {
     this.#cancelNext(running);
+    if (this.#running.size === this.#parts.slots) this.#freeSince = this.#parts.timeline.now;
     this.#running.delete(running);
     this.consumer.claim();
     this.#finish();

@@ -1,4 +1,5 @@
 import type { Backend } from "../../src/ports/backend.js";
+import type { AuditedTask } from "./audited-task.js";
 import { Chance } from "./chance.js";
 import { Faults } from "./faults.js";
 import { FAIR, Link } from "./link.js";
@@ -37,6 +38,8 @@ export interface Report {
 
 /** After the last fault, all is done within so many leases: I16. */
 const DRAIN_LEASES = 15;
+/** Several round trips in fair weather. */
+const PROMPT_MS = 50;
 const STOP_MS = 300;
 /** A run that takes more steps than this goes round in circles. */
 const MAX_STEPS = 50_000;
@@ -94,6 +97,7 @@ export class Simulation {
     this.#audit = new StoreAudit({
       ...{ verdict: this.#verdict, timeline: this.#timeline, faults: this.#faults, store: this.#store },
       lingerMs: leaseMs,
+      claimed: (task) => this.#checkWait(task),
       expired: (lease) => this.#runs.expired(lease),
     });
     this.#runs = new RunAudit(this.#timeline, this.#audit, this.#verdict);
@@ -160,6 +164,16 @@ export class Simulation {
       const { name, timers } = worker.process;
       if (!worker.stopped) throw this.#verdict.fail("I9", `${name} has not stopped`);
       if (timers > 0) throw this.#verdict.fail("I15", `${name} has ${timers} timers after its stop`);
+    }
+  }
+
+  /** I16: where nothing goes wrong, no task waits beside a free slot. */
+  #checkWait({ id, readyAt, task }: AuditedTask): void {
+    const waitMs = this.#timeline.now - readyAt;
+    if (!this.#plan.quiet || waitMs < PROMPT_MS) return;
+    for (const worker of this.#workers) {
+      if (worker.freeFor(task.handler) < PROMPT_MS) continue;
+      this.#verdict.fail("I16", `${id} has waited for ${waitMs} ms, and ${worker.process.name} had room`);
     }
   }
 

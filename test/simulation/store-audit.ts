@@ -35,6 +35,8 @@ export interface StoreAuditParts {
   readonly store: StoreView;
   /** How long after a fault something may still follow from it. */
   readonly lingerMs: number;
+  /** A task is claimed. */
+  readonly claimed: (task: AuditedTask) => void;
   /** A lease may have come to the end of its time: who runs its task must have ended. */
   readonly expired: (lease: AuditedLease) => void;
 }
@@ -173,6 +175,7 @@ export class StoreAudit {
       return known;
     }
     const audited = new AuditedTask(requestId, task);
+    audited.readyAt = this.#parts.timeline.now + task.delayMs;
     if (known !== undefined) audited.token = known.token;
     this.tasks.set(task.id, audited);
     this.#takeKey(audited, replaced);
@@ -219,6 +222,7 @@ export class StoreAudit {
     if (task.ending !== undefined) throw this.#fail("I8", `${id} was leased, and had ended`);
     if (token <= task.token) throw this.#fail("I4", `${id} got token ${token} after ${task.token}`);
     this.#checkReclaimed(task);
+    this.#parts.claimed(task);
     task.unreported++;
     if (claimed.deliveries !== task.unreported)
       throw this.#fail("I5", `${id}: ${claimed.deliveries} deliveries, and ${task.unreported} were made`);
@@ -323,6 +327,7 @@ export class StoreAudit {
   #nacked(task: AuditedTask, nack: Nack | undefined, { run }: AuditedLease): void {
     const failed = run?.result === "failed";
     if (nack?.kind === "retry") task.failures++;
+    task.readyAt = this.#parts.timeline.now + (nack?.delayMs ?? 0);
     if (failed !== (nack?.kind === "retry"))
       throw this.#fail(
         "I6",
