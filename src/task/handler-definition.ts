@@ -1,10 +1,11 @@
 import { OptionError } from "../errors.js";
 import type { Backoff } from "./backoff.js";
 import * as check from "./checks.js";
+import { codecOrSchemaCheck } from "./codec.js";
 import { type IdempotencyOptions, idempotencyCheck } from "./idempotency.js";
 import { MAX_PRIORITY, MAX_WEIGHT } from "./order.js";
 import { type RateLimitOptions, rateLimitCheck } from "./rate-limit.js";
-import { type OutputOf, type Schema, schemaCheck } from "./schema.js";
+import type { OutputOf, Schema } from "./schema.js";
 import type { SettingsLayer } from "./settings.js";
 import type { TaskContext } from "./task-context.js";
 import { SETTINGS_CHECKS } from "./task-options.js";
@@ -98,10 +99,10 @@ const DEFAULT_MAX_BYTES = 1_048_576;
 type ReadEntry = Omit<HandlerEntry, "run" | "module"> & { run: HandlerFunction; module: ThreadModule };
 
 const CHECKS: check.Checks<ReadEntry> = {
-  payload: schemaCheck,
+  payload: codecOrSchemaCheck,
   run: check.callback<HandlerFunction>(),
   module: threadModuleCheck,
-  result: schemaCheck,
+  result: codecOrSchemaCheck,
   description: check.text(1_024),
   queue: check.queueName,
   priority: check.integer(-MAX_PRIORITY, MAX_PRIORITY),

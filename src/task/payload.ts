@@ -50,6 +50,18 @@ export function startPayloadCheck(
 }
 
 /**
+ * As `startPayloadCheck`, for what was read from a store: its size was looked at before it was decoded.
+ * @throws {PayloadError} at once, or as a rejection
+ */
+export function startDecodedCheck(definition: HandlerDefinition, payload: unknown): Eventually<Checked> {
+  const { module } = definition;
+  if (module !== undefined) refuseUncloneable(definition, payload, undefined, Number.POSITIVE_INFINITY);
+  const verdict = runSchema(definition.payload, payload);
+  if (!(verdict instanceof Promise)) return acceptedPayload(definition, payload, verdict, undefined);
+  return verdict.then((answer) => acceptedPayload(definition, payload, answer, undefined));
+}
+
+/**
  * Checks what a handler returned, where its definition has a `result` schema, and gives what comes out of it.
  * @throws {ResultError} as a rejection
  */
@@ -57,11 +69,7 @@ export async function checkResult(definition: HandlerDefinition, result: unknown
   if (definition.result === undefined) return { value: result };
   const verdict = await runSchema(definition.result, result);
   if (verdict.refusal === undefined) return verdict;
-  const list = toIssueList("result", verdict.refusal.issues);
-  const { name } = definition;
-  throw new ResultError(`What handler "${name}" returned was refused: ${tellIssues(list)}`, name, list, {
-    ...causeOf(verdict.refusal),
-  });
+  throw resultError(definition.name, verdict.refusal);
 }
 
 /** What is to go to a thread must be such that it can, whatever the schema makes of it. */
@@ -79,8 +87,9 @@ function refuseUncloneable(
   definition: HandlerDefinition,
   payload: unknown,
   transfer: readonly object[] | undefined,
+  most = definition.maxPayloadBytes,
 ): void {
-  const verdict = checkClone(payload, definition.maxPayloadBytes, "payload", transfer);
+  const verdict = checkClone(payload, most, "payload", transfer);
   if (verdict.problem === undefined) return;
   const { path, problem, tooLarge } = verdict;
   throw refusedPayload(definition.name, path, tooLarge ? `${problem} (maxPayloadBytes)` : problem);
@@ -105,10 +114,18 @@ function acceptedPayload(
   return verdict;
 }
 
-function payloadError(handler: string, refusal: Refusal): PayloadError {
+/** The refusal of a payload by its schema, or by what was to encode or decode it. */
+export function payloadError(handler: string, refusal: Refusal): PayloadError {
   const list: IssueList = toIssueList("payload", refusal.issues);
   const message = `The payload for handler "${handler}" was refused: ${tellIssues(list)}`;
   return new PayloadError(message, handler, list, causeOf(refusal));
+}
+
+/** The refusal of what a handler returned. */
+export function resultError(handler: string, refusal: Refusal): ResultError {
+  const list = toIssueList("result", refusal.issues);
+  const message = `What handler "${handler}" returned was refused: ${tellIssues(list)}`;
+  return new ResultError(message, handler, list, causeOf(refusal));
 }
 
 /** So that an error has a `cause` only where there is one, be it undefined. */

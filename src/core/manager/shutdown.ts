@@ -97,7 +97,7 @@ export interface ShutdownParts {
 export class Shutdown implements Alarm {
   alarmTicket = -1;
   readonly #parts: ShutdownParts;
-  readonly #counts = { completed: 0, failed: 0, cancelled: 0, abandoned: 0, neverStarted: 0 };
+  readonly #counts = { completed: 0, failed: 0, cancelled: 0, interrupted: 0, abandoned: 0, neverStarted: 0 };
   #report: Promise<StopReport> | undefined;
   #unlisten: (() => void) | undefined;
 
@@ -175,7 +175,7 @@ export class Shutdown implements Alarm {
     hooks.close(); // they would keep the process alive for who knows how long
     observerErrors.close();
     const durationMs = clock.now() - startedAt;
-    return Object.freeze({ alive, ...this.#counts, interrupted: 0, durationMs });
+    return Object.freeze({ alive, ...this.#counts, durationMs });
   }
 
   /** Ends what waits longer than the stop does, or for a resume that will not come. */
@@ -235,6 +235,7 @@ export class Shutdown implements Alarm {
   #count(task: Task, abandoned: boolean): void {
     const counts = this.#counts;
     if (abandoned) counts.abandoned++;
+    else if (!isTerminal(task.state)) counts.interrupted++;
     else if (task.state === "completed") counts.completed++;
     else if (task.state === "failed") counts.failed++;
     else if (task.startedAt === undefined) counts.neverStarted++;

@@ -135,6 +135,24 @@ export class QueueSet implements GroupOwner<TaskQueue> {
     return task;
   }
 
+  /** Counts a start of a task that has not waited here, and charges its queue for the turn. */
+  join(queueName: string, handlerName: string, lane: LaneGate): QueueGroup {
+    const queue = this.queue(queueName);
+    const handler = this.#handlers.get(handlerName);
+    const group = groupOf(queue, lane, handler) ?? this.#newGroup(queue, lane, handler);
+    queue.joinAt(this.#virtualTime);
+    queue.waiting++;
+    queue.began();
+    if (handler !== undefined) {
+      handler.waiting++;
+      handler.began();
+    }
+    queue.countTurn();
+    for (const other of this.#lanes) this.#turns.place(queue, other);
+    this.#passTurnOn(queue);
+    return group;
+  }
+
   /** An attempt of this group no longer counts as running. */
   ended({ queue, handler }: QueueGroup): void {
     assert(queue.running > 0, "only a queue with running tasks can see one end");
