@@ -13,6 +13,12 @@ export {
   healthHandler,
 } from "./adapters/http/health-handler.js";
 export { type LoggingOptions, logging } from "./adapters/logging/logging.js";
+export {
+  type MemoryBackend,
+  type MemoryBackendOptions,
+  type MemoryDeadLetterOptions,
+  memoryBackend,
+} from "./adapters/memory/memory-backend.js";
 export { type StopOnSignalsOptions, stopOnSignals } from "./adapters/system/stop-on-signals.js";
 export type {
   ConcurrencyOptions,
@@ -58,6 +64,35 @@ export {
   ValueError,
   type ValueIssue,
 } from "./errors.js";
+export type {
+  Ack,
+  Backend,
+  CancelAnswer,
+  Cancellation,
+  ClaimAnswer,
+  ClaimableHandler,
+  ClaimedTask,
+  ClaimRequest,
+  CrashedTask,
+  DeadLetter,
+  EnqueueAnswer,
+  ExtendAnswer,
+  Extension,
+  IdempotencyClaim,
+  Lease,
+  Nack,
+  NackKind,
+  NewTask,
+} from "./ports/backend.js";
+export type {
+  BackendInspector,
+  QueueCounts,
+  ReplayAnswer,
+  ReplayRequest,
+  StoredPlace,
+  StoredTask,
+} from "./ports/backend-inspector.js";
+export type { BackendSignals, SignalListener } from "./ports/backend-signals.js";
 export type { Clock, Timer } from "./ports/clock.js";
 export type { LogFields, Logger, LogLevel } from "./ports/logger.js";
 export type { Random } from "./ports/random.js";
@@ -141,6 +176,7 @@ export {
   type SkipRetry,
   skipRetry,
 } from "./task/steering.js";
+export type { StoredError, StoredOutcome } from "./task/stored-outcome.js";
 export type { Overflow, ResultTally, SubscribeOptions, Subscription } from "./task/subscription.js";
 export type { EnqueueFromHandler, TaskContext, TaskFunction } from "./task/task-context.js";
 export type { TaskLocals } from "./task/task-locals.js";

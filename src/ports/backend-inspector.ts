@@ -17,6 +17,7 @@ export interface BackendInspector {
 /** Where a task is in the store. */
 export type StoredPlace = "ready" | "delayed" | "leased" | "dead" | "finished";
 
+/** A task as the store has it. */
 export interface StoredTask {
   readonly id: string;
   readonly handler: string;
@@ -42,6 +43,7 @@ export interface StoredTask {
   readonly outcome: StoredOutcome | undefined;
 }
 
+/** How many tasks of a queue are in which place. */
 export interface QueueCounts {
   readonly ready: number;
   readonly delayed: number;
@@ -53,6 +55,7 @@ export interface QueueCounts {
   readonly deadDropped: number;
 }
 
+/** Which dead letters are to be put back to work. */
 export interface ReplayRequest {
   readonly queue: string;
   /** Those of these ids; undefined for all that the filter lets through. */
@@ -61,6 +64,7 @@ export interface ReplayRequest {
   readonly reason: string | undefined;
 }
 
+/** What was put back. */
 export interface ReplayAnswer {
   readonly replayed: readonly string[];
   readonly more: boolean;

@@ -10,6 +10,7 @@ export interface BackendSignals {
   listen(queues: readonly string[], listener: SignalListener): () => void;
 }
 
+/** Whoever hears of them. */
 export interface SignalListener {
   /** Something has become ready in this queue. */
   wake(queue: string): void;

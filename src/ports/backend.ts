@@ -28,7 +28,7 @@ export interface Backend {
   readonly inspector: BackendInspector;
 
   /**
-   * Keeps new tasks.
+   * Keeps new tasks. One that comes twice in a call is kept once, and `taken` the second time.
    * @param requestId that of a call which is made again
    * @throws {StoreFullError} as a rejection; of one queue, either all tasks were kept then, or none
    */
@@ -37,7 +37,8 @@ export interface Backend {
   /**
    * Leases the best of what is ready in one queue, as far as the budget goes. Before it does so, it makes
    * ready what is due, and what holders have let expire: of both a bounded number at a time. Made again with
-   * the same `requestId`, it gives the same leases, as long as these may still be valid.
+   * the same `requestId`, it gives the same leases, as far as they are still held: they expire when they
+   * would have.
    */
   claim(request: ClaimRequest): Promise<ClaimAnswer>;
 
@@ -45,14 +46,15 @@ export interface Backend {
   extend(extensions: readonly Extension[]): Promise<readonly ExtendAnswer[]>;
 
   /**
-   * Ends tasks that leave no dead letter. Done again by the same lease, it is done.
+   * Ends tasks that leave no dead letter. Done again by the same lease, it is done; any other write of a
+   * lease that has ended is refused.
    * @returns for each, whether the lease was held
    */
   ack(ends: readonly Ack[]): Promise<readonly boolean[]>;
 
   /**
-   * Gives tasks back that have not ended. Done again by the same lease, it is done, as long as nobody has
-   * claimed the task since.
+   * Gives tasks back that have not ended; those that somebody wants to be cancelled end so. Done again by the
+   * same lease, it is done, as long as nobody has claimed the task since.
    * @returns for each, whether the lease was held
    */
   nack(returns: readonly Nack[]): Promise<readonly boolean[]>;
@@ -64,7 +66,10 @@ export interface Backend {
    */
   deadLetter(ends: readonly DeadLetter[]): Promise<readonly boolean[]>;
 
-  /** Ends tasks that are ready or delayed; asks the holders of leased ones to end them. */
+  /**
+   * Ends tasks that are ready or delayed; asks the holders of leased ones to end them. Where a holder gives
+   * the task back or lets its lease expire instead, the store ends it, and nobody claims it again.
+   */
   cancel(cancellations: readonly Cancellation[]): Promise<readonly CancelAnswer[]>;
 
   /** Lets go of the store. Calls after it reject. */
@@ -128,6 +133,7 @@ export interface ClaimRequest {
   readonly permits: number;
 }
 
+/** A handler whose tasks may be claimed. */
 export interface ClaimableHandler {
   readonly name: string;
   /** Index of the lane in which it runs. */
@@ -136,6 +142,7 @@ export interface ClaimableHandler {
   readonly room: number;
 }
 
+/** What a claim came to. */
 export interface ClaimAnswer {
   /** In the order in which they are to be started. */
   readonly tasks: readonly ClaimedTask[];
@@ -158,6 +165,7 @@ export interface Lease {
   readonly token: number;
 }
 
+/** A task with the lease that was given for it. */
 export interface ClaimedTask extends Lease {
   readonly handler: string;
   readonly payload: Uint8Array;
@@ -175,19 +183,24 @@ export interface ClaimedTask extends Lease {
   readonly waitMs: number;
 }
 
+/** A task that is a dead letter now, of which nobody had reported back. */
 export interface CrashedTask {
   readonly id: string;
   readonly handler: string;
+  /** Those that there were. */
   readonly deliveries: number;
 }
 
+/** A lease that is to live longer. */
 export interface Extension extends Lease {
   readonly leaseMs: number;
   /** What the handler last told of its progress, encoded; undefined where it has told nothing new. */
   readonly progress: Uint8Array | undefined;
 }
 
+/** What is said to a holder who extends a lease. */
 export interface ExtendAnswer {
+  /** Whether the lease was held, and is now extended. */
   readonly held: boolean;
   /** Somebody wants the task to be cancelled, and gave this reason. */
   readonly cancel: StoredError | undefined;
@@ -207,6 +220,7 @@ export interface Ack extends Lease {
  */
 export type NackKind = "retry" | "reschedule" | "hand-back";
 
+/** A task that is given back. */
 export interface Nack extends Lease {
   readonly kind: NackKind;
   /** 0 makes it ready at once. */
@@ -215,6 +229,7 @@ export interface Nack extends Lease {
   readonly error: StoredError | undefined;
 }
 
+/** The end of a task that is kept as a dead letter. */
 export interface DeadLetter extends Lease {
   readonly reason: string;
   readonly error: StoredError;
@@ -224,6 +239,7 @@ export interface DeadLetter extends Lease {
   readonly resultTtlMs: number;
 }
 
+/** A task that somebody wants to be cancelled. */
 export interface Cancellation {
   readonly id: string;
   readonly error: StoredError;

@@ -1,0 +1,75 @@
+import { IndexedHeap } from "../../core/collections/indexed-heap.js";
+import type { IdempotencyClaim } from "../../ports/backend.js";
+
+/** An idempotency key and the task that holds it. */
+export interface HeldKey {
+  readonly scope: string;
+  /** Of its task. */
+  readonly id: string;
+  /** Elapsed time. While its task lives, it is held beyond that too. */
+  readonly expiresAt: number;
+  /** Among those whose tasks have ended; below 0 while its task lives. */
+  ticket: number;
+}
+
+const LIVE = -1;
+
+/** The one owner of idempotency keys. */
+export class HeldKeys {
+  readonly #held = new Map<string, HeldKey>();
+  readonly #ended = new IndexedHeap<HeldKey>();
+
+  get size(): number {
+    return this.#held.size;
+  }
+
+  find(scope: string, elapsed: number): HeldKey | undefined {
+    const held = this.#held.get(scope);
+    if (held === undefined || held.ticket === LIVE || held.expiresAt > elapsed) return held;
+    this.release(held);
+    return undefined;
+  }
+
+  /** A task takes a key that nobody holds. */
+  take(scope: string, id: string, { ttlMs }: IdempotencyClaim, elapsed: number): HeldKey {
+    const held: HeldKey = { scope, id, expiresAt: elapsed + ttlMs, ticket: LIVE };
+    this.#held.set(scope, held);
+    return held;
+  }
+
+  /** The task of the key has ended, and was not cancelled. */
+  ended(held: HeldKey, elapsed: number): void {
+    if (this.#held.get(held.scope) !== held || held.ticket !== LIVE) return;
+    if (held.expiresAt <= elapsed) this.release(held);
+    else held.ticket = this.#ended.push(held, held.expiresAt, 0);
+  }
+
+  /** The task of the key lives again, and holds it if nobody else does. */
+  revived(held: HeldKey): void {
+    if (!this.#held.has(held.scope)) this.#held.set(held.scope, held);
+    if (this.#held.get(held.scope) === held) this.#leaveEnded(held);
+  }
+
+  release(held: HeldKey): void {
+    this.#leaveEnded(held);
+    if (this.#held.get(held.scope) === held) this.#held.delete(held.scope);
+  }
+
+  /** Lets go of what has expired, as far as `steps` go. */
+  sweep(elapsed: number, steps: number): void {
+    for (let left = steps; left > 0 && this.#ended.topPrimary <= elapsed; left--) {
+      const held = this.#ended.peek();
+      if (held !== undefined) this.release(held);
+    }
+  }
+
+  #leaveEnded(held: HeldKey): void {
+    if (held.ticket !== LIVE) this.#ended.remove(held.ticket);
+    held.ticket = LIVE;
+  }
+}
+
+/** A key is unique within its queue and handler, neither of which can hold a line break. */
+export function keyScope(queue: string, handler: string, { key }: IdempotencyClaim): string {
+  return `${queue}\n${handler}\n${key}`;
+}
