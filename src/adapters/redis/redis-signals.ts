@@ -29,6 +29,8 @@ export class RedisSignals implements BackendSignals {
   >();
   #client: Redis | undefined;
   #askTimer: NodeJS.Timeout | undefined;
+  /** Whether something may have been missed. */
+  #wasLost = false;
   #closed = false;
 
   constructor(parts: SignalParts) {
@@ -89,6 +91,9 @@ export class RedisSignals implements BackendSignals {
   #open(): void {
     const client = this.#parts.create();
     this.#client = client;
+    client.on("close", () => {
+      this.#wasLost = true;
+    });
     client.on("error", (error: unknown) => {
       this.#parts.log.trouble("signals of Redis are not heard", { errorType: toErrorType(error) });
     });
@@ -99,12 +104,14 @@ export class RedisSignals implements BackendSignals {
     client.connect().catch(ignore); // heard as an error
   }
 
-  /** Everything may have happened before it could be heard. */
   #begin(client: Redis): void {
     client.stream.unref();
     const channels = [...this.#listeners.keys()];
     if (channels.length === 0) return;
+    const wasLost = this.#wasLost;
+    this.#wasLost = false;
     this.#ask(client, client.subscribe(...channels), () => {
+      if (!wasLost) return;
       for (const [channel, { queue }] of this.#listeners)
         this.#tell(channel, (listener) => listener.wake(queue));
     });
@@ -118,6 +125,7 @@ export class RedisSignals implements BackendSignals {
     const timer = setTimeout(() => {
       if (client !== this.#client) return;
       this.#drop();
+      this.#wasLost = true;
       if (!this.#closed && this.#listeners.size > 0) this.#open();
     }, this.#parts.commandTimeoutMs);
     timer.unref();

@@ -5,7 +5,7 @@ import { createScript } from "./script.js";
 export const STEPS_PER_CLAIM = 100;
 
 /** So many tasks are leased by one claim at most. */
-export const LEASES_PER_CLAIM = 500;
+export const LEASES_PER_CLAIM = 2_000;
 
 /**
  * Leases the best of what is ready in one queue.

@@ -11,7 +11,7 @@ end
 
 local function isDone(rest, token, kind)
   local record = loadRecord(rest)
-  if record and record.settled == kind .. token then return 1 end
+  if record and record.token == token and record.settled == kind .. token then return 1 end
   return 0
 end
 
