@@ -97,13 +97,14 @@ class RedisBackend implements Backend {
   }
 
   enqueue(requestId: string, tasks: readonly NewTask[]): Promise<readonly EnqueueAnswer[]> {
-    let chunks = 0;
+    let before = 0;
+    const mark = toMarkOfRequest(requestId);
     return runByQueue(tasks, TASKS_PER_ENQUEUE, async (queue, parts) => {
-      const mark = `${toMarkOfRequest(requestId)}.${chunks++}.`;
       const error = ownErrors(queue).replaced;
       const first = [this.#epoch, mark, OWN_RESULT_TTL_MS, error];
       const bytes = parts.reduce((sum, { one }) => sum + one.payload.length + one.envelope.length, 0);
-      const args = [...first, ...enqueueArguments(parts)];
+      const args = [...first, ...enqueueArguments(parts, before)];
+      before += parts.length;
       const answer = await this.#marked(ENQUEUE, queue, args, "producer", bytes);
       return parts.map((_, index) => toEnqueueAnswer(queue, answer[index + 2]));
     });
@@ -170,7 +171,7 @@ class RedisBackend implements Backend {
   }
 }
 
-/** Each task carries that of its call as long as it lives, so that it is short. */
+/** Each task carries that of its call, and its number in it, as long as it lives: so it is short. */
 function toMarkOfRequest(requestId: string): string {
-  return createHash("sha1").update(requestId).digest("base64url").slice(0, 10);
+  return createHash("sha1").update(requestId).digest("base64url").slice(0, 6);
 }

@@ -11,8 +11,8 @@ import type { Part } from "./by-queue.js";
 import { asBuffer, type ScriptValue, toFields, toScore } from "./record-fields.js";
 
 /** What scripts are told, after what all are told; each in the order in which its head names it. */
-export function enqueueArguments(parts: readonly Part<NewTask>[]): ScriptValue[] {
-  const args: ScriptValue[] = [parts.length];
+export function enqueueArguments(parts: readonly Part<NewTask>[], before: number): ScriptValue[] {
+  const args: ScriptValue[] = [parts.length, before];
   for (const { rest, one } of parts) {
     const { delayMs, handler, idempotency, runAt } = one;
     const fields = toFields(one);

@@ -182,7 +182,7 @@ local function readHead(handler, member)
     bytes = bytes + #flat[i + 1]
   end
   if not (found.p and found.h and found.s and found.n) then return nil, 'half' end
-  if found.p ~= 'r' or found.h ~= handler.name or found.s .. rest ~= member then return nil, 'misplaced' end
+  if found.p ~= 'r' or found.h ~= handler.name or toSequence(found.s) .. rest ~= member then return nil, 'misplaced' end
   return found, flat, bytes, rest
 end
 

@@ -6,7 +6,7 @@ import { createScript } from "./script.js";
  *
  * KEYS: 1 `meta`. ARGV: 1, 2 limits of dead letters; 3 an epoch, if there is none yet; 4 a mark of the
  * request; 5 how long the outcome of what is replaced is kept; 6 the error of what is replaced, with `@holder@`
- * and `@by@` in place of the ids; 7 how many tasks. Then for each: what follows the queue in its id; handler;
+ * and `@by@` in place of the ids; 7 how many tasks; 8 how many of the request are in other calls before this. Then for each: what follows the queue in its id; handler;
  * score; delay in ms; due not before, or 0; idempotency key, or an empty text; for how many ms it is held;
  * what a duplicate gets; how many values of the record follow; these, as names and values.
  *
@@ -58,17 +58,17 @@ local function judgeKey(key, rest, duplicate)
   return nil, holder
 end
 
-local at = 8
+local at = 9
 for index = 1, count do
   local rest, handler, score = ARGV[at], ARGV[at + 1], ARGV[at + 2]
   local idempotency, values = ARGV[at + 5], tonumber(ARGV[at + 8])
-  local mark = ARGV[4] .. index
+  local mark = ARGV[4] .. whole(ARGV[8] + index)
   local answer, replaced = known(rest, mark), nil
   if not answer and idempotency ~= '' then
     answer, replaced = judgeKey(keyOf(handler, idempotency), rest, ARGV[at + 7])
   end
   if not answer then
-    local key, place = string.format('%012x', first + index), 'r'
+    local key, place = toSequence(first + index), 'r'
     local due = math.max(now + tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4]))
     local record = base .. 't:' .. rest
     if due > now then
@@ -82,7 +82,7 @@ for index = 1, count do
       redis.call('ZADD', readyKey(handler), score, key .. rest)
       woken = true
     end
-    redis.call('HSET', record, 'h', handler, 'p', place, 's', key, 'n', now, 'u', mark,
+    redis.call('HSET', record, 'h', handler, 'p', place, 's', first + index, 'n', now, 'u', mark,
       unpack(ARGV, at + 9, at + 8 + values))
     if replaced then redis.call('HSET', record, 'v', replaced) end
     if idempotency ~= '' then

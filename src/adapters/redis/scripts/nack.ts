@@ -32,7 +32,7 @@ local function giveBack(record, kind, delay)
     return
   end
   local due = now + delay
-  redis.call('HSET', record.key, 'p', place, 's', record.sequence)
+  redis.call('HSET', record.key, 'p', place, 's', tonumber(record.sequence, 16))
   redis.call('ZADD', delayed, due, record.sequence .. record.rest)
   if due < soonest then
     soonest = due

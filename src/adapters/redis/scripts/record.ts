@@ -42,6 +42,11 @@ local function readyKey(handler)
   return base .. 'ready:' .. handler
 end
 
+-- What sorts as the number does, before the id in an index. A record has the number, which takes less.
+local function toSequence(number)
+  return string.format('%012x', tonumber(number) or 0)
+end
+
 local function loadRecord(rest)
   local key = base .. 't:' .. rest
   local v = redis.pcall('HMGET', key, 'p', 'h', 's', 'n', 't', 'o', 'w', 'a', 'k', 'l',
@@ -52,7 +57,7 @@ local function loadRecord(rest)
     return nil, 'half'
   end
   return {
-    rest = rest, key = key, place = v[1], handler = v[2], sequence = v[3], token = v[5],
+    rest = rest, key = key, place = v[1], handler = v[2], sequence = toSequence(v[3]), token = v[5],
     priority = tonumber(v[6] or 0), weight = tonumber(v[7] or 1), attempts = tonumber(v[8] or 0),
     settled = v[9], pieces = tonumber(v[10] or 0), idempotency = v[11], heldUntil = tonumber(v[12] or 0),
     cancelError = v[13], cancelTtl = tonumber(v[14] or 0), outcomeUntil = tonumber(v[15] or 0),
@@ -83,7 +88,7 @@ local function tell()
 end
 
 local function nextSequence()
-  return string.format('%012x', redis.call('HINCRBY', meta, 'sequence', 1))
+  return toSequence(redis.call('HINCRBY', meta, 'sequence', 1))
 end
 
 local function leave(record)
@@ -101,7 +106,7 @@ end
 
 local function makeReady(record)
   local score = record.priority * 1001 + 1000 - record.weight
-  redis.call('HSET', record.key, 'p', 'r', 's', record.sequence, 'y', now)
+  redis.call('HSET', record.key, 'p', 'r', 's', tonumber(record.sequence, 16), 'y', now)
   redis.call('ZADD', readyKey(record.handler), score, record.sequence .. record.rest)
 end
 
