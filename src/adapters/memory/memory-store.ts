@@ -151,7 +151,7 @@ export class MemoryStore {
     if (known + tasks.length <= this.#capacity) return;
     let additions = 0;
     for (const { id } of tasks) if (this.#places.find(id) === undefined) additions++;
-    if (additions === 0 || known + additions <= this.#capacity) return;
+    if (known + additions <= this.#capacity) return;
     const found = `The memory backend holds ${known} tasks, those that ended a while ago included`;
     throw new StoreFullError(`${found}, and its \`capacity\` is ${this.#capacity}`);
   }
