@@ -24,6 +24,24 @@ export const MAX_ENVELOPE_BYTES = 262_144;
 /** Of names and keys, in UTF-16 units: longer ones name nothing. */
 export const MAX_NAME_LENGTH = 256;
 
+/** How much of what was thrown an envelope holds; units and bytes as of the constants above. */
+export interface EnvelopeLimits {
+  readonly messageLength: number;
+  readonly stackLength: number;
+  readonly errors: number;
+  readonly fieldBytes: number;
+  readonly bytes: number;
+}
+
+/** What may go from thread to thread. */
+export const THREAD_LIMITS: EnvelopeLimits = Object.freeze({
+  messageLength: MAX_MESSAGE_LENGTH,
+  stackLength: MAX_STACK_LENGTH,
+  errors: MAX_ENVELOPE_ERRORS,
+  fieldBytes: MAX_FIELD_BYTES,
+  bytes: MAX_ENVELOPE_BYTES,
+});
+
 /** What each error may say even when there is no room left in its envelope, in UTF-16 units. */
 export const LEAST_LENGTH = 512;
 

@@ -1,7 +1,7 @@
 import type { ValueError, ValueIssue } from "../errors.js";
 import { cutText, UNREADABLE_TEXT } from "./envelope-values.js";
 import { BUILT_IN_CLASSES, CATALOGUE_CLASSES, isError } from "./error-classes.js";
-import { MAX_FIELD_BYTES, MAX_NAME_LENGTH } from "./error-envelope.js";
+import { MAX_NAME_LENGTH } from "./error-envelope.js";
 import { findSteering, type Steering } from "./steering.js";
 
 /** How far the causes are counted that there is no room for. */
@@ -69,10 +69,10 @@ export function hiddenTaskId(error: Error): { taskId?: string } {
  * The issues that there is room for, and how many more there are: an error may have more of them than an
  * envelope has room for in one field.
  */
-export function readIssues(error: Error): { kept: ValueIssue[]; omitted: number } {
+export function readIssues(error: Error, most: number): { kept: ValueIssue[]; omitted: number } {
   const { issues, omittedIssues } = error as ValueError;
   const kept: ValueIssue[] = [];
-  let room = MAX_FIELD_BYTES;
+  let room = most;
   for (const { message, path } of issues) {
     room -= message.length + path.length;
     if (room < 0) break;

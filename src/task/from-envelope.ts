@@ -11,17 +11,18 @@ import { CancelTask, rateLimited, reschedule, SkipRetry } from "./steering.js";
  *
  * @param origin a line that is added to the stack of each error, so that it shows both sides. Steering has a
  * stack of this side alone, since it is frozen from the start.
+ * @param what begins the message of the Error that says so
  */
-export function fromEnvelope(envelope: unknown, origin?: string): unknown {
+export function fromEnvelope(
+  envelope: unknown,
+  origin?: string,
+  what = "What the other thread threw",
+): unknown {
   try {
     return new EnvelopeReader(nodesOf(envelope), origin).read((envelope as { thrown: Encoded }).thrown);
   } catch (problem) {
     const reason = problem instanceof WrongEnvelope ? problem.message : "it is malformed";
-    return withStack(
-      new Error(`What the other thread threw could not be read: ${reason}`),
-      undefined,
-      origin,
-    );
+    return withStack(new Error(`${what} could not be read: ${reason}`), undefined, origin);
   }
 }
 

@@ -1,5 +1,6 @@
-import { AsyncSchemaError, type IssueList, PayloadError, ResultError } from "../errors.js";
+import { AsyncSchemaError, type IssueList, OptionError, PayloadError, ResultError } from "../errors.js";
 import { checkClone } from "./clone-check.js";
+import { codecOf } from "./codec.js";
 import type { HandlerDefinition } from "./handler-definition.js";
 import { tellIssues, toIssueList } from "./issues.js";
 import { countJsonBytes } from "./json-bytes.js";
@@ -20,6 +21,7 @@ export interface Checked {
  * is to be called with.
  * @param transfer what moves with it to a worker thread
  * @throws {PayloadError}
+ * @throws {OptionError} when something is to move, and the schema is a codec
  * @throws {AsyncSchemaError} when the schema answers with a promise
  */
 export function checkPayload(
@@ -50,6 +52,16 @@ export function startPayloadCheck(
 }
 
 /**
+ * As `startPayloadCheck`, for what was read from a store: its size was looked at before it was decoded.
+ * @throws {PayloadError} at once, or as a rejection
+ */
+export function startDecodedCheck(definition: HandlerDefinition, payload: unknown): Eventually<Checked> {
+  const verdict = runSchema(definition.payload, payload);
+  if (!(verdict instanceof Promise)) return acceptedPayload(definition, payload, verdict, undefined);
+  return verdict.then((answer) => acceptedPayload(definition, payload, answer, undefined));
+}
+
+/**
  * Checks what a handler returned, where its definition has a `result` schema, and gives what comes out of it.
  * @throws {ResultError} as a rejection
  */
@@ -57,11 +69,7 @@ export async function checkResult(definition: HandlerDefinition, result: unknown
   if (definition.result === undefined) return { value: result };
   const verdict = await runSchema(definition.result, result);
   if (verdict.refusal === undefined) return verdict;
-  const list = toIssueList("result", verdict.refusal.issues);
-  const { name } = definition;
-  throw new ResultError(`What handler "${name}" returned was refused: ${tellIssues(list)}`, name, list, {
-    ...causeOf(verdict.refusal),
-  });
+  throw resultError(definition.name, verdict.refusal);
 }
 
 /** What is to go to a thread must be such that it can, whatever the schema makes of it. */
@@ -70,8 +78,22 @@ function refuseBeforeSchema(
   payload: unknown,
   transfer: readonly object[] | undefined,
 ): void {
-  if (definition.module === undefined) refuseSize(definition, payload);
-  else refuseUncloneable(definition, payload, transfer);
+  if (isCloned(definition)) {
+    refuseUncloneable(definition, payload, transfer);
+    return;
+  }
+  if (transfer !== undefined && definition.module !== undefined) throw codedTransfer();
+  refuseSize(definition, payload);
+}
+
+/** Bytes go to the thread in place of the payload, which stays here with all that is in it. */
+function codedTransfer(): OptionError {
+  return new OptionError("transfer", "Expected `transfer` only for a handler whose `payload` is no codec");
+}
+
+/** Whether payloads go to a thread as copies. Those of a codec go as bytes. */
+function isCloned({ module, payload }: HandlerDefinition): boolean {
+  return module !== undefined && codecOf(payload) === undefined;
 }
 
 /** What cannot be copied to a thread, or is too large for that. One walk finds both. */
@@ -101,14 +123,22 @@ function acceptedPayload(
 ): Checked {
   if (verdict.refusal !== undefined) throw payloadError(definition.name, verdict.refusal);
   const { value } = verdict;
-  if (definition.module !== undefined && value !== payload) refuseUncloneable(definition, value, transfer);
+  if (isCloned(definition) && value !== payload) refuseUncloneable(definition, value, transfer);
   return verdict;
 }
 
-function payloadError(handler: string, refusal: Refusal): PayloadError {
+/** The refusal of a payload by its schema, or by what was to encode or decode it. */
+export function payloadError(handler: string, refusal: Refusal): PayloadError {
   const list: IssueList = toIssueList("payload", refusal.issues);
   const message = `The payload for handler "${handler}" was refused: ${tellIssues(list)}`;
   return new PayloadError(message, handler, list, causeOf(refusal));
+}
+
+/** The refusal of what a handler returned. */
+export function resultError(handler: string, refusal: Refusal): ResultError {
+  const list = toIssueList("result", refusal.issues);
+  const message = `What handler "${handler}" returned was refused: ${tellIssues(list)}`;
+  return new ResultError(message, handler, list, causeOf(refusal));
 }
 
 /** So that an error has a `cause` only where there is one, be it undefined. */

@@ -21,6 +21,8 @@ export interface TaskDetails {
   /** Monotonic end of the task's whole life. */
   readonly expiresAt?: number | undefined;
   readonly transfer?: Transfer | undefined;
+  /** Of a durable task: the proof that this process may run it. */
+  readonly fencingToken?: number | undefined;
 }
 
 /** Where a waiting task stands, for whoever takes it out again without knowing what kind of place it is. */
@@ -184,6 +186,11 @@ export class Task {
 
   get cost(): number {
     return this.details?.cost ?? 1;
+  }
+
+  /** Whether it lives in a store, and only visits this process. */
+  get durable(): boolean {
+    return this.details?.fencingToken !== undefined;
   }
 
   get metadata(): TaskMetadata {

@@ -4,17 +4,14 @@ import { CATALOGUE_CLASSES, isError } from "./error-classes.js";
 import {
   ENVELOPE_VERSION,
   type Encoded,
+  type EnvelopeLimits,
   type EnvelopeNode,
   type ErrorEnvelope,
   type ErrorNode,
   LEAST_LENGTH,
-  MAX_ENVELOPE_BYTES,
-  MAX_ENVELOPE_ERRORS,
   MAX_ERROR_FIELDS,
-  MAX_FIELD_BYTES,
-  MAX_MESSAGE_LENGTH,
   MAX_NAME_LENGTH,
-  MAX_STACK_LENGTH,
+  THREAD_LIMITS,
 } from "./error-envelope.js";
 import {
   COUNTED_CAUSES,
@@ -37,9 +34,9 @@ import type { Steering } from "./steering.js";
  *
  * It never throws, and what it gives can always be cloned.
  */
-export function toEnvelope(thrown: unknown): ErrorEnvelope {
+export function toEnvelope(thrown: unknown, limits: EnvelopeLimits = THREAD_LIMITS): ErrorEnvelope {
   try {
-    return new EnvelopeWriter().write(thrown);
+    return new EnvelopeWriter(limits).write(thrown);
   } catch {
     return { v: ENVELOPE_VERSION, thrown: "[something that cannot be read]", nodes: [] };
   }
@@ -52,8 +49,14 @@ class EnvelopeWriter {
   /** Errors that have a place and are to be written, the nearest first. No chain of causes is too long. */
   readonly #waiting: { readonly error: Error; readonly at: number }[] = [];
   #values: ValueEncoder | undefined;
+  readonly #limits: EnvelopeLimits;
   #errors = 0;
-  #room = MAX_ENVELOPE_BYTES;
+  #room: number;
+
+  constructor(limits: EnvelopeLimits) {
+    this.#limits = limits;
+    this.#room = limits.bytes;
+  }
 
   write(thrown: unknown): ErrorEnvelope {
     const encoded = this.#encode(thrown);
@@ -65,7 +68,7 @@ class EnvelopeWriter {
   }
 
   #encode(value: unknown): Encoded {
-    if (typeof value === "string") return this.#take(value, MAX_FIELD_BYTES);
+    if (typeof value === "string") return this.#take(value, this.#limits.fieldBytes);
     return isError(value) ? this.#refer(value) : this.#encodeValue(value);
   }
 
@@ -73,7 +76,7 @@ class EnvelopeWriter {
   #refer(error: Error): Encoded {
     const place = this.#places.get(error);
     if (place !== undefined) return { at: place };
-    if (this.#errors >= MAX_ENVELOPE_ERRORS) return tellOmitted(countCauses(error));
+    if (this.#errors >= this.#limits.errors) return tellOmitted(countCauses(error));
     this.#errors++;
     const at = this.#nodes.push(UNREADABLE) - 1;
     this.#places.set(error, at);
@@ -87,7 +90,7 @@ class EnvelopeWriter {
     this.#values ??= new ValueEncoder(this.#nodes, this.#places, (error) => this.#refer(error));
     const waiting = this.#waiting.length;
     const errors = this.#errors;
-    const most = Math.min(MAX_FIELD_BYTES, Math.max(this.#room, LEAST_LENGTH));
+    const most = Math.min(this.#limits.fieldBytes, Math.max(this.#room, LEAST_LENGTH));
     const written = this.#values.encode(value, most);
     this.#room -= this.#values.bytes;
     if (written !== undefined) return written.encoded;
@@ -121,7 +124,7 @@ class EnvelopeWriter {
   #writeOrdinary(error: Error): ErrorNode {
     const type = typeOf(error);
     const given = readMessage(error);
-    const message = this.#take(given, MAX_MESSAGE_LENGTH);
+    const message = this.#take(given, this.#limits.messageLength);
     return {
       kind: "error",
       type,
@@ -144,9 +147,9 @@ class EnvelopeWriter {
   /** A stack begins with the message: where that was too long, there would be no room for the frames. */
   #takeStack(stack: string | undefined, given: string, message: string): string | undefined {
     if (stack === undefined) return undefined;
-    const at = given.length > MAX_MESSAGE_LENGTH ? stack.indexOf(given) : -1;
+    const at = given.length > this.#limits.messageLength ? stack.indexOf(given) : -1;
     const told = at === -1 ? stack : stack.slice(0, at) + message + stack.slice(at + given.length);
-    return this.#take(told, MAX_STACK_LENGTH);
+    return this.#take(told, this.#limits.stackLength);
   }
 
   #writeCause(error: Error): { cause?: Encoded } {
@@ -165,7 +168,7 @@ class EnvelopeWriter {
     try {
       const { errors } = aggregate;
       for (let index = 0; index < errors.length; index++) {
-        if (index >= MAX_ENVELOPE_ERRORS || this.#errors >= MAX_ENVELOPE_ERRORS) {
+        if (index >= this.#limits.errors || this.#errors >= this.#limits.errors) {
           values.push(tellOmitted(errors.length - index));
           break;
         }
@@ -181,7 +184,8 @@ class EnvelopeWriter {
     const keys: string[] = [];
     const values: Encoded[] = [];
     const required = CATALOGUE_CLASSES.get(type)?.fields;
-    const issues = required !== undefined && "issues" in required ? readIssues(error) : undefined;
+    const issues =
+      required !== undefined && "issues" in required ? readIssues(error, this.#limits.fieldBytes) : undefined;
     let omittedFields = 0;
     for (const key of fieldNames(error, type)) {
       const isRequired = required !== undefined && Object.hasOwn(required, key);

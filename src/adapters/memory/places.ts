@@ -157,7 +157,10 @@ export class Places {
     }
     record.place = "delayed";
     record.dueAt = dueAt;
-    record.ticket = this.#queueOf(record).delayed.push(record, dueAt, ++this.#moves);
+    const { delayed } = this.#queueOf(record);
+    record.ticket = delayed.push(record, dueAt, ++this.#moves);
+    // Who was told when something falls due was told of another one.
+    if (delayed.peek() === record) this.#signals.wake(record.queue);
   }
 
   #makeReady(record: TaskRecord): void {

@@ -65,6 +65,15 @@ export class Limiter {
     if (handler !== undefined) this.handlers.take(handler, cost, now);
   }
 
+  /** Takes permits of the shared bucket for starts to come; `unreserve` gives them back to be taken. */
+  reserve(permits: number, now: number): void {
+    this.#shared.take(permits, now);
+  }
+
+  unreserve(permits: number, takenAt: number, now: number): void {
+    this.#shared.giveBack(permits, takenAt, now);
+  }
+
   /** Takes back the permits of a start that did not come about. */
   giveBack({ queue, handler, cost }: LimitedStart, takenAt: number, now: number): void {
     this.#shared.giveBack(cost, takenAt, now);

@@ -27,6 +27,11 @@ export class OwnLimits {
     return this.#buckets.get(name)?.waitMs(cost, now) ?? 0;
   }
 
+  /** How many permits its bucket has; Infinity where nothing limits it. */
+  available(name: string, now: number): number {
+    return this.#buckets.get(name)?.available(now) ?? Number.POSITIVE_INFINITY;
+  }
+
   take(name: string, cost: number, now: number): void {
     if (this.#buckets.size > 0) this.#buckets.get(name)?.take(cost, now);
   }

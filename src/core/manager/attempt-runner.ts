@@ -6,18 +6,18 @@ import type { Outcome } from "../../task/outcome.js";
 import type { Task } from "../../task/task.js";
 import type { Limiter } from "../limiter/limiter.js";
 import type { QueueGroup } from "../queue/task-queue.js";
+import { type Aftermath, LocalAftermath } from "./aftermath.js";
 import type { Alarms } from "./alarms.js";
 import { Attempt, type AttemptKeeper, type EnqueueArguments } from "./attempt.js";
 import type { Backlog } from "./backlog.js";
 import type { Batch } from "./batch.js";
 import type { Carriers } from "./carriers.js";
 import { type AbortCause, stoppedError } from "./conclude.js";
-import { Concluder, type TimedConclusion } from "./concluder.js";
+import { Concluder } from "./concluder.js";
 import type { Journal } from "./journal.js";
 import type { Lane } from "./lane.js";
 import type { Lifecycle } from "./lifecycle.js";
 import { Progress } from "./progress.js";
-import { Readmission } from "./readmission.js";
 import type { Settler } from "./settler.js";
 import type { WrappedAttempts } from "./wrapped-attempts.js";
 
@@ -32,6 +32,8 @@ export interface AttemptRunnerParts {
   readonly settler: Settler;
   readonly journal: Journal;
   readonly enqueue: (...given: EnqueueArguments) => string;
+  /** What becomes of durable tasks; undefined where there are none. */
+  readonly durable: () => Aftermath | undefined;
   /** Middleware round attempts; undefined where there is none. */
   readonly wrapped: WrappedAttempts | undefined;
   /** A slot may have become free, or a task ready. */
@@ -48,7 +50,7 @@ export interface AttemptRunnerParts {
 export class AttemptRunner implements AttemptKeeper {
   readonly #parts: AttemptRunnerParts;
   readonly #concluder: Concluder;
-  readonly #readmission: Readmission;
+  readonly #local: LocalAftermath;
   readonly #begin: (attempt: Attempt) => void;
   /** In no particular order; a running task's ticket is its attempt's place here. */
   readonly #running: Attempt[] = [];
@@ -56,7 +58,7 @@ export class AttemptRunner implements AttemptKeeper {
   constructor(parts: AttemptRunnerParts) {
     this.#parts = parts;
     this.#concluder = new Concluder(parts);
-    this.#readmission = new Readmission(parts);
+    this.#local = new LocalAftermath(parts);
     const { wrapped } = parts;
     this.#begin = wrapped === undefined ? begin : (attempt) => wrapped.begin(attempt);
   }
@@ -128,17 +130,21 @@ export class AttemptRunner implements AttemptKeeper {
     if (!over) task.startedAt = Math.min(now, Math.max(task.startedAt ?? now, now - runMs));
   }
 
-  handlerEnded(attempt: Attempt, outcome: Outcome): void {
-    const { clock, onProgress, settler } = this.#parts;
+  handlerEnded(attempt: Attempt, ended: Outcome): void {
+    const { clock, onProgress } = this.#parts;
     // Those who hear of it may still abort the attempt.
     if (!attempt.over) attempt.progress?.end(clock.now());
     if (attempt.over) {
       attempt.lane.abandoned--; // it was given up before, and has ended after all
-    } else if (outcome.returned && attempt.cause === undefined) {
-      this.#recordEnd(attempt);
-      settler.complete(attempt.task, outcome.value, clock.now());
     } else {
-      this.#end(attempt, outcome, clock.now(), false);
+      const aftermath = this.#aftermathOf(attempt.task);
+      const outcome = aftermath.weigh(attempt, ended);
+      if (outcome.returned && attempt.cause === undefined) {
+        this.#recordEnd(attempt);
+        aftermath.complete(attempt, outcome.value, clock.now());
+      } else {
+        this.#end(attempt, outcome, clock.now(), false);
+      }
     }
     onProgress();
   }
@@ -156,7 +162,7 @@ export class AttemptRunner implements AttemptKeeper {
       limiter.giveBack(task, attempt.takenAt ?? now, now);
       onPermits();
       this.#recordEnd(attempt);
-      this.#readmission.handBack(attempt, now);
+      this.#aftermathOf(task).handBack(attempt, now);
       attempt.lane.full = false; // it may have waited for longer than the one for which its lane was closed
     }
     onProgress();
@@ -246,7 +252,7 @@ export class AttemptRunner implements AttemptKeeper {
       attempt.task.rememberAttempt(now);
       this.#parts.journal.record("abandoned", attempt.task);
     }
-    this.#act(attempt, conclusion, now, abandoned);
+    this.#aftermathOf(attempt.task).act(attempt, conclusion, now, abandoned);
   }
 
   #recordEnd(attempt: Attempt): void {
@@ -267,23 +273,8 @@ export class AttemptRunner implements AttemptKeeper {
     last.task.ticket = task.ticket;
   }
 
-  #act(attempt: Attempt, conclusion: TimedConclusion, now: number, abandoned: boolean): void {
-    const { task } = attempt;
-    const { settler } = this.#parts;
-    switch (conclusion.next) {
-      case "complete":
-        settler.complete(task, conclusion.value, now);
-        break;
-      case "fail":
-      case "cancel":
-        settler.defeat(task, { ...conclusion, transition: conclusion.next }, now, abandoned);
-        break;
-      case "retry":
-        this.#readmission.retry(attempt, conclusion, now, abandoned);
-        break;
-      case "reschedule":
-        this.#readmission.reschedule(task, conclusion, now);
-    }
+  #aftermathOf({ durable }: Task): Aftermath {
+    return durable ? (this.#parts.durable() ?? this.#local) : this.#local;
   }
 }
 

@@ -90,7 +90,7 @@ export class Canceller {
   #end(
     task: Task,
     transition: "fail" | "cancel",
-    reason: AbortCause["kind"] & TaskReason,
+    reason: Exclude<AbortCause["kind"], "lease-lost"> & TaskReason,
     createError: () => Error,
     now: number,
   ): boolean {

@@ -6,7 +6,7 @@ import type { Task } from "../../task/task.js";
 
 /** Why an attempt was told to end before it had ended by itself. */
 export interface AbortCause {
-  readonly kind: "cancelled" | "timeout" | "deadline" | "stopped";
+  readonly kind: "cancelled" | "timeout" | "deadline" | "stopped" | "lease-lost";
   /** The reason that the handler's signal carries. */
   readonly error: Error;
 }
@@ -17,6 +17,8 @@ export type Conclusion =
   | { readonly next: "fail"; readonly reason: "error" | "timeout" | "deadline"; readonly error: Error }
   | { readonly next: "cancel"; readonly reason: "cancelled" | "stopped"; readonly error: Error }
   | { readonly next: "retry"; readonly error: Error }
+  /** The lease of a durable task is another's: nothing follows from what this process did. */
+  | { readonly next: "leave" }
   | {
       readonly next: "reschedule";
       readonly reason: "rescheduled" | "rate-limited";
@@ -44,6 +46,8 @@ function concludeAborted(task: Task, cause: AbortCause, outcome: Outcome): Concl
       return { next: "fail", reason: "deadline", error: cause.error };
     case "timeout":
       return failOrRetry(task, "timeout", cause.error);
+    case "lease-lost":
+      return { next: "leave" };
     case "stopped":
       if (outcome.returned) return { next: "complete", value: outcome.value };
       return { next: "cancel", reason: "stopped", error: cause.error };

@@ -72,7 +72,8 @@ export class Registry {
     this.#size--;
     if (page.used === 0) this.#pages.delete(key);
     const own = this.#named.size === 0 ? undefined : task.details?.id;
-    if (own !== undefined) this.#named.delete(own);
+    // A durable task may have come back under its id, as another task.
+    if (own !== undefined && this.#named.get(own) === task) this.#named.delete(own);
   }
 
   /** The task of that number; undefined when it is not known here. */

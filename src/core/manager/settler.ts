@@ -3,6 +3,7 @@ import { deliver, type Task } from "../../task/task.js";
 import type { QueueSet } from "../queue/queue-set.js";
 import type { IdempotencyKeys } from "./idempotency-keys.js";
 import type { Journal } from "./journal.js";
+import type { Registry } from "./registry.js";
 import type { Retention } from "./retention.js";
 import type { Watches } from "./watches.js";
 
@@ -19,6 +20,7 @@ export interface SettlerParts {
   readonly journal: Journal;
   readonly queues: QueueSet;
   readonly retention: Retention;
+  readonly registry: Registry;
   readonly watches: Watches;
 }
 
@@ -49,7 +51,7 @@ export class Settler {
   /** A task was accepted. */
   begin(task: Task): void {
     this.#unsettled++;
-    task.tally.enqueued++;
+    if (!task.durable) task.tally.enqueued++; // that was counted where it was handed to the store
     if (this.#unsettled === 1) this.onChange?.(1);
   }
 
@@ -66,6 +68,18 @@ export class Settler {
     task.error = error;
     task.tally.countDefeat(reason);
     this.#finish(task, undefined, now, abandoned);
+  }
+
+  /** A durable task goes on elsewhere: this process forgets it. */
+  leave(task: Task, abandoned: boolean): void {
+    const { registry, watches } = this.#parts;
+    task.work = undefined;
+    task.captured = undefined;
+    watches.unwatch(task);
+    registry.delete(task.number);
+    this.#unsettled--;
+    this.onEnd?.(task, abandoned);
+    this.onChange?.(this.#unsettled);
   }
 
   #finish(task: Task, value: unknown, now: number, abandoned: boolean): void {

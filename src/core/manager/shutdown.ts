@@ -59,6 +59,14 @@ export function readStopOptions(options: unknown): number {
 /** So long a stop waits for hook calls when all tasks are settled. */
 const MAX_HOOKS_MS = 100;
 
+/** Tasks that are more than the settler knows of. */
+interface StoppableTasks {
+  /** Whether anything of theirs is under way. */
+  readonly busy: boolean;
+  /** The stop has begun, or its end has come closer. */
+  stop(endAt: number): void;
+}
+
 export interface ShutdownParts {
   readonly clock: Clock;
   readonly alarms: Alarms;
@@ -74,6 +82,8 @@ export interface ShutdownParts {
   readonly results: Broadcaster;
   readonly hooks: HookRunner;
   readonly observerErrors: ObserverErrors;
+  /** Durable tasks; undefined where there are none. */
+  readonly durable: StoppableTasks | undefined;
   readonly killAfterMs: number;
   /** True for a task that a pause keeps from starting. */
   readonly isPaused: (task: Task) => boolean;
@@ -97,7 +107,7 @@ export interface ShutdownParts {
 export class Shutdown implements Alarm {
   alarmTicket = -1;
   readonly #parts: ShutdownParts;
-  readonly #counts = { completed: 0, failed: 0, cancelled: 0, abandoned: 0, neverStarted: 0 };
+  readonly #counts = { completed: 0, failed: 0, cancelled: 0, interrupted: 0, abandoned: 0, neverStarted: 0 };
   #report: Promise<StopReport> | undefined;
   #unlisten: (() => void) | undefined;
 
@@ -143,12 +153,13 @@ export class Shutdown implements Alarm {
   }
 
   #begin(graceful: boolean, enter: () => void): void {
-    const { clock, intake, journal, results, runner, settler } = this.#parts;
+    const { clock, durable, intake, journal, lifecycle, results, runner, settler } = this.#parts;
     const startedAt = clock.now();
     const alive = settler.unsettled;
     settler.onEnd = (task, abandoned) => this.#count(task, abandoned);
     this.#report = this.#finish(alive, startedAt);
     enter();
+    durable?.stop(lifecycle.endAt);
     intake.close();
     results.unblock();
     journal.recordStopping(graceful);
@@ -160,10 +171,10 @@ export class Shutdown implements Alarm {
   }
 
   async #finish(alive: number, startedAt: number): Promise<StopReport> {
-    const { alarms, clock, conditions, hooks, lifecycle, observerErrors, release, results, settler } =
-      this.#parts;
+    const { alarms, clock, conditions, durable, hooks, lifecycle } = this.#parts;
+    const { observerErrors, release, results, settler } = this.#parts;
     await null; // let the phase that was entered do its first work
-    await conditions.until(() => settler.unsettled === 0);
+    await conditions.until(() => settler.unsettled === 0 && durable?.busy !== true);
     lifecycle.advance("stopped");
     alarms.clear(this);
     results.close();
@@ -175,7 +186,7 @@ export class Shutdown implements Alarm {
     hooks.close(); // they would keep the process alive for who knows how long
     observerErrors.close();
     const durationMs = clock.now() - startedAt;
-    return Object.freeze({ alive, ...this.#counts, interrupted: 0, durationMs });
+    return Object.freeze({ alive, ...this.#counts, durationMs });
   }
 
   /** Ends what waits longer than the stop does, or for a resume that will not come. */
@@ -192,6 +203,7 @@ export class Shutdown implements Alarm {
     const { phase } = this.#parts.lifecycle;
     if (phase === "aborting" || phase === "stopped") return;
     this.#enterAborting();
+    this.#parts.durable?.stop(this.#parts.lifecycle.endAt);
     this.#endAll();
   }
 
@@ -235,6 +247,7 @@ export class Shutdown implements Alarm {
   #count(task: Task, abandoned: boolean): void {
     const counts = this.#counts;
     if (abandoned) counts.abandoned++;
+    else if (!isTerminal(task.state)) counts.interrupted++;
     else if (task.state === "completed") counts.completed++;
     else if (task.state === "failed") counts.failed++;
     else if (task.startedAt === undefined) counts.neverStarted++;

@@ -1,0 +1,196 @@
+import type { Backend, ClaimAnswer, ClaimableHandler, ClaimRequest } from "../../ports/backend.js";
+import type { Clock, Timer } from "../../ports/clock.js";
+import type { Random } from "../../ports/random.js";
+import type { LeaseTerms } from "./lease-terms.js";
+import { type ClaimedQueue, type QueueTurn, QueueTurns } from "./queue-turns.js";
+import { RetryDelay } from "./retry-delay.js";
+
+/** What may be claimed from one queue: room that is kept until the claim has been answered. */
+export interface Reservation {
+  readonly handlers: readonly ClaimableHandler[];
+  readonly slots: readonly number[];
+  readonly permits: number;
+  /** Handlers for which there is no room now. */
+  readonly leftOut: readonly string[];
+  /** The room is free again: what has been claimed finds its own, or goes back. Called once. */
+  release(): void;
+}
+
+export interface ClaimHost {
+  /** Keeps room for a claim; undefined where there is none now that would do. */
+  reserve(need: ClaimNeed): Reservation | undefined;
+  /** What a claim has brought, if anything; the reservation has just been released. */
+  claimed(queue: string, answer: ClaimAnswer | undefined, sentAt: number): void;
+  /** A claim has failed, and is made again. */
+  failed(error: unknown): void;
+}
+
+/** What a claim must have room for, to be of use. */
+export interface ClaimNeed {
+  readonly queue: string;
+  /** At least so many permits: what the queue's first task is known to cost. */
+  readonly cost: number;
+  /** At least one of these handlers; undefined where any will do. */
+  readonly oneOf: readonly string[] | undefined;
+}
+
+export interface ClaimerParts {
+  readonly backend: Pick<Backend, "claim">;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly terms: LeaseTerms;
+  readonly queues: readonly ClaimedQueue[];
+  readonly strict: boolean;
+  /** How long a queue is left alone of which nothing has been heard, in milliseconds. */
+  readonly pollMs: number;
+  /** A name for this process and a counter make the id of a request. */
+  readonly requestPrefix: string;
+  readonly host: ClaimHost;
+}
+
+/** So long room is kept for a claim: a slow store must not hold others up. */
+const RESERVED_MS = 50;
+
+/**
+ * Claims tasks as there is room for them, one claim at a time. A queue is asked when it may have something:
+ * after a wake-up, when something of it falls due, while claims bring something, and every `pollMs`. So an
+ * idle process costs next to nothing, and a lost wake-up no more than a poll.
+ *
+ * A claim that fails is made again with the same request, so that leases which it may have been given are not
+ * left to expire; and given up when they may be about to.
+ */
+export class Claimer {
+  readonly #parts: ClaimerParts;
+  readonly #turns: QueueTurns;
+  readonly #retry: RetryDelay;
+  #timer: Timer | undefined;
+  #timerAt = Number.POSITIVE_INFINITY;
+  #started = false;
+  #busy = false;
+  #requests = 0;
+  #lastAnswerAt: number | undefined;
+
+  constructor(parts: ClaimerParts) {
+    this.#parts = parts;
+    const { clock, queues, random, strict, terms } = parts;
+    const { leaseMs, renewEveryMs } = terms;
+    this.#turns = new QueueTurns(queues, strict, clock.now());
+    this.#retry = new RetryDelay(random, Math.min(100, leaseMs / 20), Math.min(5_000, renewEveryMs));
+  }
+
+  /** A claim is under way. */
+  get busy(): boolean {
+    return this.#busy;
+  }
+
+  /** When the store last answered a claim, monotonic; undefined before the first answer. */
+  get lastAnswerAt(): number | undefined {
+    return this.#lastAnswerAt;
+  }
+
+  start(): void {
+    this.#started = true;
+    this.claim();
+  }
+
+  /** Claims nothing more. What a claim that is under way brings is still told. */
+  stop(): void {
+    this.#started = false;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  /** The queue may have something. */
+  wake(queue: string): void {
+    this.#turns.wake(queue);
+    this.claim();
+  }
+
+  /** Claims what there is room for, unless a claim is under way. */
+  claim(): void {
+    if (!this.#started || this.#busy) return;
+    const { clock, host, terms } = this.#parts;
+    const now = clock.now();
+    for (const turn of this.#turns.candidates(now)) {
+      const { name: queue, cost, leftOut } = turn;
+      const oneOf = turn.dueAt <= now ? undefined : leftOut;
+      const reservation = host.reserve({ queue, cost, oneOf });
+      if (reservation === undefined) continue;
+      const { handlers, slots, permits } = reservation;
+      const requestId = `${this.#parts.requestPrefix}${++this.#requests}`;
+      const request = { requestId, queue, leaseMs: terms.leaseMs, handlers, slots, permits };
+      void this.#send(turn, request, reservation);
+      return;
+    }
+    this.#arm(this.#turns.nextDueAt(now));
+  }
+
+  async #send(turn: QueueTurn, request: ClaimRequest, reservation: Reservation): Promise<void> {
+    const { clock, host } = this.#parts;
+    this.#busy = true;
+    turn.woken = false;
+    const sentAt = clock.now();
+    let reserved = true;
+    const release = () => {
+      if (reserved) reservation.release();
+      reserved = false;
+    };
+    const kept = clock.setTimeout(release, RESERVED_MS);
+    const answer = await this.#ask(request, sentAt, release);
+    kept.cancel();
+    this.#busy = false;
+    release();
+    if (answer !== undefined) this.#note(turn, answer, reservation.leftOut);
+    host.claimed(request.queue, answer, sentAt);
+    this.claim();
+  }
+
+  /** Asks again and again; undefined when what it may have been given is not worth having any more. */
+  async #ask(request: ClaimRequest, sentAt: number, release: () => void): Promise<ClaimAnswer | undefined> {
+    const { backend, clock, host, terms } = this.#parts;
+    for (;;) {
+      try {
+        const answer = await backend.claim(request);
+        this.#retry.succeeded();
+        this.#lastAnswerAt = clock.now();
+        return answer;
+      } catch (error) {
+        release();
+        host.failed(error);
+      }
+      await this.#pause(this.#retry.next());
+      if (!this.#started || clock.now() - sentAt > terms.leaseMs / 2) return undefined;
+    }
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => this.#parts.clock.setTimeout(resolve, delayMs));
+  }
+
+  /** When the queue is to be asked next. */
+  #note(turn: QueueTurn, answer: ClaimAnswer, leftOut: readonly string[]): void {
+    const { clock, pollMs, random } = this.#parts;
+    const { tasks, stoppedAtCost, nextDueMs, crashed, reclaimed } = answer;
+    this.#turns.took(turn, tasks.length);
+    turn.cost = stoppedAtCost ?? 1;
+    turn.leftOut = leftOut;
+    if (turn.woken || tasks.length > 0 || crashed.length > 0 || reclaimed > 0 || stoppedAtCost !== undefined)
+      return; // it is due still
+    const pollInMs = pollMs * (0.75 + random.next() / 2); // not all processes at once
+    turn.dueAt = clock.now() + Math.min(pollInMs, nextDueMs ?? pollInMs);
+  }
+
+  #arm(at: number): void {
+    if (at === Number.POSITIVE_INFINITY || (this.#timer !== undefined && at >= this.#timerAt)) return;
+    const { clock } = this.#parts;
+    this.#timer?.cancel();
+    this.#timerAt = at;
+    this.#timer = clock.setTimeout(
+      () => {
+        this.#timer = undefined;
+        this.claim();
+      },
+      Math.max(0, at - clock.now()),
+    );
+  }
+}

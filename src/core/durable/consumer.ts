@@ -1,0 +1,198 @@
+import type { Backend, ClaimAnswer, CrashedTask } from "../../ports/backend.js";
+import type { SignalListener } from "../../ports/backend-signals.js";
+import type { Clock } from "../../ports/clock.js";
+import type { Random } from "../../ports/random.js";
+import type { StoredError } from "../../task/stored-outcome.js";
+import { Claimer, type ClaimNeed, type Reservation } from "./claimer.js";
+import { HeldLease, type Settlement } from "./held-lease.js";
+import { LeaseKeeper } from "./lease-keeper.js";
+import { toLeaseTerms } from "./lease-terms.js";
+import type { ClaimedQueue } from "./queue-turns.js";
+import { SettleBatcher } from "./settle-batcher.js";
+
+/** Who runs what is claimed. */
+export interface ConsumerHost {
+  /** Keeps room for a claim; undefined where there is none now that would do. */
+  reserve(need: ClaimNeed): Reservation | undefined;
+  /**
+   * Starts a task. False where there is no room for it after all, or it cannot be run here: it goes back, at
+   * no cost. Where true, `settle` or `abandon` follows, unless `lost` comes before.
+   */
+  start(held: HeldLease): boolean;
+  /** A claim has been answered, and its tasks have been started. */
+  claimed(): void;
+  /** The task must end, and what comes of it counts for nothing. */
+  lost(held: HeldLease): void;
+  /** Somebody wants the task to be cancelled, and gave this reason. */
+  cancelAsked(held: HeldLease, error: StoredError): void;
+  /** The store has what was settled. */
+  confirmed(held: HeldLease, settlement: Settlement): void;
+  /** The store has not taken what was settled: the lease was lost before. */
+  refused(held: HeldLease): void;
+  /** It is not known whether the store has what was settled. */
+  unknown(held: HeldLease): void;
+  /** Tasks that have become dead letters at a claim: they were delivered too often. */
+  crashed(queue: string, tasks: readonly CrashedTask[]): void;
+  /** A call to the store has failed, and is made again. */
+  failed(call: "claim" | "extend" | "settle", error: unknown): void;
+  /** Nothing is under way any more. */
+  idle(): void;
+}
+
+export interface ConsumerOptions {
+  readonly backend: Backend;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly queues: readonly ClaimedQueue[];
+  readonly strict: boolean;
+  readonly leaseMs: number;
+  readonly pollMs: number;
+  /** Tells the requests of this process from those of all others. */
+  readonly requestPrefix: string;
+  readonly host: ConsumerHost;
+}
+
+/** While so many settlements are not confirmed, nothing more is claimed. */
+const MAX_UNCONFIRMED = 1_000;
+
+/**
+ * The side of durable tasks that runs them: claims what there is room for, keeps the leases, and tells the
+ * store what came of each.
+ */
+export class Consumer {
+  readonly #options: ConsumerOptions;
+  readonly #claimer: Claimer;
+  readonly #keeper: LeaseKeeper;
+  readonly #batcher: SettleBatcher;
+  readonly #marginMs: number;
+  #stopped = false;
+
+  constructor(options: ConsumerOptions) {
+    const { host, ...ports } = options;
+    const terms = toLeaseTerms(options.leaseMs);
+    const parts = { ...ports, terms };
+    this.#options = options;
+    this.#marginMs = terms.marginMs;
+    this.#claimer = new Claimer({
+      ...parts,
+      host: {
+        reserve: (need) => (this.#batcher.unconfirmed < MAX_UNCONFIRMED ? host.reserve(need) : undefined),
+        claimed: (queue, answer, sentAt) => this.#take(queue, answer, sentAt),
+        failed: (error) => host.failed("claim", error),
+      },
+    });
+    this.#keeper = new LeaseKeeper({
+      ...parts,
+      listener: {
+        lost: (held) => this.#end(() => host.lost(held)),
+        cancelAsked: (held, error) => host.cancelAsked(held, error),
+        failed: (error) => host.failed("extend", error),
+      },
+    });
+    this.#batcher = new SettleBatcher({
+      ...parts,
+      listener: {
+        confirmed: (held, settlement) => this.#endSettled(held, () => host.confirmed(held, settlement)),
+        refused: (held) => this.#endSettled(held, () => host.refused(held)),
+        unknown: (held) => this.#endSettled(held, () => host.unknown(held)),
+        failed: (error) => host.failed("settle", error),
+      },
+    });
+  }
+
+  /** Leases that this process holds, those among them whose end is not confirmed. */
+  get leased(): number {
+    return this.#keeper.size;
+  }
+
+  get unconfirmed(): number {
+    return this.#batcher.unconfirmed;
+  }
+
+  /** When the store last answered a claim, monotonic; undefined before the first answer. */
+  get lastClaimAt(): number | undefined {
+    return this.#claimer.lastAnswerAt;
+  }
+
+  get tally(): LeaseKeeper["tally"] {
+    return this.#keeper.tally;
+  }
+
+  /** Whether a claim is under way, or any lease is held. */
+  get busy(): boolean {
+    return this.#claimer.busy || this.#keeper.size > 0;
+  }
+
+  /** What the store tells by itself, as far as it concerns a consumer. */
+  readonly signals: Pick<SignalListener, "wake" | "cancelAsked"> = {
+    wake: (queue) => this.#claimer.wake(queue),
+    cancelAsked: (id) => this.#keeper.lookAt(id),
+  };
+
+  start(): void {
+    this.#claimer.start();
+  }
+
+  /** Claims nothing more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#claimer.stop();
+  }
+
+  /** There may be room. */
+  claim(): void {
+    this.#claimer.claim();
+  }
+
+  /** The lease of a task that runs here; undefined where it has none. */
+  find(id: string): HeldLease | undefined {
+    return this.#keeper.get(id);
+  }
+
+  /** Tells the store what became of a task. */
+  settle(held: HeldLease, settlement: Settlement): void {
+    if (held.state === "held") this.#batcher.settle(held, settlement);
+  }
+
+  /** Leaves a lease to expire: its handler goes on, and nobody may run the task beside it until then. */
+  abandon(held: HeldLease): void {
+    if (held.state !== "held") return;
+    this.#end(() => this.#keeper.release(held));
+  }
+
+  /** Waits for the store no longer: what it has not confirmed is unknown, and leases are left to expire. */
+  giveUp(error: unknown): void {
+    this.#batcher.giveUp(error);
+    for (const held of this.#keeper.all()) this.abandon(held);
+  }
+
+  #take(queue: string, answer: ClaimAnswer | undefined, sentAt: number): void {
+    const { clock, host, leaseMs } = this.#options;
+    const { tasks = [], crashed = [] } = answer ?? {};
+    if (crashed.length > 0) host.crashed(queue, crashed);
+    const trustedUntil = sentAt + leaseMs - this.#marginMs;
+    const inTime = clock.now() < trustedUntil;
+    for (const task of tasks) {
+      const held = new HeldLease(task, queue, trustedUntil, sentAt + leaseMs / 3);
+      this.#keeper.keep(held);
+      if (!inTime || this.#stopped || !host.start(held)) this.#handBack(held);
+    }
+    if (tasks.length === 0) this.#end(() => {});
+    host.claimed();
+  }
+
+  #handBack(held: HeldLease): void {
+    this.settle(held, { kind: "nack", nack: { kind: "hand-back", delayMs: 0, error: undefined } });
+  }
+
+  #endSettled(held: HeldLease, tell: () => void): void {
+    this.#keeper.release(held);
+    this.#end(tell);
+    this.#claimer.claim(); // it may have waited for fewer to be unconfirmed
+  }
+
+  #end(act: () => void): void {
+    act();
+    if (!this.busy) this.#options.host.idle();
+  }
+}

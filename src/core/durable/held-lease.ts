@@ -1,0 +1,59 @@
+import type { Ack, ClaimedTask, DeadLetter, Lease, Nack } from "../../ports/backend.js";
+
+/** What is to become of a task in the store, but for the lease that allows it. */
+export type Settlement =
+  | { readonly kind: "ack"; readonly ack: Omit<Ack, keyof Lease> }
+  | { readonly kind: "nack"; readonly nack: Omit<Nack, keyof Lease> }
+  | { readonly kind: "dead-letter"; readonly deadLetter: Omit<DeadLetter, keyof Lease> };
+
+/**
+ * A lease of this process, from the claim that gave it until it is let go.
+ *
+ * - `held`: it is renewed, and its task may run
+ * - `settling`: its task has ended here; it is renewed until the store has confirmed what becomes of that
+ * - `over`: it is not this process's any more, or nobody needs it
+ */
+export class HeldLease {
+  readonly task: ClaimedTask;
+  readonly queue: string;
+  /** Monotonic. Until then the store cannot have given the task to anybody else. */
+  trustedUntil: number;
+  /** When it is to be renewed next, monotonic. */
+  renewAt: number;
+  /** What the handler last told of its progress and the store has not been told. */
+  progress: Uint8Array | undefined = undefined;
+  /** Somebody's wish to cancel the task has been passed on. */
+  cancelAsked = false;
+  #state: "held" | "settling" | "over" = "held";
+  #settlement: Settlement | undefined;
+
+  constructor(task: ClaimedTask, queue: string, trustedUntil: number, renewAt: number) {
+    this.task = task;
+    this.queue = queue;
+    this.trustedUntil = trustedUntil;
+    this.renewAt = renewAt;
+  }
+
+  get state(): "held" | "settling" | "over" {
+    return this.#state;
+  }
+
+  /** What the store is to be told; undefined until the task has ended here. */
+  get settlement(): Settlement | undefined {
+    return this.#settlement;
+  }
+
+  get lease(): Lease {
+    const { id, token } = this.task;
+    return { id, token };
+  }
+
+  settle(settlement: Settlement): void {
+    this.#state = "settling";
+    this.#settlement = settlement;
+  }
+
+  end(): void {
+    this.#state = "over";
+  }
+}

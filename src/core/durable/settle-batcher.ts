@@ -1,0 +1,165 @@
+import type { Ack, Backend, DeadLetter, Nack } from "../../ports/backend.js";
+import type { Clock, Timer } from "../../ports/clock.js";
+import type { Random } from "../../ports/random.js";
+import type { HeldLease, Settlement } from "./held-lease.js";
+import type { LeaseTerms } from "./lease-terms.js";
+import { RetryDelay } from "./retry-delay.js";
+
+/** Who is told what has come of a settlement; once for each. */
+export interface SettlementListener {
+  /** The store has it. */
+  confirmed(held: HeldLease, settlement: Settlement): void;
+  /** The store refused it: the lease was not held any more. */
+  refused(held: HeldLease): void;
+  /** The store did not say, and by now the lease may be another's. */
+  unknown(held: HeldLease, error: unknown): void;
+  /** A call has failed, and is made again. */
+  failed(error: unknown): void;
+}
+
+export interface SettleBatcherParts {
+  readonly backend: Pick<Backend, "ack" | "nack" | "deadLetter">;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly terms: LeaseTerms;
+  readonly listener: SettlementListener;
+}
+
+/** So many settlements travel in one call. */
+const BATCH = 500;
+
+/** So many calls are under way at a time: while one is answered, the next one is filled. */
+const MAX_CALLS = 2;
+
+/**
+ * Tells the store what became of tasks, many at a time: what ends within one turn of the event loop travels
+ * together. A call that fails is made again, as it was, until it is answered or the lease cannot be held any
+ * longer; that is safe, since the store does the same settlement once only.
+ */
+export class SettleBatcher {
+  readonly #parts: SettleBatcherParts;
+  readonly #retry: RetryDelay;
+  readonly #unconfirmed = new Set<HeldLease>();
+  #waiting: HeldLease[] = [];
+  #calls = 0;
+  #soon = false;
+  #retryTimer: Timer | undefined;
+
+  constructor(parts: SettleBatcherParts) {
+    this.#parts = parts;
+    const { random, terms } = parts;
+    this.#retry = new RetryDelay(random, Math.min(50, terms.leaseMs / 100), terms.leaseMs / 10);
+  }
+
+  /** Settlements of which the store has not said that it has them. */
+  get unconfirmed(): number {
+    return this.#unconfirmed.size;
+  }
+
+  settle(held: HeldLease, settlement: Settlement): void {
+    held.settle(settlement);
+    this.#unconfirmed.add(held);
+    this.#waiting.push(held);
+    this.#flushSoon();
+  }
+
+  /** Waits no longer for the store to confirm anything. */
+  giveUp(error: unknown): void {
+    this.#retryTimer?.cancel();
+    this.#retryTimer = undefined;
+    this.#waiting = [];
+    for (const held of this.#unconfirmed) this.#end(held, () => this.#parts.listener.unknown(held, error));
+  }
+
+  #flushSoon(): void {
+    if (this.#soon || this.#retryTimer !== undefined) return;
+    this.#soon = true;
+    queueMicrotask(() => {
+      this.#soon = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    while (this.#waiting.length > 0 && this.#calls < MAX_CALLS && this.#retryTimer === undefined)
+      void this.#send(this.#waiting.splice(0, BATCH));
+  }
+
+  async #send(batch: readonly HeldLease[]): Promise<void> {
+    const { backend } = this.#parts;
+    this.#calls++;
+    await Promise.all([
+      this.#tell(batch, toAck, (acks) => backend.ack(acks)),
+      this.#tell(batch, toNack, (nacks) => backend.nack(nacks)),
+      this.#tell(batch, toDeadLetter, (letters) => backend.deadLetter(letters)),
+    ]);
+    this.#calls--;
+    this.#flush();
+  }
+
+  async #tell<C>(
+    batch: readonly HeldLease[],
+    toCall: (held: HeldLease) => C | undefined,
+    call: (calls: readonly C[]) => Promise<readonly boolean[]>,
+  ): Promise<void> {
+    const told: HeldLease[] = [];
+    const calls: C[] = [];
+    for (const held of batch) {
+      const settlement = toCall(held);
+      if (settlement === undefined || held.state === "over") continue;
+      told.push(held);
+      calls.push(settlement);
+    }
+    if (told.length === 0) return;
+    try {
+      const answers = await call(calls);
+      this.#retry.succeeded();
+      for (const [index, held] of told.entries()) this.#conclude(held, answers[index] === true);
+    } catch (error) {
+      this.#again(told, error);
+    }
+  }
+
+  #conclude(held: HeldLease, done: boolean): void {
+    const { listener } = this.#parts;
+    const { settlement } = held;
+    this.#end(held, () => {
+      if (done && settlement !== undefined) listener.confirmed(held, settlement);
+      else listener.refused(held);
+    });
+  }
+
+  #end(held: HeldLease, tell: () => void): void {
+    if (!this.#unconfirmed.delete(held)) return; // it was given up while its call was under way
+    held.end();
+    tell();
+  }
+
+  #again(batch: readonly HeldLease[], error: unknown): void {
+    const { clock, listener } = this.#parts;
+    const now = clock.now();
+    for (const held of batch) {
+      if (held.state === "over") continue;
+      if (now < held.trustedUntil) this.#waiting.push(held);
+      else this.#end(held, () => listener.unknown(held, error));
+    }
+    listener.failed(error);
+    if (this.#waiting.length === 0 || this.#retryTimer !== undefined) return;
+    this.#retryTimer = clock.setTimeout(() => {
+      this.#retryTimer = undefined;
+      this.#flush();
+    }, this.#retry.next());
+  }
+}
+
+function toAck({ lease, settlement }: HeldLease): Ack | undefined {
+  return settlement?.kind === "ack" ? { ...lease, ...settlement.ack } : undefined;
+}
+
+function toNack({ lease, settlement }: HeldLease): Nack | undefined {
+  return settlement?.kind === "nack" ? { ...lease, ...settlement.nack } : undefined;
+}
+
+function toDeadLetter({ lease, settlement }: HeldLease): DeadLetter | undefined {
+  return settlement?.kind === "dead-letter" ? { ...lease, ...settlement.deadLetter } : undefined;
+}
