@@ -139,9 +139,10 @@ export class Consumer {
     this.#claimer.stop();
   }
 
-  /** There may be room. */
-  claim(): void {
-    this.#claimer.claim();
+  /** There may be room. Where others are about to take it, `now` asks for it before they do. */
+  claim(now: boolean): void {
+    if (now) this.#claimer.claim();
+    else this.#claimer.claimSoon();
   }
 
   /** The lease of a task that runs here; undefined where it has none. */
@@ -188,7 +189,7 @@ export class Consumer {
   #endSettled(held: HeldLease, tell: () => void): void {
     this.#keeper.release(held);
     this.#end(tell);
-    this.#claimer.claim(); // it may have waited for fewer to be unconfirmed
+    this.#claimer.claimSoon(); // it may have waited for fewer to be unconfirmed
   }
 
   #end(act: () => void): void {

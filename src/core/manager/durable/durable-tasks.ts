@@ -72,7 +72,7 @@ export class DurableTasks implements Alarm {
     const room = new ClaimRoom({
       ...{ ...parts, lanes },
       handlers: toClaimable(options.handlers, parts.lanes),
-      onRoom: () => this.claim(),
+      onRoom: () => this.claim(true),
     });
     const name = createName(random);
     this.#consumer = new Consumer({
@@ -87,7 +87,7 @@ export class DurableTasks implements Alarm {
     let ids = 0;
     this.intake = new DurableIntake({
       ...{ ...parts, backend, idempotency: options.idempotency, capacity: options.capacity },
-      batcher: new EnqueueBatcher(backend, `${name}-`),
+      batcher: new EnqueueBatcher(backend, clock, `${name}-`),
       defaultQueue: options.defaultQueue,
       handleHost: this.#toHandleHost(),
       createId: () => `${name}-${(++ids).toString(36)}`,
@@ -119,8 +119,8 @@ export class DurableTasks implements Alarm {
   }
 
   /** There may be room for more. */
-  claim(): void {
-    this.#consumer.claim();
+  claim(contended: boolean): void {
+    this.#consumer.claim(contended);
   }
 
   /** Asks again until there is no more. */
