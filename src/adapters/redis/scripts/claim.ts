@@ -178,10 +178,8 @@ end
 
 local function look(handler)
   if handler.at > #handler.heads and not handler.isEmpty then
-    local key = readyKey(handler.name)
-    if handler.offset == 0 then expectType(key, 'zset') end
     local last = handler.offset + window - 1
-    handler.heads = redis.call('ZRANGE', key, handler.offset, last, 'WITHSCORES')
+    handler.heads = redis.call('ZRANGE', readyKey(handler.name), handler.offset, last, 'WITHSCORES')
     handler.offset = handler.offset + window
     handler.at = 1
     handler.isEmpty = #handler.heads == 0

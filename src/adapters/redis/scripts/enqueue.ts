@@ -95,6 +95,7 @@ for index = 1, count do
   answers[index + 2] = answer
   at = at + 9 + values
 end
+expectType(base .. 'handlers', 'set')
 for handler in pairs(handlers) do redis.call('SADD', base .. 'handlers', handler) end
 tell()
 return answers

@@ -43,8 +43,16 @@ expectType(leased, 'zset')
 expectType(dead, 'zset')
 expectType(finished, 'zset')
 
+local readyKeys = {}
+
 local function readyKey(handler)
-  return base .. 'ready:' .. handler
+  local key = readyKeys[handler]
+  if not key then
+    key = base .. 'ready:' .. handler
+    expectType(key, 'zset')
+    readyKeys[handler] = key
+  end
+  return key
 end
 
 -- What sorts as the number does, before the id in an index. A record has the number, which takes less.
