@@ -12,7 +12,7 @@ export interface BackendSignals {
 
 /** Whoever hears of them. */
 export interface SignalListener {
-  /** Something has become ready in this queue. */
+  /** Something has become ready in this queue, or will sooner than claims were told. */
   wake(queue: string): void;
   /** Somebody wants this task to be cancelled, which is leased. */
   cancelAsked(id: string): void;

@@ -1,4 +1,5 @@
 import { type Checks, callback, expected, isPlainObject, readOptions } from "./checks.js";
+import type { DeadLetteredDetails } from "./dead-lettered-details.js";
 import type { TaskSnapshot } from "./task-snapshot.js";
 import type { LateFaultDetails, WorkerExitedDetails, WorkerStartedDetails } from "./worker-details.js";
 
@@ -73,6 +74,16 @@ export interface Hooks {
   onWorkerExited?: ((worker: WorkerExitedDetails) => void) | undefined;
   /** What a finished task had left behind in its thread has thrown since; the thread is replaced. */
   onLateFault?: ((fault: LateFaultDetails) => void) | undefined;
+  /** A durable task that a stop cut off was handed back: another process goes on, at no attempt. */
+  onInterrupted?: ((task: TaskSnapshot) => void) | undefined;
+  /** The lease of a durable task was lost: what its handler did here counts for nothing. */
+  onLeaseLost?: ((task: TaskSnapshot) => void) | undefined;
+  /**
+   * A durable task ended here, and the store did not confirm it while the lease was held: it may run again.
+   */
+  onAckUnknown?: ((task: TaskSnapshot) => void) | undefined;
+  /** A durable task has become a dead letter. */
+  onDeadLettered?: ((letter: DeadLetteredDetails) => void) | undefined;
   /** A stop has begun. */
   onStopping?: ((stop: StoppingDetails) => void) | undefined;
 }
@@ -91,6 +102,10 @@ const CHECKS: Checks<Hooks> = {
   onWorkerStarted: callback(),
   onWorkerExited: callback(),
   onLateFault: callback(),
+  onInterrupted: callback(),
+  onLeaseLost: callback(),
+  onAckUnknown: callback(),
+  onDeadLettered: callback(),
   onStopping: callback(),
 };
 

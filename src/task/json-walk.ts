@@ -18,10 +18,11 @@ export interface JsonFinding {
 
 /**
  * Looks for what JSON cannot hold, so that nothing becomes something else in silence: see `json()`.
- * @param maxBytes what is certain to take more is not looked at to its end; what takes a little more may pass
+ * @param maxBytes for what is or was stored: what is certain to take more is not looked at to its end (what
+ * takes a little more may pass), and a `constructor` with a `prototype` is refused
  * @throws whatever a getter or a proxy throws that is in the value
  */
-export function findNotJson(value: unknown, maxBytes = Number.POSITIVE_INFINITY): JsonFinding {
+export function findNotJson(value: unknown, maxBytes?: number): JsonFinding {
   const walk = new JsonWalk(maxBytes);
   const finding = walk.look(value, 0);
   const { hasNegativeZero } = walk;
@@ -41,13 +42,15 @@ const TOO_LARGE: Finding = Object.freeze({ message: "too large", steps: [] });
 
 class JsonWalk {
   readonly #maxBytes: number;
+  readonly #isStored: boolean;
   #values = 0;
   /** What the text takes at least: a byte for each value, and one for each unit of texts and keys. */
   #bytes = 0;
   hasNegativeZero = false;
 
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
+  constructor(maxBytes: number | undefined) {
+    this.#maxBytes = maxBytes ?? Number.POSITIVE_INFINITY;
+    this.#isStored = maxBytes !== undefined;
   }
 
   look(value: unknown, depth: number): Finding | undefined {
@@ -79,7 +82,7 @@ class JsonWalk {
     }
     const finding = isArray ? this.#lookAtElements(value, depth) : this.#lookAtMembers(value, depth);
     if (finding !== undefined) return finding;
-    return typeof Reflect.get(value, "toJSON") === "function" ? found(HAS_TO_JSON) : undefined;
+    return typeof (value as { toJSON?: unknown }).toJSON === "function" ? found(HAS_TO_JSON) : undefined;
   }
 
   #lookAtElements(elements: readonly unknown[], depth: number): Finding | undefined {
@@ -96,7 +99,8 @@ class JsonWalk {
       const member: unknown = (value as Record<string, unknown>)[key];
       if (member === undefined) continue; // left out, as JSON does
       this.#bytes += key.length;
-      if (key === "constructor" && hasPrototype(member)) return within(found(SETS_PROTOTYPE), key);
+      if (this.#isStored && key === "constructor" && hasPrototype(member))
+        return within(found(SETS_PROTOTYPE), key);
       const finding = this.look(member, depth);
       if (finding !== undefined) return within(finding, key);
     }

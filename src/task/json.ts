@@ -56,10 +56,9 @@ type NameOf<T> = T extends undefined
 /**
  * A schema for payloads and results that are plain JSON, without a library: the compiler checks `T`, and at
  * run time a walk refuses what JSON cannot hold, with its path: bigints, functions, symbols, NaN and
- * infinities, Dates, Maps and all other instances of classes, undefined in an array or as the whole, keys that
- * could set a prototype (`__proto__`, and `constructor` with a `prototype` in it), cycles, and nesting deeper
- * than 1,000. It does not check that the value has the shape of `T`; what comes out is the value itself, not a
- * copy.
+ * infinities, Dates, Maps and all other instances of classes, undefined in an array or as the whole, keys
+ * `__proto__`, cycles, and nesting deeper than 1,000. It does not check that the value has the shape of
+ * `T`; what comes out is the value itself, not a copy.
  */
 export function json<T extends JsonShape<T>>(): Schema<T, T> {
   return JSON_SCHEMA as Schema<T, T>;

@@ -73,7 +73,7 @@ function fromJsonBytes(bytes: Uint8Array): Conversion<unknown> {
   }
   try {
     const made: unknown = JSON.parse(text);
-    const { issue } = findNotJson(made);
+    const { issue } = findNotJson(made, Number.POSITIVE_INFINITY);
     return issue === undefined ? { made } : { refusal: { issues: [issue] } };
   } catch {
     return refuse("is not stored as JSON"); // what the parser says shows what it has met

@@ -1,3 +1,4 @@
+import type { DeadLetteredDetails } from "./dead-lettered-details.js";
 import type { FinishedEvent } from "./finished-event.js";
 import type { TaskSnapshot } from "./task-snapshot.js";
 import type { LateFaultDetails, WorkerExitedDetails, WorkerStartedDetails } from "./worker-details.js";
@@ -51,6 +52,14 @@ export type TaskEvent =
   | { readonly type: "workerExited"; readonly worker: WorkerExitedDetails }
   /** What a finished task had left behind in its thread has thrown since. */
   | { readonly type: "lateFault"; readonly fault: LateFaultDetails }
+  /** A durable task that a stop cut off was handed back: another process goes on, at no attempt. */
+  | { readonly type: "interrupted"; readonly task: TaskSnapshot }
+  /** The lease of a durable task was lost: what its handler did here counts for nothing. */
+  | { readonly type: "leaseLost"; readonly task: TaskSnapshot }
+  /** A durable task ended here, and the store did not confirm it while the lease was held. */
+  | { readonly type: "ackUnknown"; readonly task: TaskSnapshot }
+  /** A durable task has become a dead letter. */
+  | { readonly type: "deadLettered"; readonly letter: DeadLetteredDetails }
   /** A stop has begun. */
   | { readonly type: "stopping"; readonly graceful: boolean };
 

@@ -6,8 +6,8 @@ import type { StoreTime } from "./store-time.js";
 import { StoredQueue } from "./stored-queue.js";
 import type { TaskRecord } from "./task-record.js";
 
-/** How long it is known of a task that it has ended, at least: so long a write may be made again. */
-const KNOWN_MS = 60_000;
+/** So long any call may be made again, at least: what it came to is known until then. */
+export const REPEATED_MS = 60_000;
 
 /** How long dead letters are kept, and how many of each queue. */
 export interface DeadLetterLimits {
@@ -158,7 +158,10 @@ export class Places {
     }
     record.place = "delayed";
     record.dueAt = dueAt;
-    record.ticket = this.#queueOf(record).delayed.push(record, dueAt, ++this.#moves);
+    const { delayed } = this.#queueOf(record);
+    record.ticket = delayed.push(record, dueAt, ++this.#moves);
+    // Who was told when something falls due was told of another one.
+    if (delayed.peek() === record) this.#signals.wake(record.queue);
   }
 
   #makeReady(record: TaskRecord): void {
@@ -182,7 +185,7 @@ export class Places {
     const { elapsed } = this.#time;
     record.outcome = outcome;
     record.outcomeUntil = elapsed + resultTtlMs;
-    record.knownUntil = elapsed + Math.max(resultTtlMs, KNOWN_MS);
+    record.knownUntil = elapsed + Math.max(resultTtlMs, REPEATED_MS);
     record.cancellation = undefined;
     if (record.key !== undefined) this.#endKey(record.key, outcome);
     this.#signals.finished(record.queue, record.id);

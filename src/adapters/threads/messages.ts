@@ -26,6 +26,8 @@ export interface HandlerSource {
   readonly url: string;
   readonly exportName: string;
   readonly maxResultBytes: number;
+  /** The name of the codec that has made bytes of its payloads; undefined where they are cloned. */
+  readonly codec: string | undefined;
 }
 
 /** What few tasks have. */
@@ -36,6 +38,7 @@ export interface TaskExtras {
   readonly correlationId?: string | undefined;
   readonly locals?: object | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly fencingToken?: number | undefined;
 }
 
 /** One task of a batch. A tuple, since names would cost more than what they name. */
@@ -102,6 +105,7 @@ export interface ThrewMessage {
 /** A handler enqueues. */
 export interface EnqueueMessage {
   readonly type: "enqueue";
+  readonly durable: boolean;
   readonly index: number;
   readonly call: number;
   readonly handler: string;

@@ -36,6 +36,10 @@ export class EventStream {
     workerStarted: 0,
     workerExited: 0,
     lateFault: 0,
+    interrupted: 0,
+    leaseLost: 0,
+    ackUnknown: 0,
+    deadLettered: 0,
     stopping: 0,
   };
   readonly #undelivered = new RingBuffer<TaskEvent>();

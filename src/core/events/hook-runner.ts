@@ -26,6 +26,10 @@ const HOOKS = {
   workerStarted: "onWorkerStarted",
   workerExited: "onWorkerExited",
   lateFault: "onLateFault",
+  interrupted: "onInterrupted",
+  leaseLost: "onLeaseLost",
+  ackUnknown: "onAckUnknown",
+  deadLettered: "onDeadLettered",
   stopping: "onStopping",
 } as const satisfies Record<HookedType, keyof Hooks>;
 
@@ -148,6 +152,10 @@ function tell(hooks: Hooks, event: HookedEvent): unknown {
     case "lateFault": {
       const { onLateFault } = hooks;
       return onLateFault?.(event.fault);
+    }
+    case "deadLettered": {
+      const { onDeadLettered } = hooks;
+      return onDeadLettered?.(event.letter);
     }
     case "stopping": {
       const { onStopping } = hooks;

@@ -9,6 +9,8 @@ export interface Aftermath {
   weigh(attempt: Attempt, outcome: Outcome): Outcome;
   complete(attempt: Attempt, value: unknown, now: number): void;
   act(attempt: Attempt, conclusion: TimedConclusion, now: number, abandoned: boolean): void;
+  /** The attempt has not been one. */
+  handBack(attempt: Attempt, now: number): void;
 }
 
 /** That of tasks which live in this process. */
@@ -50,7 +52,6 @@ export class LocalAftermath implements Aftermath {
     }
   }
 
-  /** The attempt has not been one. */
   handBack(attempt: Attempt, now: number): void {
     this.#readmission.handBack(attempt, now);
   }

@@ -31,9 +31,10 @@ export interface AttemptRunnerParts {
   readonly backlog: Backlog;
   readonly settler: Settler;
   readonly journal: Journal;
-  readonly enqueue: (...given: EnqueueArguments) => string;
+  readonly enqueue: (...given: EnqueueArguments) => { readonly id: string };
+  readonly enqueueDurable: (...given: EnqueueArguments) => Promise<{ readonly id: string }>;
   /** What becomes of durable tasks; undefined where there are none. */
-  readonly durable: (() => Aftermath) | undefined;
+  readonly durable: () => Aftermath | undefined;
   /** Middleware round attempts; undefined where there is none. */
   readonly wrapped: WrappedAttempts | undefined;
   /** A slot may have become free, or a task ready. */
@@ -162,7 +163,7 @@ export class AttemptRunner implements AttemptKeeper {
       limiter.giveBack(task, attempt.takenAt ?? now, now);
       onPermits();
       this.#recordEnd(attempt);
-      this.#local.handBack(attempt, now);
+      this.#aftermathOf(task).handBack(attempt, now);
       attempt.lane.full = false; // it may have waited for longer than the one for which its lane was closed
     }
     onProgress();
@@ -172,7 +173,11 @@ export class AttemptRunner implements AttemptKeeper {
     return this.#parts.carriers.headers(task);
   }
 
-  enqueue(...given: EnqueueArguments): string {
+  enqueueDurable(...given: EnqueueArguments): Promise<{ readonly id: string }> {
+    return this.#parts.enqueueDurable(...given);
+  }
+
+  enqueue(...given: EnqueueArguments): { readonly id: string } {
     return this.#parts.enqueue(...given);
   }
 
@@ -274,7 +279,7 @@ export class AttemptRunner implements AttemptKeeper {
   }
 
   #aftermathOf({ durable }: Task): Aftermath {
-    return durable ? (this.#parts.durable?.() ?? this.#local) : this.#local;
+    return durable ? (this.#parts.durable() ?? this.#local) : this.#local;
   }
 }
 

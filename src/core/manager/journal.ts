@@ -1,4 +1,5 @@
 import type { Clock } from "../../ports/clock.js";
+import type { DeadLetteredDetails } from "../../task/dead-lettered-details.js";
 import { FinishedEvent } from "../../task/finished-event.js";
 import type { Task } from "../../task/task.js";
 import type { TaskEvent } from "../../task/task-event.js";
@@ -14,7 +15,16 @@ import { EventStream } from "../events/event-stream.js";
 import type { ObserverErrors } from "../events/observer-errors.js";
 
 /** Events that say nothing beside the task. */
-type PlainEventType = "queued" | "scheduled" | "started" | "handedBack" | "dropped" | "abandoned";
+type PlainEventType =
+  | "queued"
+  | "scheduled"
+  | "started"
+  | "handedBack"
+  | "dropped"
+  | "abandoned"
+  | "interrupted"
+  | "leaseLost"
+  | "ackUnknown";
 
 /** Pictures tasks for whoever observes them, and only when somebody does. */
 export class Journal {
@@ -73,6 +83,11 @@ export class Journal {
   recordLateFault(fault: LateFaultDetails): void {
     if (this.events.hears("lateFault"))
       this.#publish({ type: "lateFault", fault: Object.freeze({ ...fault }) });
+  }
+
+  recordDeadLettered(letter: DeadLetteredDetails): void {
+    if (this.events.hears("deadLettered"))
+      this.#publish({ type: "deadLettered", letter: Object.freeze({ ...letter }) });
   }
 
   recordStopping(graceful: boolean): void {

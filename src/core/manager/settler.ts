@@ -51,7 +51,7 @@ export class Settler {
   /** A task was accepted. */
   begin(task: Task): void {
     this.#unsettled++;
-    task.tally.enqueued++;
+    if (!task.durable) task.tally.enqueued++; // that was counted where it was handed to the store
     if (this.#unsettled === 1) this.onChange?.(1);
   }
 
@@ -71,14 +71,14 @@ export class Settler {
   }
 
   /** A durable task goes on elsewhere: this process forgets it. */
-  leave(task: Task): void {
+  leave(task: Task, abandoned: boolean): void {
     const { registry, watches } = this.#parts;
     task.work = undefined;
     task.captured = undefined;
     watches.unwatch(task);
     registry.delete(task.number);
     this.#unsettled--;
-    this.onEnd?.(task, false);
+    this.onEnd?.(task, abandoned);
     this.onChange?.(this.#unsettled);
   }
 

@@ -1,4 +1,5 @@
 import type { LaneGate } from "./group.js";
+import type { HandlerGate } from "./handler-gate.js";
 import type { QueueGroup, TaskQueue } from "./task-queue.js";
 
 /** Whether a queue has something for a lane. */
@@ -20,4 +21,14 @@ function goesFirst(group: QueueGroup, other: QueueGroup): boolean {
   const [one, two] = [group.head, other.head];
   if (one === undefined || two === undefined) return one !== undefined;
   return one.order !== two.order ? one.order < two.order : one.sequence < two.sequence;
+}
+
+/** The group of a queue whose tasks start in that lane and have that handler. */
+export function groupOf(
+  queue: TaskQueue,
+  lane: LaneGate,
+  handler: HandlerGate<QueueGroup> | undefined,
+): QueueGroup | undefined {
+  for (const group of queue.groups) if (group.lane === lane && group.handler === handler) return group;
+  return undefined;
 }

@@ -68,6 +68,18 @@ function givesBackOnce(kind: NackKind): BackendRule {
 export const REPEAT_RULES: readonly BackendRule[] = [
   { name: "gives the same leases, and no others, to a claim that is made again", check: claimsOnce },
   { name: "gives those leases to a claim that is made again that are still held", check: claimsWhatIsHeld },
+  {
+    name: "gives no leases to a claim that is made again and came to nothing before",
+    async check(trial) {
+      const request = trial.toRequest();
+      assert.deepEqual((await trial.backend.claim(request)).tasks, []);
+      await trial.keep("q:a");
+      await trial.unchanged(["q:a"], async () => {
+        assert.deepEqual((await trial.backend.claim(request)).tasks, []);
+      });
+      assert.deepEqual(await trial.claimIds(), ["q:a"]);
+    },
+  },
   endsOnce("an ack", (trial, lease) => trial.ack(lease, { outcome: completed(new Uint8Array([1])) })),
   endsOnce("a deadLetter", (trial, lease) => trial.bury(lease)),
   endsOnce("a nack to retry", (trial, lease) => trial.nack(lease, { kind: "retry", error: "{}" })),

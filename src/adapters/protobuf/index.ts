@@ -1,0 +1,1 @@
+export { type ProtobufType, protobufCodec } from "./protobuf-codec.js";

@@ -1,0 +1,195 @@
+import type { Clock } from "../../../ports/clock.js";
+import type { Outcome } from "../../../task/outcome.js";
+import { encodeResult } from "../../../task/stored-result.js";
+import type { Task } from "../../../task/task.js";
+import type { Consumer } from "../../durable/consumer.js";
+import type { HeldLease } from "../../durable/held-lease.js";
+import type { Limiter } from "../../limiter/limiter.js";
+import type { QueueSet } from "../../queue/queue-set.js";
+import type { Aftermath } from "../aftermath.js";
+import type { Attempt } from "../attempt.js";
+import type { Rescheduling, TimedConclusion, TimedRetry } from "../concluder.js";
+import type { Journal } from "../journal.js";
+import type { Lifecycle } from "../lifecycle.js";
+import type { Settler } from "../settler.js";
+import type { DurableEnding } from "./durable-ending.js";
+import type { DurableRun } from "./durable-run.js";
+import { toSettlement } from "./to-settlement.js";
+
+export interface DurableEndsParts {
+  readonly clock: Clock;
+  readonly consumer: () => Consumer;
+  readonly journal: Journal;
+  readonly lifecycle: Lifecycle;
+  readonly limiter: Limiter;
+  readonly queues: QueueSet;
+  readonly settler: Settler;
+}
+
+/**
+ * What becomes of durable tasks: the store is told first, and only what it has confirmed counts. Until then a
+ * task is still running here, though its slot is free.
+ */
+export class DurableEnds implements Aftermath {
+  readonly #parts: DurableEndsParts;
+  readonly #byTask = new Map<Task, DurableRun>();
+  readonly #byLease = new Map<HeldLease, DurableRun>();
+
+  constructor(parts: DurableEndsParts) {
+    this.#parts = parts;
+  }
+
+  add(run: DurableRun): void {
+    this.#byTask.set(run.task, run);
+    this.#byLease.set(run.held, run);
+  }
+
+  find(held: HeldLease): DurableRun | undefined {
+    return this.#byLease.get(held);
+  }
+
+  /** What cannot be stored is no result: the attempt has failed. */
+  weigh({ task }: Attempt, outcome: Outcome): Outcome {
+    const run = this.#byTask.get(task);
+    if (!outcome.returned || run === undefined) return outcome;
+    try {
+      run.value = encodeResult(run.handler, outcome.value);
+      return outcome;
+    } catch (error) {
+      return { returned: false, thrown: error };
+    }
+  }
+
+  complete(attempt: Attempt, value: unknown, now: number): void {
+    this.act(attempt, { next: "complete", value }, now, false);
+  }
+
+  act({ task }: Attempt, conclusion: TimedConclusion, now: number, abandoned: boolean): void {
+    const run = this.#byTask.get(task);
+    if (run === undefined) return;
+    run.abandoned = abandoned;
+    if (conclusion.next === "reschedule") this.#closeGates(task, conclusion, now);
+    if (conclusion.next === "leave" || run.held.state === "over") {
+      this.#leave(run);
+    } else if (abandoned && !this.#parts.lifecycle.accepting) {
+      // Its handler goes on: nobody may run it beside that before the lease has expired.
+      this.#parts.consumer().abandon(run.held);
+      this.#leave(run, "interrupted");
+    } else if (conclusion.next === "cancel" && conclusion.reason === "stopped") {
+      this.settle(run, { next: "hand-back", event: "interrupted" });
+    } else {
+      this.settle(run, conclusion);
+    }
+  }
+
+  /** It has not begun, though it was started: it comes back to wherever there is a thread for it. */
+  handBack({ task }: Attempt): void {
+    const run = this.#byTask.get(task);
+    if (run === undefined) return;
+    task.tally.handedBack++;
+    task.attempt--;
+    if (run.held.state === "over") this.#leave(run);
+    else this.settle(run, { next: "hand-back", event: "handedBack" });
+  }
+
+  /** Tells the store; what follows here waits until it has confirmed that. */
+  settle(run: DurableRun, ending: DurableEnding): void {
+    run.ending = ending;
+    this.#parts.consumer().settle(run.held, toSettlement(run, ending));
+  }
+
+  confirmed(held: HeldLease): void {
+    const run = this.#byLease.get(held);
+    if (run?.ending === undefined) return;
+    const { abandoned, ending, task } = run;
+    const now = this.#parts.clock.now();
+    switch (ending.next) {
+      case "complete":
+        this.#forget(run);
+        this.#parts.settler.complete(task, ending.value, now);
+        break;
+      case "fail":
+        this.#forget(run);
+        this.#parts.settler.defeat(task, { ...ending, transition: "fail" }, now, abandoned);
+        if (run.leavesDeadLetter) this.#parts.journal.recordDeadLettered(toDeadLetter(run, ending.reason));
+        break;
+      case "cancel":
+        this.#forget(run);
+        this.#parts.settler.defeat(task, { ...ending, transition: "cancel" }, now, abandoned);
+        break;
+      case "retry":
+      case "reschedule":
+        this.#goesOn(run, ending, now);
+        break;
+      case "hand-back":
+        this.#leave(run, ending.event);
+    }
+  }
+
+  /** Lets go of one that has not begun. */
+  drop(run: DurableRun): void {
+    this.#leave(run);
+  }
+
+  refused(held: HeldLease): void {
+    const run = this.#byLease.get(held);
+    if (run !== undefined) this.#leave(run, "leaseLost");
+  }
+
+  unknown(held: HeldLease): void {
+    const run = this.#byLease.get(held);
+    if (run !== undefined) this.#leave(run, "ackUnknown");
+  }
+
+  /** What the other side said to one attempt holds for all tasks of its handler, or for all that run here. */
+  #closeGates({ handler }: Task, { reason, scope, delayMs }: Rescheduling, now: number): void {
+    const { limiter } = this.#parts;
+    if (scope === "all") limiter.closeUntil(now + delayMs);
+    else if (reason === "rate-limited" && handler !== undefined)
+      limiter.handlers.closeUntil(handler, now + delayMs, now);
+  }
+
+  /** It will run again, here or elsewhere. */
+  #goesOn(run: DurableRun, ending: TimedRetry | Rescheduling, now: number): void {
+    const { journal, queues } = this.#parts;
+    const { task } = run;
+    const { delayMs } = ending;
+    task.rememberAttempt(now);
+    task.readyAt = now + delayMs;
+    const reason = ending.next === "retry" ? "backoff" : ending.reason;
+    task.move("running", delayMs > 0 ? "schedule" : "queue", delayMs > 0 ? reason : undefined);
+    if (ending.next === "retry") {
+      task.tally.retried++;
+      const queue = queues.known(task.queue);
+      if (queue !== undefined) queue.tally.retried++;
+      const handler = queues.handler(run.handler.name);
+      if (handler !== undefined) handler.tally.retried++;
+      journal.recordRetried(task, delayMs, ending.error);
+    } else {
+      task.tally.rescheduled++;
+      journal.recordRescheduled(task, delayMs);
+    }
+    this.#parts.settler.leave(this.#forget(run).task, run.abandoned);
+  }
+
+  #leave(run: DurableRun, event?: LeavingEvent): void {
+    const { journal, settler } = this.#parts;
+    const { task } = this.#forget(run);
+    if (task.state === "running") task.move("running", "queue");
+    if (event !== undefined) journal.record(event, task);
+    settler.leave(task, run.abandoned);
+  }
+
+  #forget(run: DurableRun): DurableRun {
+    this.#byTask.delete(run.task);
+    this.#byLease.delete(run.held);
+    return run;
+  }
+}
+
+/** Why a task goes on without this process. */
+type LeavingEvent = "interrupted" | "handedBack" | "leaseLost" | "ackUnknown";
+
+function toDeadLetter({ handler, task }: DurableRun, reason: string) {
+  return { id: task.id, handler: handler.name, queue: task.queue, reason, attempts: task.attempt };
+}

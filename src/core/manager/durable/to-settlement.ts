@@ -1,0 +1,37 @@
+import { toStoredError } from "../../../task/stored-error.js";
+import type { Settlement } from "../../durable/held-lease.js";
+import type { DurableEnding } from "./durable-ending.js";
+import type { DurableRun } from "./durable-run.js";
+
+export function toSettlement(run: DurableRun, ending: DurableEnding): Settlement {
+  const { resultTtlMs } = run;
+  switch (ending.next) {
+    case "complete": {
+      const outcome = { state: "completed", reason: undefined, value: run.value, error: undefined } as const;
+      return { kind: "ack", ack: { outcome: { ...outcome, charged: true }, resultTtlMs } };
+    }
+    case "fail": {
+      const { reason } = ending;
+      const error = toStoredError(ending.error);
+      if (run.leavesDeadLetter)
+        return { kind: "dead-letter", deadLetter: { reason, error, charged: true, resultTtlMs } };
+      const outcome = { state: "failed", reason, value: undefined, error, charged: true } as const;
+      return { kind: "ack", ack: { outcome, resultTtlMs } };
+    }
+    case "cancel": {
+      const { reason } = ending;
+      const error = toStoredError(ending.error);
+      const outcome = { state: "cancelled", reason, value: undefined, error, charged: true } as const;
+      return { kind: "ack", ack: { outcome, resultTtlMs } };
+    }
+    case "retry":
+      return {
+        kind: "nack",
+        nack: { kind: "retry", delayMs: ending.delayMs, error: toStoredError(ending.error) },
+      };
+    case "reschedule":
+      return { kind: "nack", nack: { kind: "reschedule", delayMs: ending.delayMs, error: undefined } };
+    case "hand-back":
+      return { kind: "nack", nack: { kind: "hand-back", delayMs: 0, error: undefined } };
+  }
+}

@@ -1,0 +1,324 @@
+import type { ClaimNeed, Reservation } from "../../src/core/durable/claimer.js";
+import { Consumer, type ConsumerHost } from "../../src/core/durable/consumer.js";
+import type { HeldLease, Settlement } from "../../src/core/durable/held-lease.js";
+import type { Backend } from "../../src/ports/backend.js";
+import type { Chance } from "./chance.js";
+import type { Faults } from "./faults.js";
+import type { Run, RunResult } from "./run.js";
+import type { RunAudit } from "./run-audit.js";
+import type { SimulatedProcess } from "./simulated-process.js";
+import type { Appointment, Timeline } from "./timeline.js";
+
+export const QUEUES = ["q"];
+export const HANDLERS = ["common", "rare"] as const;
+const RESULT_TTL_MS = 600_000;
+/** From the abort of a handler until it ends, where it listens. */
+const OBEYS_MS = 20;
+/** The rest of a stop after its deadline. */
+const GRACE_MS = 250;
+const ERROR = '{"name":"Error","message":"simulated"}';
+
+export interface WorkerParts {
+  readonly process: SimulatedProcess;
+  readonly backend: Backend;
+  readonly timeline: Timeline;
+  readonly chance: Chance;
+  readonly faults: Faults;
+  readonly audit: RunAudit;
+  readonly leaseMs: number;
+  readonly pollMs: number;
+  readonly slots: number;
+  /** So many starts in each `PERMIT_MS`; Infinity where nothing limits that. */
+  readonly permits: number;
+  readonly handlers: readonly string[];
+  readonly maxAttempts: number;
+  /** How likely it is that a handler takes long, and that it fails. */
+  readonly long: number;
+  readonly failing: number;
+  /** Whether handlers may take long, fail and disobey. */
+  readonly turbulent: () => boolean;
+  readonly trace: (what: string) => void;
+  /** It has stopped, and nothing of it is under way. */
+  readonly stopped: () => void;
+}
+
+/** After so long a permit comes back. */
+const PERMIT_MS = 40;
+
+/** A run and what it holds here. */
+interface Running {
+  readonly held: HeldLease;
+  readonly run: Run;
+  /** What is to happen to it next. */
+  next: Appointment | undefined;
+  /** It does not end when it is told to, for a while. */
+  readonly stubborn: boolean;
+}
+
+/**
+ * A process that runs durable tasks: a consumer as it is, and in place of the manager a host whose handlers
+ * take their time, fail, reschedule, and obey or do not obey their signals, all by chance.
+ */
+export class SimulatedWorker implements ConsumerHost {
+  readonly process: SimulatedProcess;
+  readonly consumer: Consumer;
+  readonly #parts: WorkerParts;
+  readonly #running = new Set<Running>();
+  #reserved = 0;
+  #freeSince: number;
+  #permits: number;
+  #stopping = false;
+  #over = false;
+  #deafen: () => void = () => {};
+
+  constructor(parts: WorkerParts) {
+    const { backend, chance, leaseMs, pollMs, process } = parts;
+    this.#parts = parts;
+    this.#permits = parts.permits;
+    this.#freeSince = parts.timeline.now;
+    this.process = process;
+    this.consumer = new Consumer({
+      ...{ backend, clock: process.clock, random: chance.fork(), leaseMs, pollMs, strict: false },
+      queues: QUEUES.map((name) => ({ name, share: 1 })),
+      requestPrefix: `${process.name}-`,
+      host: this,
+    });
+  }
+
+  /** Whether it takes part: it has not stopped, and was not told to. */
+  get works(): boolean {
+    return this.process.alive && !this.#stopping;
+  }
+
+  /** For how long it has had room for a task of this handler. */
+  freeFor(handler: string): number {
+    const { handlers, permits, slots, timeline } = this.#parts;
+    const isFree = this.works && handlers.includes(handler) && this.#running.size < slots;
+    return isFree && permits === Number.POSITIVE_INFINITY ? timeline.now - this.#freeSince : 0;
+  }
+
+  get stopped(): boolean {
+    return this.#over;
+  }
+
+  start(): void;
+  start(held: HeldLease): boolean;
+  start(held?: HeldLease): boolean | undefined {
+    if (held !== undefined) return this.#start(held);
+    const { consumer } = this;
+    const ignored = { finished: () => {}, storeLost: () => {} };
+    this.#deafen = this.#parts.backend.signals.listen(QUEUES, { ...consumer.signals, ...ignored });
+    consumer.start();
+    return undefined;
+  }
+
+  /** Ends within the deadline and its grace, whatever the store and the handlers do. */
+  stop(deadlineMs: number): void {
+    if (!this.works) return;
+    this.#stopping = true;
+    this.#parts.trace(`${this.process.name} stops in ${deadlineMs}`);
+    this.consumer.stop();
+    this.#deafen();
+    const killAfterMs = Math.min(deadlineMs, GRACE_MS / 2);
+    this.#after(deadlineMs - killAfterMs, () => this.#abortAll());
+    this.#after(deadlineMs, () => this.#abandonAll());
+    this.#after(deadlineMs + GRACE_MS, () => {
+      if (!this.#over) this.consumer.giveUp(new Error("the stop is over"));
+    });
+    this.#finish();
+  }
+
+  /** Nothing of it is left here. */
+  died(): void {
+    this.#deafen();
+    for (const running of this.#running) this.#cancelNext(running);
+    this.#running.clear();
+    this.#parts.audit.died(this.process);
+  }
+
+  reserve({ cost, oneOf }: ClaimNeed): Reservation | undefined {
+    const { handlers, slots } = this.#parts;
+    const free = slots - this.#running.size - this.#reserved;
+    const permits = this.#permits;
+    if (free <= 0 || permits < Math.min(cost, this.#parts.permits) || oneOf !== undefined) return undefined;
+    // What costs more than there can ever be takes all that there is.
+    const most = permits === this.#parts.permits ? Math.max(permits, cost) : permits;
+    this.#reserved += free;
+    if (permits !== Number.POSITIVE_INFINITY) this.#permits = 0;
+    return {
+      handlers: handlers.map((name) => ({ name, lane: 0, room: Number.POSITIVE_INFINITY })),
+      ...{ slots: [free], permits: most, leftOut: [] },
+      release: () => {
+        this.#reserved -= free;
+        if (permits !== Number.POSITIVE_INFINITY) this.#permits += permits;
+      },
+    };
+  }
+
+  claimed(): void {}
+
+  lost(held: HeldLease): void {
+    const running = this.#find(held);
+    if (running === undefined) return;
+    this.#trace("lost", held);
+    this.#parts.audit.aborted(running.run);
+    this.#endSoon(running, () => this.#leave(running));
+  }
+
+  cancelAsked(held: HeldLease): void {
+    const running = this.#find(held);
+    if (running === undefined) return;
+    this.#trace("cancel asked", held);
+    this.#endSoon(running, () => this.#end(running, "cancelled"));
+  }
+
+  confirmed(held: HeldLease, { kind }: Settlement): void {
+    this.#trace(`confirmed ${kind}`, held);
+    this.#parts.audit.confirmed(held.lease, kind);
+  }
+
+  refused(held: HeldLease): void {
+    this.#trace("refused", held);
+  }
+
+  unknown(held: HeldLease): void {
+    this.#trace("unknown", held);
+  }
+
+  crashed(): void {}
+
+  failed(): void {}
+
+  idle(): void {
+    this.#finish();
+  }
+
+  #start(held: HeldLease): boolean {
+    const { audit, chance, leaseMs, long, slots, turbulent } = this.#parts;
+    const { cost } = held.task;
+    if (this.#running.size + this.#reserved >= slots) return false;
+    if (this.#permits < Math.min(cost, this.#parts.permits)) return false;
+    this.#usePermits(cost);
+    this.#trace("starts", held);
+    const run = audit.started(this.process, held.lease);
+    const running: Running = { held, run, next: undefined, stubborn: turbulent() && chance.happens(0.2) };
+    this.#running.add(running);
+    const isLong = turbulent() && chance.happens(long);
+    const runMs = isLong ? chance.between(30, leaseMs * 2.5) : chance.between(1, 30);
+    running.next = this.#after(runMs, () => this.#end(running, this.#draw()));
+    return true;
+  }
+
+  #draw(): RunResult {
+    const { chance, failing, turbulent } = this.#parts;
+    if (turbulent() && chance.happens(failing)) return "failed";
+    return turbulent() && chance.happens(0.1) ? "rescheduled" : "returned";
+  }
+
+  /** The handler has ended, and what came of it counts. */
+  #end(running: Running, result: RunResult): void {
+    const { held, run } = running;
+    this.#parts.audit.ended(run, result);
+    this.#trace(result, held);
+    this.consumer.settle(held, this.#toSettlement(held, result));
+    this.#leave(running);
+  }
+
+  #toSettlement({ task }: HeldLease, result: RunResult): Settlement {
+    const { chance, maxAttempts } = this.#parts;
+    const delayMs = chance.happens(0.5) ? 0 : Math.floor(chance.between(1, 200));
+    const back = (kind: "retry" | "reschedule" | "hand-back", delay: number): Settlement => ({
+      kind: "nack",
+      nack: { kind, delayMs: delay, error: kind === "retry" ? ERROR : undefined },
+    });
+    const ends = { value: undefined, error: undefined, charged: true, reason: undefined };
+    switch (result) {
+      case "returned":
+        return { kind: "ack", ack: { outcome: { ...ends, state: "completed" }, resultTtlMs: RESULT_TTL_MS } };
+      case "cancelled": {
+        const outcome = { ...ends, state: "cancelled", reason: "cancelled", error: ERROR } as const;
+        return { kind: "ack", ack: { outcome, resultTtlMs: RESULT_TTL_MS } };
+      }
+      case "rescheduled":
+        return back("reschedule", delayMs);
+      case "interrupted":
+        return back("hand-back", 0);
+      case "failed":
+        if (task.attempts + 1 < maxAttempts) return back("retry", delayMs);
+        return {
+          kind: "dead-letter",
+          deadLetter: { reason: "error", error: ERROR, charged: true, resultTtlMs: RESULT_TTL_MS },
+        };
+    }
+  }
+
+  #leave(running: Running): void {
+    this.#cancelNext(running);
+    if (this.#running.size === this.#parts.slots) this.#freeSince = this.#parts.timeline.now;
+    this.#running.delete(running);
+    this.consumer.claim();
+    this.#finish();
+  }
+
+  #endSoon(running: Running, end: () => void): void {
+    const { chance, leaseMs } = this.#parts;
+    this.#cancelNext(running);
+    const mostMs = running.stubborn ? leaseMs : OBEYS_MS;
+    running.next = this.#after(chance.between(0, mostMs), end);
+  }
+
+  #abortAll(): void {
+    for (const running of this.#running)
+      if (running.held.state === "held") this.#endSoon(running, () => this.#end(running, "interrupted"));
+  }
+
+  /** Those that did not obey are left behind with their leases. */
+  #abandonAll(): void {
+    const { audit, faults, timeline } = this.#parts;
+    for (const running of [...this.#running]) {
+      this.#cancelNext(running);
+      this.#running.delete(running);
+      audit.aborted(running.run);
+      if (running.held.state === "held") this.#trace("abandoned", running.held);
+      faults.add("stop", this.process, timeline.now, timeline.now);
+      this.consumer.abandon(running.held);
+    }
+    this.#finish();
+  }
+
+  #finish(): void {
+    if (!this.#stopping || this.#over || this.#running.size > 0 || this.consumer.busy) return;
+    this.#over = true;
+    this.#parts.trace(`${this.process.name} has stopped`);
+    this.#parts.stopped();
+  }
+
+  #usePermits(cost: number): void {
+    if (this.#permits === Number.POSITIVE_INFINITY) return;
+    const used = Math.min(cost, this.#permits);
+    this.#permits -= used;
+    this.#after(PERMIT_MS, () => {
+      this.#permits += used;
+      this.consumer.claim();
+    });
+  }
+
+  #find(held: HeldLease): Running | undefined {
+    for (const running of this.#running) if (running.held === held) return running;
+    return undefined;
+  }
+
+  #cancelNext(running: Running): void {
+    if (running.next !== undefined) this.#parts.timeline.cancel(running.next);
+    running.next = undefined;
+  }
+
+  #after(delayMs: number, happen: () => void): Appointment {
+    const { timeline } = this.#parts;
+    return timeline.after(Math.max(0, delayMs), () => this.process.enter(happen, true));
+  }
+
+  #trace(what: string, { lease }: HeldLease): void {
+    this.#parts.trace(`${this.process.name} ${what} ${lease.id} ${lease.token}`);
+  }
+}
