@@ -52,7 +52,7 @@ export class RedisScene extends BackendTrial {
 
   /** What was set aside in the queue `q`. */
   async setAside(): Promise<readonly string[]> {
-    return this.raw.zrange(this.key("quarantine"), 0, -1);
+    return this.raw.zrange(this.key("quarantine"), "0", "-1");
   }
 
   /** Calls until it is answered, as whoever rests on a backend does. */

@@ -4,7 +4,7 @@ import type { Redis } from "ioredis";
 export function leastRights(prefix: string): readonly string[] {
   return [
     ...["resetkeys", "resetchannels", "-@all", `~{${prefix}:*`, `&{${prefix}:*`],
-    ...["+evalsha", "+eval", "+info", "+ping", "+subscribe", "+unsubscribe", "+client|setname"],
+    ...["+evalsha", "+eval", "+scan", "+info", "+ping", "+subscribe", "+unsubscribe", "+client|setname"],
     ...["+time", "+type", "+exists", "+del", "+rename", "+pexpire", "+pttl", "+persist"],
     ...["+get", "+set", "+hget", "+hset", "+hmget", "+hgetall", "+hdel", "+hincrby", "+sadd", "+smembers"],
     ...["+zadd", "+zrem", "+zrange", "+zcard", "+zcount", "+zscore", "+zremrangebyrank", "+publish"],

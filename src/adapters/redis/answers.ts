@@ -15,7 +15,7 @@ export interface StoreMark {
   readonly sequence: number;
 }
 
-/** Reads what scripts answer. A server is not trusted: what has another shape is an error, and never a value. */
+/** A server is not trusted: an answer of another shape than scripts give is an error, and never a value. */
 export function toText(value: unknown): string {
   if (Buffer.isBuffer(value)) return value.toString();
   if (typeof value === "string") return value;

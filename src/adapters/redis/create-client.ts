@@ -2,7 +2,7 @@ import type { Redis, RedisOptions } from "ioredis";
 import { loadIoredis } from "./load-ioredis.js";
 import type { RedisAddress } from "./redis-options.js";
 
-/** In milliseconds; each attempt to reconnect waits twice as long as the one before, and a random part less. */
+/** In milliseconds. Each attempt to reconnect waits twice as long as the one before, less a random part. */
 const FIRST_DELAY_MS = 50;
 const MAX_DELAY_MS = 3_000;
 

@@ -39,7 +39,7 @@ const RULES: Readonly<Record<string, FailureRule>> = {
   NOPROTO: REFUSED,
 };
 
-/** What a script meets that runs for a user who may not do all of it; it is told without a code of its own. */
+/** What a script meets that runs for a user who may not do all of it. Some versions give it no code. */
 const DENIED_IN_SCRIPT = /The user executing the script can't|ACL failure in script/;
 
 /** The code of an error that a server sent, or nothing where it was met on the way. */
@@ -56,8 +56,8 @@ export function failureRule(error: unknown): FailureRule {
 }
 
 /**
- * The error of ours for whatever a call met. It says the code alone: what a server wrote may hold arguments of
- * the command, and is in `cause`.
+ * The error of ours for whatever a call met. It says the code alone: what a server wrote may hold arguments
+ * of the command, and is in `cause`.
  */
 export function toStoreError(error: unknown): Error {
   if (error instanceof StoreUnreachableError || error instanceof StoreRefusedError) return error;

@@ -37,8 +37,8 @@ export interface RedisBackendOptions {
   prefix?: string | undefined;
   deadLetters?: RedisDeadLetterOptions | undefined;
   /**
-   * For how long a call waits for Redis, in milliseconds; it should be less than a third of `leaseMs`. From 10
-   * up. Default 5,000.
+   * For how long a call waits for Redis, in milliseconds; it should be less than a third of `leaseMs`. From
+   * 10 up. Default 5,000.
    */
   commandTimeoutMs?: number | undefined;
   /** Where it is said what is wrong with the server or the way to it. Default: nowhere. */

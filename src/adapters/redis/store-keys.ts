@@ -24,6 +24,20 @@ export class StoreKeys {
     this.#prefix = prefix;
   }
 
+  /** What the keys of all records match, as Redis reads patterns. */
+  get recordPattern(): string {
+    return `{${this.#prefix}:*}:t:*`;
+  }
+
+  /** The queue of a record, and what follows it in the id; undefined for a key that is none. */
+  readRecordKey(key: string): readonly [queue: string, rest: string] | undefined {
+    const start = `{${this.#prefix}:`;
+    const end = key.indexOf("}:t:");
+    if (!key.startsWith(start) || end < start.length) return undefined;
+    const queue = key.slice(start.length, end);
+    return queue === "" || queue.includes(":") ? undefined : [queue, key.slice(end + 4)];
+  }
+
   of(queue: string): QueueKeys {
     const known = this.#queues.get(queue);
     if (known !== undefined) return known;

@@ -46,7 +46,7 @@ describe("a packed list", () => {
 
   test("keeps whatever texts, numbers and bytes there are", async () => {
     const value = fc.oneof(
-      fc.string({ unit: "binary" }).filter((text) => text.isWellFormed()),
+      fc.string({ unit: "binary" }).filter((text) => Buffer.from(text).toString() === text),
       fc.maxSafeInteger(),
       fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
     );

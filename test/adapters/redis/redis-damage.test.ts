@@ -85,7 +85,7 @@ describe("damaged records never block what is sound (F14, F17)", () => {
 
   test("an entry of an index in which its record does not belong is taken out, and the record left alone", async () => {
     await scene.put("q:a", "delayed");
-    const [member = ""] = await scene.raw.zrange(scene.key("delayed"), 0, -1);
+    const [member = ""] = await scene.raw.zrange(scene.key("delayed"), "0", "-1");
     await scene.raw.zadd(scene.key("ready:work"), 0, member);
     await scene.raw.zadd(scene.key("leased"), 0, "a");
     expect(await scene.claimIds()).toEqual([]);

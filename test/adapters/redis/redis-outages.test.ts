@@ -1,5 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { Redis } from "ioredis";
 import { afterEach, describe, expect, test } from "vitest";
+import { redisBackend } from "../../../src/adapters/redis/index.js";
 import { StoreFullError, StoreRefusedError, StoreUnreachableError } from "../../../src/store-errors.js";
 import { newTask, newTasks } from "../../../src/testing/conformance/backend/stored-things.js";
 import { RedisScene, type RedisSceneOptions } from "../../support/redis-scene.js";
@@ -159,13 +161,13 @@ describe("a Redis that is silent (F9)", () => {
   test("a connection on which nothing comes back is replaced by a new one", async () => {
     await open({ commandTimeoutMs: 150 });
     await scene.counts();
-    const before = await scene.raw.client("LIST");
+    const before = String(await scene.raw.call("CLIENT", "LIST"));
     const [, id = ""] = before.match(/^id=(\d+) .* name=millrace /m) ?? [];
-    await scene.raw.client("PAUSE", 1_000, "ALL");
+    await scene.raw.call("CLIENT", "PAUSE", "1000", "ALL");
     for (let n = 0; n < 3; n++) await failure(scene.claim());
     await delay(700);
     await scene.insist(() => scene.counts());
-    expect(await scene.raw.client("LIST")).not.toMatch(new RegExp(`^id=${id} `, "m"));
+    expect(await scene.raw.call("CLIENT", "LIST")).not.toMatch(new RegExp(`^id=${id} `, "m"));
     expect(scene.log.ends).toContain("warn: Redis does not answer: the connection is replaced");
   });
 
@@ -189,7 +191,7 @@ describe("connections that are cut (F8)", () => {
     let over = false;
     const cut = (async () => {
       while (!over) {
-        await scene.raw.client("KILL", "TYPE", "normal", "SKIPME", "yes");
+        await scene.raw.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
         await delay(30);
       }
     })();
@@ -223,7 +225,7 @@ describe("connections that are cut (F8)", () => {
       .poll(() => scene.raw.pubsub("NUMSUB", scene.key("signals")))
       .toEqual([scene.key("signals"), 1]);
     expect(heard).toEqual([]);
-    await scene.raw.client("KILL", "TYPE", "pubsub");
+    await scene.raw.call("CLIENT", "KILL", "TYPE", "pubsub");
     await expect.poll(() => heard).toEqual(["wake q"]);
     await scene.keep("q:a");
     await expect.poll(() => heard).toEqual(["wake q", "wake q"]);
@@ -291,7 +293,7 @@ describe("a Redis that refuses (F6)", () => {
     await open({ commandTimeoutMs: 300 });
     await scene.counts();
     await scene.raw.config("SET", "requirepass", "new");
-    await scene.raw.client("KILL", "TYPE", "normal", "SKIPME", "yes");
+    await scene.raw.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
     await expect.poll(async () => (await failure(scene.claim())).error).toBeInstanceOf(StoreRefusedError);
     await scene.raw.config("SET", "requirepass", "");
     await expect.poll(async () => scene.counts().catch(() => "refused"), { timeout: 8_000 }).toEqual({});
@@ -327,5 +329,21 @@ describe("a close", () => {
     expect((await failure(scene.claim())).error).toMatchObject({ message: "This Redis backend was closed" });
     expect(scene.backend.signals.listen(["q"], {} as never)).toBeTypeOf("function");
     await scene.backend.close();
+  });
+});
+
+describe("a client of the user's", () => {
+  test("is left alone, whether it is connected or not, with its own prefix of keys", async () => {
+    await open();
+    const client = new Redis(server.url, { keyPrefix: "own:", lazyConnect: true });
+    const backend = redisBackend({ client, prefix: scene.prefix });
+    expect(await backend.enqueue("r", [newTask("q:a")])).toEqual([{ outcome: "kept", replaced: undefined }]);
+    expect(client.status).toBe("wait");
+    await client.set("key", "value");
+    await backend.close();
+    expect(await client.get("key")).toBe("value");
+    client.disconnect();
+    expect(await scene.placeOf("q:a")).toBe("ready");
+    expect(await scene.raw.exists("own:key")).toBe(1);
   });
 });

@@ -21,7 +21,7 @@ afterEach(() => scene.close());
 
 /** Makes all leases and delays of the queue `q` look as if so much time had passed. */
 async function shift(index: "leased" | "delayed", ms: number): Promise<void> {
-  const members = await scene.raw.zrange(scene.key(index), 0, -1);
+  const members = await scene.raw.zrange(scene.key(index), "0", "-1");
   const pipeline = scene.raw.pipeline();
   for (const member of members) pipeline.zincrby(scene.key(index), -ms, member);
   await pipeline.exec();

@@ -2,22 +2,23 @@ import { ENDS, MOVES, RECORD } from "./record.js";
 import { createScript } from "./script.js";
 
 /** Of what one claim promotes, reclaims, sets aside, and makes dead letters: so many of each at most. */
-export const STEPS_PER_CLAIM = 100;
+const STEPS_PER_CLAIM = 100;
 
 /** So many tasks are leased by one claim at most. */
-export const LEASES_PER_CLAIM = 2_000;
+const LEASES_PER_CLAIM = 2_000;
 
 /**
  * Leases the best of what is ready in one queue.
  *
  * KEYS: 1 `meta`. Of `args`: 1 an epoch, if there is none yet; 2 request id; 3 length of the leases in ms; 4
- * permits, -1 for no limit; 5 the error of a crash loop, with `@rest@` and 987654321 in place of the id and the
- * deliveries; 6 how long its outcome is kept; 7 how many lanes; 8 how many handlers. Then the free slots of each lane; then for each handler its name, its lane counted from 1, its room or -1.
+ * permits, -1 for no limit; 5 the error of a crash loop, with `@rest@` and 987654321 in place of the id and
+ * the deliveries; 6 how long its outcome is kept; 7 how many lanes; 8 how many handlers. Then the free slots
+ * of each lane; then for each handler its name, its lane counted from 1, its room or -1.
  *
  * Returns the epoch, the last sequence, the cost that it stopped at or -1, ms until more is due or -1, how
  * many leases had expired, the crashed ones as flat triples, and for each lease five: the rest of the id;
- * token, deliveries, wait in ms, priority, weight, cost, attempts and instant of enqueuing, in one text; handler;
- * envelope; payload.
+ * token, deliveries, wait in ms, priority, weight, cost, attempts and instant of enqueuing, in one text;
+ * handler; envelope; payload.
  *
  * Made again, it gives those of the same leases that are still held.
  */
@@ -208,7 +209,8 @@ local function readHead(handler, member)
   if #flat == 0 then return nil, 'missing' end
   local found, bytes = toFound(flat)
   if not (found.p and found.h and found.s and found.n) then return nil, 'half' end
-  if found.p ~= 'r' or found.h ~= handler.name or toSequence(found.s) .. rest ~= member then return nil, 'misplaced' end
+  local belongs = found.p == 'r' and found.h == handler.name and toSequence(found.s) .. rest == member
+  if not belongs then return nil, 'misplaced' end
   return found, rest, bytes
 end
 
@@ -267,7 +269,8 @@ end
 if #crashed > 0 then dropTooMany(STEPS) end
 if moved > #leases + #crashed / 3 then woken = true end
 if #leases > 0 or #crashed > 0 or reclaimed > 0 then
-  local claim = { leases = leases, stoppedAt = stoppedAt, cut = isCut, reclaimed = reclaimed, crashed = crashed }
+  local claim = { leases = leases, crashed = crashed }
+  claim.stoppedAt, claim.cut, claim.reclaimed = stoppedAt, isCut, reclaimed
   redis.call('SET', request, cmsgpack.pack(claim), 'PX', whole(lease))
 end
 tell()

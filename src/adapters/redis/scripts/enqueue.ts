@@ -4,14 +4,15 @@ import { createScript } from "./script.js";
 /**
  * Keeps new tasks of one queue.
  *
- * KEYS: 1 `meta`. Of `args`: 1 an epoch, if there is none yet; 2 a mark of the request; 3 how long the outcome
- * of what is replaced is kept; 4 the error of what is replaced, with `@holder@` and `@by@` in place of the ids;
- * 5 how many tasks; 6 how many of the request are in other calls before this. Then for each: what follows the queue in its id; handler;
- * score; delay in ms; due not before, or 0; idempotency key, or an empty text; for how many ms it is held;
- * what a duplicate gets; how many values of the record follow; these, as names and values.
+ * KEYS: 1 `meta`. Of `args`: 1 an epoch, if there is none yet; 2 a mark of the request; 3 how long the
+ * outcome of what is replaced is kept; 4 the error of what is replaced, with `@holder@` and `@by@` in place
+ * of the ids; 5 how many tasks; 6 how many of the request are in other calls before this. Then for each: what
+ * follows the queue in its id; handler; score; delay in ms; due not before, or 0; idempotency key, or an
+ * empty text; for how many ms it is held; what a duplicate gets; how many values of the record follow; these,
+ * as names and values.
  *
- * Returns the epoch, the last sequence, and for each task a text: `k` and what it replaced, `d` or `t` and who
- * has its key or id.
+ * Returns the epoch, the last sequence, and for each task a text: `k` and what it replaced, `d` or `t` and
+ * who has its key or id.
  *
  * Made again, it finds its mark on what it has kept. It is refused when there is no memory left.
  */

@@ -4,9 +4,9 @@ import { createScript } from "./script.js";
 /**
  * Lets leases of one queue expire later, and takes progress up.
  *
- * KEYS: 1 `meta`. Of `args`, for each: the rest of the id, token, length in ms, `1` if there is progress,
- * the progress. Returns for each: 0 where it is not held, else the error with which somebody wants the task to
- * be cancelled, or 1.
+ * KEYS: 1 `meta`. Of `args`, for each: the rest of the id, token, length in ms, `1` if there is progress, the
+ * progress. Returns for each: 0 where it is not held, else the error with which somebody wants the task to be
+ * cancelled, or 1.
  */
 export const EXTEND = createScript(
   "extend",

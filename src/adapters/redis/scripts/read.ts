@@ -4,9 +4,8 @@ import { createScript } from "./script.js";
 /**
  * Gives records of one queue.
  *
- * KEYS: 1 `meta`. Of `args`: the rest of each id. Returns the server's time in ms,
- * and for each all of the record and the score of its place where it is delayed or leased; nothing where there
- * is no such task.
+ * KEYS: 1 `meta`. Of `args`: the rest of each id. Returns the server's time in ms, and for each all of the
+ * record and the score of its place where it is delayed or leased; nothing where there is no such task.
  */
 export const READ = createScript(
   "read",

@@ -1,9 +1,9 @@
 /**
  * What all scripts begin with. `KEYS[1]` is the key `meta` of a queue; every other key of it has the same
  * beginning, and with it the same hash tag. `ARGV` is 1, 2 how many dead letters are kept, and for how many
- * milliseconds; 3 a list of texts in MessagePack, which is `args`. Time is the server's. `setAside` notes what
- * is damaged, in a bounded list, so that it cannot block what is sound. `loadRecord` gives a record, or nil
- * and why not.
+ * milliseconds; 3 a list of texts in MessagePack, which is `args`. Time is the server's. `setAside` notes
+ * what is damaged, in a bounded list, so that it cannot block what is sound. `loadRecord` gives a record, or
+ * nil and why not.
  */
 export const RECORD = `
 local meta = KEYS[1]
@@ -88,8 +88,8 @@ end
 
 /**
  * Moves between places. `leave` takes a record out of the index of its place; whoever calls it puts it into
- * another one. What is put into a record is written by `save`. Outcomes to be found, and what is to be told of,
- * are collected, and `tell` deals with them in one go.
+ * another one. What is put into a record is written by `save`. Outcomes to be found, and what is to be told
+ * of, are collected, and `tell` deals with them in one go.
  */
 export const MOVES = `
 local woken, ended, asked, outcomes = false, {}, {}, {}

@@ -5,8 +5,9 @@ import { createScript } from "./script.js";
  * Puts dead letters of one queue back to work.
  *
  * KEYS: 1 `meta`. Of `args`: 1 how many at most; 2 handler or an empty text; 3 reason or an empty text; 4 how
- * many to pass over, or -1 where they are named; 5 how many to look at; then the rest of each id that is named. Returns `1` if there are more than the limit, how many it has passed over in
- * all, `1` if it came to the end, and the rest of the id of each that it put back.
+ * many to pass over, or -1 where they are named; 5 how many to look at; then the rest of each id that is
+ * named. Returns `1` if there are more than the limit, how many it has passed over in all, `1` if it came to
+ * the end, and the rest of the id of each that it put back.
  */
 export const REPLAY = createScript(
   "replay",

@@ -1,6 +1,6 @@
 /**
- * What ack, nack and dead letter have in common: each is done by the holder alone, and once. The field `k` has
- * the kind of the settlement and the token by which it was made, for when it is made again.
+ * What ack, nack and dead letter have in common: each is done by the holder alone, and once. The field `k`
+ * has the kind of the settlement and the token by which it was made, for when it is made again.
  */
 export const SETTLEMENT = `
 local function heldRecord(rest, token)
