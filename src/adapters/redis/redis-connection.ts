@@ -104,15 +104,20 @@ export class RedisConnection {
 
   #answered(client: Redis, answer: Promise<unknown>, leftMs: number): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(
-        () => {
-          this.#suspect(client);
-          const text = `Redis did not answer within ${this.#parts.commandTimeoutMs} ms`;
-          reject(new StoreUnreachableError(text, this.#cause()));
-        },
-        Math.max(0, leftMs),
-      );
-      answer.then(resolve, reject).finally(() => clearTimeout(timer));
+      let isSettled = false;
+      const giveUp = () => {
+        if (isSettled) return;
+        this.#suspect(client);
+        const text = `Redis did not answer within ${this.#parts.commandTimeoutMs} ms`;
+        reject(new StoreUnreachableError(text, this.#cause()));
+      };
+      // Where this thread was blocked, timers come first: what has arrived meanwhile is to be read before.
+      const timer = setTimeout(() => setImmediate(giveUp), Math.max(0, leftMs));
+      const settle = () => {
+        isSettled = true;
+        clearTimeout(timer);
+      };
+      answer.finally(settle).then(resolve, reject);
     });
   }
 

@@ -1,4 +1,5 @@
 import { assert } from "../../errors.js";
+import { type OwnErrors, ownErrors } from "./own-errors.js";
 
 /** Keys of so many queues are remembered; they are cheap to make again. */
 const MAX_QUEUES = 1_000;
@@ -10,6 +11,7 @@ export interface QueueKeys {
   readonly meta: string;
   /** The channel on which it is told what happens. */
   readonly channel: string;
+  readonly errors: OwnErrors;
 }
 
 /**
@@ -43,7 +45,7 @@ export class StoreKeys {
     if (known !== undefined) return known;
     assert(!/[{}]/.test(queue), "the name of a queue has no braces");
     const start = `{${this.#prefix}:${queue}}:`;
-    const keys = { queue, meta: `${start}meta`, channel: `${start}signals` };
+    const keys = { queue, meta: `${start}meta`, channel: `${start}signals`, errors: ownErrors(queue) };
     if (this.#queues.size >= MAX_QUEUES) this.#queues.clear();
     this.#queues.set(queue, keys);
     return keys;

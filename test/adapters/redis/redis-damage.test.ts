@@ -23,6 +23,19 @@ afterEach(() => scene.close());
 const damages: Readonly<Record<string, (key: string) => Promise<unknown>>> = {
   missing: (key) => scene.raw.del(key),
   half: (key) => scene.raw.hdel(key, "h", "s"),
+  "half ": async (key) => {
+    await scene.raw.hset(key, {
+      a: "x",
+      o: "nan",
+      s: "1e300",
+      c: "inf",
+      m: "",
+      t: "-",
+      y: "0x",
+      l: "99",
+      d: "{}",
+    });
+  },
   "wrong-type": async (key) => {
     await scene.raw.del(key);
     await scene.raw.lpush(key, "not", "a", "record");
@@ -35,7 +48,7 @@ describe("damaged records never block what is sound (F14, F17)", () => {
       await scene.keepInTurn("q:bad", "q:good");
       await damage(scene.key("t:bad"));
       expect(await scene.claimIds()).toEqual(["q:good"]);
-      expect(await scene.setAside()).toEqual([`${reason} bad`]);
+      expect(await scene.setAside()).toEqual([`${reason.trim()} bad`]);
       await scene.raw.del(scene.key("t:bad"));
       await scene.audit();
     });
@@ -48,7 +61,7 @@ describe("damaged records never block what is sound (F14, F17)", () => {
       await damage(scene.key("t:bad"));
       await scene.passMs(30);
       expect(await scene.claimIds()).toEqual(["q:good"]);
-      expect(await scene.setAside()).toEqual([`${reason} bad`]);
+      expect(await scene.setAside()).toEqual([`${reason.trim()} bad`]);
     });
 
     test(`${reason}: where they are leased`, async () => {
@@ -59,7 +72,7 @@ describe("damaged records never block what is sound (F14, F17)", () => {
       expect((await scene.extend({ id: "q:bad", token: tasks[0]?.token ?? 0 })).held).toBe(false);
       await scene.expire();
       expect(await scene.claimIds()).toEqual(["q:good"]);
-      expect(await scene.setAside()).toEqual([`${reason} bad`]);
+      expect(await scene.setAside()).toEqual([`${reason.trim()} bad`]);
     });
 
     test(`${reason}: where they are dead letters`, async () => {
@@ -68,7 +81,7 @@ describe("damaged records never block what is sound (F14, F17)", () => {
       await damage(limited.key("t:bad").replace(scene.prefix, limited.prefix));
       await limited.put("q:good", "dead");
       expect(await limited.placeOf("q:good")).toBe("dead");
-      expect(await limited.setAside()).toEqual([`${reason} bad`]);
+      expect(await limited.setAside()).toEqual([`${reason.trim()} bad`]);
       await limited.close();
     });
   }
@@ -135,12 +148,23 @@ describe("a key of the wrong type (F14)", () => {
     });
   }
 
+  test("numbers that are none are begun anew, and order goes on", async () => {
+    await scene.keep("q:a");
+    await scene.raw.hset(scene.key("meta"), { sequence: "x", quarantined: "y", deadDropped: "1.5" });
+    await scene.keepInTurn("q:b", "q:c");
+    await scene.raw.del(scene.key("t:b"));
+    expect(await scene.claimIds()).toEqual(["q:a", "q:c"]);
+    await scene.audit();
+  });
+
   test("a mark of a claim and an idempotency key are written over", async () => {
     await scene.raw.lpush(scene.key("claim:r"), "planted");
     await scene.raw.lpush(scene.key("key:work/k"), "planted");
     await scene.keep("q:a", { idempotency: { key: "k", ttlMs: LONG_MS, onDuplicate: "keep" } });
     expect(await scene.claimIds({ requestId: "r" })).toEqual(["q:a"]);
     expect(await scene.claimIds({ requestId: "r" })).toEqual(["q:a"]);
+    await scene.raw.set(scene.key("claim:s"), "\xc1junk", "PX", 1_000);
+    expect(await scene.claimIds({ requestId: "s" })).toEqual([]);
     await scene.audit();
   });
 

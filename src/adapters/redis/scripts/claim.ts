@@ -20,7 +20,7 @@ const LEASES_PER_CLAIM = 2_000;
  * token, deliveries, wait in ms, priority, weight, cost, attempts and instant of enqueuing, in one text;
  * handler; envelope; payload.
  *
- * Made again, it gives those of the same leases that are still held.
+ * Made again, it gives those of the same leases that are still held, and no others.
  */
 export const CLAIM = createScript(
   "claim",
@@ -64,7 +64,8 @@ end
 
 local function toFound(flat)
   local found = { p = false, h = false, s = false, n = false, t = false, o = false, w = false, c = false,
-    a = false, d = false, m = false, y = false, l = false, u = false, e0 = false, e1 = false }
+    a = false, d = false, m = false, y = false, l = false, u = false, e0 = false, e1 = false,
+    cost = false, deliveries = false, most = false, last = false, pieces = false, readyAt = false }
   local bytes = 0
   for i = 1, #flat, 2 do
     found[flat[i]] = flat[i + 1]
@@ -80,7 +81,7 @@ local function addTask(tasks, rest, found, token, deliveries, wait)
     found.c or 1, found.a or 0, found.n }, ' ')
   tasks[at + 3] = found.h
   tasks[at + 4] = join(found, 'e', 16)
-  tasks[at + 5] = join(found, '', tonumber(found.l or 0))
+  tasks[at + 5] = join(found, '', asNumber(found.l, 0) or 0)
 end
 
 local function answer(stoppedAt, due, reclaimed, crashed, tasks)
@@ -91,7 +92,8 @@ end
 -- The same claim again.
 local before = redis.pcall('GET', request)
 if type(before) == 'string' then
-  local claim = cmsgpack.unpack(before)
+  local isRead, claim = pcall(cmsgpack.unpack, before)
+  if not isRead or type(claim) ~= 'table' or not claim.leases then claim = { leases = {}, crashed = {} } end
   local tasks = {}
   for _, one in ipairs(claim.leases) do
     local record = loadRecord(one[1])
@@ -99,7 +101,7 @@ if type(before) == 'string' then
       addTask(tasks, one[1], (toFound(redis.call('HGETALL', record.key))), one[2], one[3], one[4])
     end
   end
-  return answer(claim.stoppedAt, nextDue(claim.cut), claim.reclaimed, claim.crashed, tasks)
+  return answer(claim.stoppedAt or -1, nextDue(claim.cut), claim.reclaimed or 0, claim.crashed, tasks)
 end
 
 prune()
@@ -208,7 +210,14 @@ local function readHead(handler, member)
   if flat.err then return nil, 'wrong-type' end
   if #flat == 0 then return nil, 'missing' end
   local found, bytes = toFound(flat)
-  if not (found.p and found.h and found.s and found.n) then return nil, 'half' end
+  if not (found.p and found.h and asNumber(found.s) and asNumber(found.n)) then return nil, 'half' end
+  found.cost, found.deliveries = asNumber(found.c, 1), asNumber(found.d, 0)
+  found.most, found.last, found.pieces = asNumber(found.m, 10), asNumber(found.t, 0), asNumber(found.l, 0)
+  found.readyAt = asNumber(found.y, tonumber(found.n))
+  local isSound = found.cost and found.deliveries and found.most and found.last and found.readyAt
+    and found.pieces and found.pieces <= 16 and asNumber(found.o, 0) and asNumber(found.w, 1)
+    and asNumber(found.a, 0)
+  if not isSound then return nil, 'half' end
   local belongs = found.p == 'r' and found.h == handler.name and toSequence(found.s) .. rest == member
   if not belongs then return nil, 'misplaced' end
   return found, rest, bytes
@@ -224,8 +233,8 @@ while handler do
     local name = string.sub(member, 13)
     if rest == 'misplaced' then setAside(rest, name) else setAsideRecord(name, rest) end
   else
-    local deliveries, cost = tonumber(found.d or 0), tonumber(found.c or 1)
-    if deliveries >= tonumber(found.m or 10) then
+    local deliveries, cost = found.deliveries, found.cost
+    if deliveries >= found.most then
       crashed[#crashed + 1] = rest
       crashed[#crashed + 1] = handler.name
       crashed[#crashed + 1] = deliveries
@@ -238,8 +247,8 @@ while handler do
       stoppedAt = cost
       break
     else
-      local token = math.max(tonumber(found.t or 0) + 1, micros)
-      local wait = math.max(0, now - tonumber(found.y or found.n))
+      local token = math.max(found.last + 1, micros)
+      local wait = math.max(0, now - found.readyAt)
       redis.call('HSET', base .. 't:' .. rest, 'p', 'l', 't', whole(token), 'd', deliveries + 1, 'z', lease)
       scores[#scores + 1] = whole(now + lease)
       scores[#scores + 1] = rest
@@ -268,11 +277,10 @@ for i = 1, #scores, 1000 do
 end
 if #crashed > 0 then dropTooMany(STEPS) end
 if moved > #leases + #crashed / 3 then woken = true end
-if #leases > 0 or #crashed > 0 or reclaimed > 0 then
-  local claim = { leases = leases, crashed = crashed }
-  claim.stoppedAt, claim.cut, claim.reclaimed = stoppedAt, isCut, reclaimed
-  redis.call('SET', request, cmsgpack.pack(claim), 'PX', whole(lease))
-end
+-- One that came to nothing too: a copy that arrives late must not take leases of which nobody hears.
+local claim = { leases = leases, crashed = crashed }
+claim.stoppedAt, claim.cut, claim.reclaimed = stoppedAt, isCut, reclaimed
+redis.call('SET', request, cmsgpack.pack(claim), 'PX', whole(lease))
 tell()
 return answer(stoppedAt, nextDue(isCut), reclaimed, crashed, tasks)
 `,

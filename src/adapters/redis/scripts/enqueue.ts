@@ -23,14 +23,14 @@ export const ENQUEUE = createScript(
   MOVES,
   ENDS,
   `
-local count = tonumber(args[5])
+local tasks = tonumber(args[5])
 local epoch = redis.call('HGET', meta, 'epoch')
 if not epoch then
   epoch = args[1]
   redis.call('HSET', meta, 'epoch', epoch)
 end
-local sequence = redis.call('HINCRBY', meta, 'sequence', count)
-local first = sequence - count
+local sequence = count('sequence', tasks)
+local first = sequence - tasks
 local head = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]
 local soonest = head and tonumber(head) or math.huge
 local handlers, answers = {}, { epoch, whole(sequence) }
@@ -60,7 +60,7 @@ local function judgeKey(key, rest, duplicate)
 end
 
 local at = 7
-for index = 1, count do
+for index = 1, tasks do
   local rest, handler, score = args[at], args[at + 1], args[at + 2]
   local idempotency, values = args[at + 5], tonumber(args[at + 8])
   local mark = args[2] .. whole(args[6] + index)

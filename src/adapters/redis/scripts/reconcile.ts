@@ -33,7 +33,7 @@ for _, rest in ipairs(args) do
   elseif place == 'd' or place == 'b' then
     restore(delayed, now, memberOf(record))
   elseif place == 'l' then
-    restore(leased, now + tonumber(redis.call('HGET', record.key, 'z') or 0), rest)
+    restore(leased, now + (asNumber(redis.call('HGET', record.key, 'z'), 0) or 0), rest)
   elseif place == 'x' then
     restore(dead, micros, rest)
   elseif place == 'f' and redis.call('PTTL', record.key) < 0 then

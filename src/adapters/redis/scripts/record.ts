@@ -21,11 +21,27 @@ local function whole(number)
   return string.format('%.0f', number)
 end
 
+-- Counts in the key meta; what is no number there is begun anew, where later numbers are larger all the same.
+local function count(field, by)
+  local counted = redis.pcall('HINCRBY', meta, field, by)
+  if type(counted) == 'number' then return counted end
+  redis.call('HSET', meta, field, now)
+  return now
+end
+
+-- A number that can be reckoned with; false for anything else.
+local function asNumber(text, otherwise)
+  if not text then return otherwise end
+  local number = tonumber(text)
+  if not number or number ~= number or math.abs(number) > 9007199254740992 then return false end
+  return number
+end
+
 local function setAside(reason, what)
   if redis.call('TYPE', quarantine).ok ~= 'zset' then redis.call('DEL', quarantine) end
   redis.call('ZADD', quarantine, now, reason .. ' ' .. what)
   redis.call('ZREMRANGEBYRANK', quarantine, 0, -1001)
-  redis.call('HINCRBY', meta, 'quarantined', 1)
+  count('quarantined', 1)
 end
 
 local function expectType(key, kind)
@@ -69,12 +85,17 @@ local function loadRecord(rest)
     if redis.call('EXISTS', key) == 0 then return nil, 'missing' end
     return nil, 'half'
   end
-  return {
+  local record = {
     rest = rest, key = key, fields = {}, place = v[1], handler = v[2], number = v[3], token = v[5],
-    priority = tonumber(v[6] or 0), weight = tonumber(v[7] or 1), attempts = tonumber(v[8] or 0),
-    settled = v[9], pieces = tonumber(v[10] or 0), idempotency = v[11], heldUntil = tonumber(v[12] or 0),
-    cancelError = v[13], cancelTtl = tonumber(v[14] or 0), outcomeUntil = tonumber(v[15] or 0),
+    priority = asNumber(v[6], 0), weight = asNumber(v[7], 1), attempts = asNumber(v[8], 0),
+    settled = v[9], pieces = asNumber(v[10], 0), idempotency = v[11], heldUntil = asNumber(v[12], 0),
+    cancelError = v[13], cancelTtl = asNumber(v[14], 0), outcomeUntil = asNumber(v[15], 0),
   }
+  local isSound = asNumber(v[3]) and asNumber(v[4]) and record.priority and record.weight
+    and record.attempts and record.pieces and record.pieces <= 16 and record.heldUntil
+    and record.cancelTtl and record.outcomeUntil
+  if not isSound then return nil, 'half' end
+  return record
 end
 
 local function setAsideRecord(rest, why)
@@ -105,7 +126,7 @@ local function tell()
 end
 
 local function nextSequence()
-  return whole(redis.call('HINCRBY', meta, 'sequence', 1))
+  return whole(count('sequence', 1))
 end
 
 -- In an index that is ordered among equals.
@@ -223,7 +244,7 @@ local function dropDead(rest)
   if record.place ~= 'x' then return setAside('misplaced', rest) end
   redis.call('HSET', record.key, 'p', 'f')
   keepOutcome(record)
-  redis.call('HINCRBY', meta, 'deadDropped', 1)
+  count('deadDropped', 1)
 end
 
 local function dropTooMany(steps)
