@@ -24,7 +24,7 @@ export interface RedisBackendOptions {
   /** `redis://` or, with TLS, `rediss://`: with user, password and number of the database if need be. */
   url?: string | undefined;
   /**
-   * Options of ioredis: host, TLS, Sentinel. Those on which Millrace depends are its own: of queues, time
+   * Options of ioredis, such as host, user and TLS. Those on which Millrace depends are its own: of queues, time
    * limits, reconnecting, `keyPrefix` and `protocol`.
    */
   options?: RedisOptions | undefined;
