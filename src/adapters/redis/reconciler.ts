@@ -20,8 +20,8 @@ export interface ReconcilerParts {
 
 /**
  * Goes round all records of a store, slowly, and puts those back into their index that are missing from it.
- * What an index has without a record is noticed by whoever comes upon it. It has no timer: each claim gives it
- * the occasion. Several processes may do it at a time.
+ * What an index has without a record is noticed by whoever comes upon it. It has no timer: each claim gives
+ * it the occasion. Several processes may do it at a time.
  */
 export class Reconciler {
   readonly #parts: ReconcilerParts;

@@ -24,8 +24,8 @@ export interface RedisBackendOptions {
   /** `redis://` or, with TLS, `rediss://`: with user, password and number of the database if need be. */
   url?: string | undefined;
   /**
-   * Options of ioredis, such as host, user and TLS. Those on which Millrace depends are its own: of queues, time
-   * limits, reconnecting, `keyPrefix` and `protocol`.
+   * Options of ioredis, such as host, user and TLS. Those on which Millrace depends are its own: of queues,
+   * time limits, reconnecting, `keyPrefix` and `protocol`.
    */
   options?: RedisOptions | undefined;
   /** A client of ioredis that you have. Millrace makes clients like it, and leaves it alone. */
