@@ -3,7 +3,7 @@ import type { AuditedTask } from "./audited-task.js";
 import { Chance } from "./chance.js";
 import { Faults } from "./faults.js";
 import { FAIR, Link } from "./link.js";
-import { type Act, drawPlan, type Plan } from "./plan.js";
+import { type Act, drawPlan, type Plan, type Theme } from "./plan.js";
 import { RemoteBackend } from "./remote-backend.js";
 import { RunAudit } from "./run-audit.js";
 import { SimulatedProcess } from "./simulated-process.js";
@@ -19,6 +19,13 @@ import { Verdict, type Violation } from "./violation.js";
 export interface Mutant {
   readonly execute?: Executor;
   readonly wrapBackend?: (backend: Backend, process: SimulatedProcess, chance: Chance) => Backend;
+}
+
+export interface SimulationOptions {
+  readonly theme?: Theme;
+  readonly mutant?: Mutant;
+  /** Whether the report tells in words what happened. */
+  readonly keepsLines?: boolean;
 }
 
 /** What one schedule came to. */
@@ -44,7 +51,7 @@ const STOP_MS = 300;
 /** A run that takes more steps than this goes round in circles. */
 const MAX_STEPS = 50_000;
 /** So often all tasks are looked at. */
-const CHECK_EVERY = 32;
+const CHECK_EVERY = 64;
 const NEVER = Number.POSITIVE_INFINITY;
 const HOUR_MS = 3_600_000;
 const OLDER_MS = 500;
@@ -70,14 +77,11 @@ export class Simulation {
   #drainedAt = 0;
   #stopped = 0;
 
-  constructor(
-    seed: number,
-    { mutant = {}, keepsLines = false }: { mutant?: Mutant; keepsLines?: boolean } = {},
-  ) {
+  constructor(seed: number, { theme = "anything", mutant = {}, keepsLines = false }: SimulationOptions = {}) {
     this.#seed = seed;
     this.#mutant = mutant;
     this.#chance = new Chance(seed);
-    this.#plan = drawPlan(this.#chance);
+    this.#plan = drawPlan(this.#chance, theme);
     this.#trace = new Trace(keepsLines);
     this.#timeline = new Timeline(this.#chance.fork());
     const { leaseMs } = this.#plan;

@@ -158,28 +158,26 @@ export class StoreAudit {
   }
 
   #enqueued(requestId: string, tasks: readonly NewTask[], answers: readonly EnqueueAnswer[]): void {
-    const kept: AuditedTask[] = [];
     for (const [index, task] of tasks.entries()) {
       const answer = answers[index];
-      if (answer?.outcome === "kept") kept.push(this.#kept(requestId, task, answer.replaced));
+      if (answer?.outcome === "kept") this.#kept(requestId, task, answer.replaced);
     }
-    for (const task of kept) this.#checkPlace(task, this.#look(task.id));
   }
 
-  #kept(requestId: string, task: NewTask, replaced: string | undefined): AuditedTask {
+  #kept(requestId: string, task: NewTask, replaced: string | undefined): void {
     const known = this.tasks.get(task.id);
     // The store answers a call that is made again, also when the task has ended since; as long as it knows.
     const isForgotten = known?.lost || (known?.ending !== undefined && this.#hasAged && this.#waits(task.id));
     if (known !== undefined && !isForgotten) {
       if (known.requestId !== requestId) throw this.#fail("I2", `${task.id} was kept for two calls`);
-      return known;
+      this.#checkPlace(known, this.#look(task.id));
+      return;
     }
     const audited = new AuditedTask(requestId, task);
     audited.readyAt = this.#parts.timeline.now + task.delayMs;
     if (known !== undefined) audited.token = known.token;
     this.tasks.set(task.id, audited);
     this.#takeKey(audited, replaced);
-    return audited;
   }
 
   #takeKey(task: AuditedTask, replaced: string | undefined): void {
@@ -313,7 +311,6 @@ export class StoreAudit {
     if (call.method === "ack") this.#acked(task, call.args[0][index], lease);
     else if (call.method === "nack") this.#nacked(task, call.args[0][index], lease);
     else this.#deadLettered(task, call.args[0][index], lease);
-    this.#checkPlace(task, this.#look(task.id));
   }
 
   #acked(task: AuditedTask, ack: Ack | undefined, { run }: AuditedLease): void {
