@@ -1,6 +1,7 @@
 import { expect } from "vitest";
+import { crowding } from "../support/crowding.js";
 import type { Theme } from "./plan.js";
-import { type Report, Simulation } from "./simulation.js";
+import { type Mutant, type Report, Simulation, type SimulationOptions } from "./simulation.js";
 
 /** The event loop turns in between, or the runner takes the file for dead. */
 const YIELD_EVERY = 500;
@@ -21,11 +22,16 @@ export interface Explored {
  * Plays schedules from this seed on, and fails with the first in which a rule was broken: with the rule, what
  * led to it, and how to play it again.
  */
-export async function explore(first: number, schedules: number, theme: Theme): Promise<Explored> {
+export async function explore(
+  first: number,
+  schedules: number,
+  theme: Theme,
+  mutant: Mutant = {},
+): Promise<Explored> {
   let [steps, runs, redeliveries, faults, longestDrainMs] = [0, 0, 0, 0, 0];
   for (let seed = first; seed < first + schedules; seed++) {
-    const report = await playWithoutStacks(seed, theme);
-    if (report.violation !== undefined) await failWith(report, theme);
+    const report = await playWithoutStacks(seed, { theme, mutant });
+    if (report.violation !== undefined) await failWith(report, { theme, mutant });
     steps += report.steps;
     runs += report.runs;
     redeliveries += report.redeliveries;
@@ -37,24 +43,21 @@ export async function explore(first: number, schedules: number, theme: Theme): P
 }
 
 /** Nobody reads where the thousands of errors come from that a network is made of. */
-async function playWithoutStacks(seed: number, theme: Theme): Promise<Report> {
+async function playWithoutStacks(seed: number, options: SimulationOptions): Promise<Report> {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;
   try {
-    return await new Simulation(seed, { theme }).play();
+    return await new Simulation(seed, options).play();
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
   }
 }
 
-async function failWith({ seed, violation }: Report, theme: Theme): Promise<never> {
-  const { lines } = await new Simulation(seed, { theme, keepsLines: true }).play();
-  const faults = [`seed ${seed}: ${violation?.message}`, `to replay: ${replayCommand(seed, theme)}`];
-  return expect.fail([...faults, ...lines.slice(-LINES_SHOWN)].join("\n"));
-}
-
-function replayCommand(seed: number, theme: Theme): string {
-  return `MILLRACE_SIMULATION_SEED=${seed} npx vitest run test/simulation/${theme}.test.ts`;
+async function failWith({ seed, violation }: Report, options: SimulationOptions): Promise<never> {
+  const { lines } = await new Simulation(seed, { ...options, keepsLines: true }).play();
+  const command = `MILLRACE_SIMULATION_SEED=${seed} npx vitest run test/simulation/${options.theme}.test.ts`;
+  const what = [`seed ${seed}: ${violation?.message}`, `to replay: ${command}`];
+  return expect.fail([...what, ...lines.slice(-LINES_SHOWN)].join("\n"));
 }
 
 /** What is to be played: one seed that somebody asked for, or many from one that nobody knows beforehand. */
@@ -62,4 +65,9 @@ export function seedsToPlay(schedules: number): { readonly first: number; readon
   const { MILLRACE_SIMULATION_SEED: seed, MILLRACE_SIMULATION_SCHEDULES: count } = process.env;
   if (seed !== undefined) return { first: Number(seed), count: Number(count ?? 1) };
   return { first: Math.floor(Math.random() * 2 ** 40), count: Number(count ?? schedules) };
+}
+
+/** How long that may take at most, in real milliseconds. */
+export function timeToPlay(schedules: number): number {
+  return 60_000 + schedules * 10 * crowding();
 }

@@ -8,6 +8,7 @@ import type { Run, RunResult } from "./run.js";
 import type { RunAudit } from "./run-audit.js";
 import type { SimulatedProcess } from "./simulated-process.js";
 import type { Appointment, Timeline } from "./timeline.js";
+import type { Verdict } from "./violation.js";
 
 export const QUEUES = ["q"];
 export const HANDLERS = ["common", "rare"] as const;
@@ -25,6 +26,7 @@ export interface WorkerParts {
   readonly chance: Chance;
   readonly faults: Faults;
   readonly audit: RunAudit;
+  readonly verdict: Verdict;
   readonly leaseMs: number;
   readonly pollMs: number;
   readonly slots: number;
@@ -64,6 +66,9 @@ export class SimulatedWorker implements ConsumerHost {
   readonly consumer: Consumer;
   readonly #parts: WorkerParts;
   readonly #running = new Set<Running>();
+  /** Settlements of which it has not been told what came of them. */
+  readonly #untold = new Set<HeldLease>();
+  readonly #heard = new WeakSet<HeldLease>();
   #reserved = 0;
   #freeSince: number;
   #permits: number;
@@ -138,6 +143,7 @@ export class SimulatedWorker implements ConsumerHost {
 
   reserve({ cost, oneOf }: ClaimNeed): Reservation | undefined {
     const { handlers, slots } = this.#parts;
+    if (this.#stopping) this.#parts.verdict.fail("X2", `${this.process.name} claims, and was to stop`);
     const free = slots - this.#running.size - this.#reserved;
     const permits = this.#permits;
     if (free <= 0 || permits < Math.min(cost, this.#parts.permits) || oneOf !== undefined) return undefined;
@@ -172,15 +178,18 @@ export class SimulatedWorker implements ConsumerHost {
 
   confirmed(held: HeldLease, { kind }: Settlement): void {
     this.#trace(`confirmed ${kind}`, held);
+    this.#told(held);
     this.#parts.audit.confirmed(held.lease, kind);
   }
 
   refused(held: HeldLease): void {
     this.#trace("refused", held);
+    this.#told(held);
   }
 
   unknown(held: HeldLease): void {
     this.#trace("unknown", held);
+    this.#told(held);
   }
 
   crashed(): void {}
@@ -192,6 +201,7 @@ export class SimulatedWorker implements ConsumerHost {
   }
 
   #start(held: HeldLease): boolean {
+    if (this.#stopping) this.#parts.verdict.fail("X2", `${held.task.id} is started, and its process stops`);
     const { audit, chance, leaseMs, long, slots, turbulent } = this.#parts;
     const { cost } = held.task;
     if (this.#running.size + this.#reserved >= slots) return false;
@@ -216,8 +226,11 @@ export class SimulatedWorker implements ConsumerHost {
   /** The handler has ended, and what came of it counts. */
   #end(running: Running, result: RunResult): void {
     const { held, run } = running;
+    // It was over before, by what came while the process stood still.
+    if (run.aborted || !this.#running.has(running)) return;
     this.#parts.audit.ended(run, result);
     this.#trace(result, held);
+    this.#untold.add(held);
     this.consumer.settle(held, this.#toSettlement(held, result));
     this.#leave(running);
   }
@@ -284,9 +297,18 @@ export class SimulatedWorker implements ConsumerHost {
     this.#finish();
   }
 
+  /** I9: of each settlement it hears once. Those of hand-backs are the consumer's own. */
+  #told(held: HeldLease): void {
+    if (held.settlement === undefined) this.#parts.verdict.fail("I9", `${held.task.id} was never settled`);
+    this.#untold.delete(held);
+    if (this.#heard.has(held)) this.#parts.verdict.fail("I9", `${held.task.id} was told of twice`);
+    this.#heard.add(held);
+  }
+
   #finish(): void {
     if (!this.#stopping || this.#over || this.#running.size > 0 || this.consumer.busy) return;
     this.#over = true;
+    for (const { task } of this.#untold) this.#parts.verdict.fail("I9", `nothing was told of ${task.id}`);
     this.#parts.trace(`${this.process.name} has stopped`);
     this.#parts.stopped();
   }

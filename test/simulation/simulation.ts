@@ -44,7 +44,7 @@ export interface Report {
 }
 
 /** After the last fault, all is done within so many leases: I16. */
-const DRAIN_LEASES = 15;
+const DRAIN_LEASES = 8;
 /** Several round trips in fair weather. */
 const PROMPT_MS = 50;
 const STOP_MS = 300;
@@ -154,6 +154,7 @@ export class Simulation {
 
   #lookWhetherDrained(): void {
     if (!this.#producers.every(({ done }) => done)) return;
+    this.#audit.noticeCancelled();
     for (const { live } of this.#audit.tasks.values()) if (live) return;
     this.#drainedAt = this.#timeline.now;
     this.#note("drained");
@@ -204,7 +205,7 @@ export class Simulation {
     const chance = this.#chance.fork();
     const worker = new SimulatedWorker({
       ...{ process, backend, leaseMs, pollMs, maxAttempts, chance, long, failing },
-      ...{ timeline: this.#timeline, faults: this.#faults, audit: this.#runs },
+      ...{ timeline: this.#timeline, faults: this.#faults, audit: this.#runs, verdict: this.#verdict },
       slots: 1 + chance.below(4),
       permits: chance.happens(0.2) ? 1 + chance.below(2) : Number.POSITIVE_INFINITY,
       handlers: complete || chance.happens(0.5) ? HANDLERS : HANDLERS.slice(0, 1),

@@ -123,6 +123,12 @@ export class StoreAudit {
     for (const [index, task] of tasks.entries()) this.#checkPlace(task, found[index]);
   }
 
+  /** Looks for tasks that the store has cancelled by itself, when their holders did not end them. */
+  noticeCancelled(): void {
+    for (const task of this.tasks.values())
+      if (task.live && task.cancelAsked) this.#checkPlace(task, this.#look(task.id));
+  }
+
   /** The store has other contents than before: what it lost, what it has still, and what it has again. */
   storeReplaced(): void {
     const tasks = [...this.tasks.values()];
