@@ -20,6 +20,8 @@ export default defineConfig({
     alias: [
       { find: /^millrace$/, replacement: source("index.ts") },
       { find: /^millrace\/otel$/, replacement: source("adapters/otel/index.ts") },
+      { find: /^millrace\/protobuf$/, replacement: source("adapters/protobuf/index.ts") },
+      { find: /^millrace\/redis$/, replacement: source("adapters/redis/index.ts") },
       { find: /^millrace\/worker$/, replacement: source("adapters/threads/worker.ts") },
       { find: /^millrace\/testing$/, replacement: source("testing/index.ts") },
     ],

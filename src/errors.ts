@@ -187,7 +187,7 @@ export abstract class ValueError extends MillraceError implements IssueList {
 
 /**
  * The handler does not take this payload: its schema refused it, or failed (then `cause` is what it threw),
- * or it is larger than `maxPayloadBytes`.
+ * or it is larger than `maxPayloadBytes`, or it cannot be stored, or read again, as it is.
  */
 export class PayloadError extends ValueError {
   readonly code = "MILLRACE_PAYLOAD";

@@ -28,13 +28,20 @@ export type {
   ResumeOptions,
   ThreadSizeOptions,
 } from "./core/manager/controls.js";
+export type { DeadLetterFilter, DeadLetterSelection } from "./core/manager/durable/dead-letter-selection.js";
+export type { DurableHandle } from "./core/manager/durable/durable-handle.js";
 export type {
   QueueOptions,
   RetentionOptions,
   TaskManagerOptions,
 } from "./core/manager/options.js";
 export type { StopOptions, StopReport } from "./core/manager/shutdown.js";
-export type { HandlesOf, TaskEntry } from "./core/manager/task-entries.js";
+export type {
+  DurableEntry,
+  DurableHandlesOf,
+  HandlesOf,
+  TaskEntry,
+} from "./core/manager/task-entries.js";
 export type { TaskFilter } from "./core/manager/task-filter.js";
 export type { ResultOptions, TaskHandle } from "./core/manager/task-handle.js";
 export type { MillraceErrorCode } from "./error-codes.js";
@@ -116,6 +123,9 @@ export {
   type LinearBackoffOptions,
   linear,
 } from "./task/backoff.js";
+export { type Codec, type CodecOptions, type CodecPart, defineCodec } from "./task/codec.js";
+export type { DeadLetteredDetails } from "./task/dead-lettered-details.js";
+export type { DurableTaskOptions } from "./task/durable-task-options.js";
 export type { TaskTally } from "./task/group-tally.js";
 export type { HandlerDefaults, HandlerEntry } from "./task/handler-definition.js";
 export type { AnyHandlers, Handlers } from "./task/handler-registry.js";

@@ -15,6 +15,8 @@ import {
   type ResumeOptions,
 } from "./core/manager/controls.js";
 import { assembleCore, type Core } from "./core/manager/core.js";
+import type { DeadLetterSelection } from "./core/manager/durable/dead-letter-selection.js";
+import type { DurableHandle } from "./core/manager/durable/durable-handle.js";
 import { toInstrumentationPoint } from "./core/manager/instrumentation-point.js";
 import {
   type RetentionOptions,
@@ -25,12 +27,13 @@ import { resolveOptions } from "./core/manager/resolved-options.js";
 import { RootedClock } from "./core/manager/rooted-clock.js";
 import { readStopOptions, type StopOptions, type StopReport } from "./core/manager/shutdown.js";
 import { toHealth, toStats } from "./core/manager/stats.js";
-import type { HandlesOf, TaskEntry } from "./core/manager/task-entries.js";
+import type { DurableEntry, DurableHandlesOf, HandlesOf, TaskEntry } from "./core/manager/task-entries.js";
 import { filterTasks, type TaskFilter } from "./core/manager/task-filter.js";
 import type { TaskHandle } from "./core/manager/task-handle.js";
 import { assert } from "./errors.js";
 import { type Instrumentable, type InstrumentationPoint, instrumentation } from "./ports/instrumentation.js";
 import { name } from "./task/checks.js";
+import type { DurableTaskOptions } from "./task/durable-task-options.js";
 import type { AnyHandlers } from "./task/handler-registry.js";
 import type { HandlerNames, PayloadInputOf, ResultOfHandler } from "./task/handler-types.js";
 import { type Hooks, readHooks } from "./task/hooks.js";
@@ -155,11 +158,60 @@ export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
   }
 
   /**
-   * Ends the task with this id: at once when it waits, through its signal when it runs.
+   * Hands a durable task to the backend: when the call resolves it is kept there, and it runs at least once,
+   * in any process that has its handler. A handler that is only a contract here will do.
+   *
+   * Where the store was not reached, nobody knows whether it has the task: give it an `id` or an
+   * `idempotencyKey`, and the call can be made again.
+   * @throws {BackendMissingError} when the manager has no `backend` @throws {StoreUnreachableError}
+   * @throws {StoreFullError} @throws {DuplicateTaskError} @throws {OptionError} @throws {UnknownHandlerError}
+   * @throws {PayloadError} also for what would not come back from the store as it is
+   * @throws {NotAcceptingError} @throws {QueueFullError} when `capacity` tasks wait for the store already
+   */
+  async enqueueDurable<K extends HandlerNames<H>>(
+    handler: K,
+    payload: PayloadInputOf<H, K>,
+    options?: DurableTaskOptions,
+  ): Promise<DurableHandle<ResultOfHandler<H, K>>> {
+    const handle = await this.#core.calls.enqueueDurable(handler, payload, options);
+    return handle as DurableHandle<ResultOfHandler<H, K>>;
+  }
+
+  /**
+   * The same for many at once, in few round trips. All are checked before the first is handed over; where an
+   * id is taken after all, the others are kept, and the call rejects with a DuplicateTaskError.
+   * @throws what `enqueueDurable` throws
+   */
+  async enqueueDurableMany<const E extends readonly DurableEntry<H>[]>(
+    entries: E,
+  ): Promise<DurableHandlesOf<E, H>> {
+    return (await this.#core.calls.enqueueDurableMany(entries)) as DurableHandlesOf<E, H>;
+  }
+
+  /**
+   * A durable task by its id, whichever process enqueued it.
+   * @throws {BackendMissingError} @throws {UnknownHandlerError} @throws {OptionError}
+   */
+  handle<K extends HandlerNames<H>>(handler: K, id: string): DurableHandle<ResultOfHandler<H, K>> {
+    return this.#controls.handle(handler, id) as DurableHandle<ResultOfHandler<H, K>>;
+  }
+
+  /**
+   * Puts dead letters back to work, with their attempts and deliveries begun anew: those of these ids, or all
+   * that the filter lets through. Resolves to their ids.
+   * @throws {BackendMissingError} @throws {StoreUnreachableError} @throws {OptionError}
+   */
+  async replayDeadLetters(selection: DeadLetterSelection): Promise<string[]> {
+    return await this.#controls.replayDeadLetters(selection);
+  }
+
+  /**
+   * Ends the task with this id: at once when it waits, through its signal when it runs. A durable task may be
+   * anywhere: then true says that it waited, or that its process has been asked.
    * @returns true when this call decided what becomes of it; false when it is unknown, has ended or is ending
    */
   async cancel(id: string, reason?: unknown): Promise<boolean> {
-    return this.#controls.cancel(id, reason);
+    return await this.#controls.cancel(id, reason);
   }
 
   /**

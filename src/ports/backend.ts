@@ -37,8 +37,8 @@ export interface Backend {
   /**
    * Leases the best of what is ready in one queue, as far as the budget goes. Before it does so, it makes
    * ready what is due, and what holders have let expire: of both a bounded number at a time. Made again with
-   * the same `requestId`, it gives the same leases, as far as they are still held: they expire when they
-   * would have.
+   * the same `requestId`, it gives the same leases, as far as they are still held, and no others; they
+   * expire when they would have.
    */
   claim(request: ClaimRequest): Promise<ClaimAnswer>;
 

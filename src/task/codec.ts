@@ -19,8 +19,8 @@ export interface CodecPart<T = unknown> {
   /** What it throws refuses the value. The bytes are copied: it may give the same buffer again. */
   readonly encode: (value: T) => Uint8Array;
   /**
-   * Undoes `encode`. What it throws refuses the bytes, which may be anything: they come from a store. They are
-   * a copy, which it may keep.
+   * Undoes `encode`. What it throws refuses the bytes, which may be anything: they come from a store. They
+   * are a copy, which it may keep.
    */
   readonly decode: (bytes: Uint8Array) => T;
 }

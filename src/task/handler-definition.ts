@@ -2,6 +2,7 @@ import { OptionError } from "../errors.js";
 import type { Backoff } from "./backoff.js";
 import * as check from "./checks.js";
 import { codecOrSchemaCheck } from "./codec.js";
+import { DURABLE_CHECKS } from "./durable-task-options.js";
 import { type IdempotencyOptions, idempotencyCheck } from "./idempotency.js";
 import { MAX_PRIORITY, MAX_WEIGHT } from "./order.js";
 import { type RateLimitOptions, rateLimitCheck } from "./rate-limit.js";
@@ -43,7 +44,7 @@ export interface HandlerDefaults {
    * one more makes the task a dead letter. Default 10.
    */
   maxDeliveries?: number | undefined;
-  /** Durable tasks: how long an outcome is kept for those who ask for it, in milliseconds. Default 600,000. */
+  /** Durable tasks: how long an outcome is kept for those who ask, in milliseconds. Default 600,000. */
   resultTtlMs?: number | undefined;
   /** Durable tasks: whether one that has failed for good is kept as a dead letter. Default true. */
   deadLetter?: boolean | undefined;
@@ -53,19 +54,23 @@ export interface HandlerDefaults {
   rateLimit?: RateLimitOptions | undefined;
   /**
    * UTF-8 bytes of JSON that a payload may take, from 1 up. Default 1,048,576. A larger one is refused before
-   * its schema sees it; so is one that is cyclic or nested deeper than 1,000.
+   * its schema sees it; so is one that is cyclic or nested deeper than 1,000. Where `payload` is a codec,
+   * what it encodes may take as many, too.
    */
   maxPayloadBytes?: number | undefined;
   /**
-   * What a result from a worker thread may take, counted as a payload is. Default 1,048,576. A larger one
-   * fails the attempt, and does not leave its thread.
+   * What a result from a worker thread, or of a durable task, may take, counted as a payload is. Default
+   * 1,048,576. A larger one fails the attempt, and does not leave its thread.
    */
   maxResultBytes?: number | undefined;
 }
 
 /** One handler: what it takes, where it runs, and what holds for its tasks. */
 export interface HandlerEntry<S extends Schema = Schema> extends HandlerDefaults {
-  /** What it takes. It is called with what comes out of this schema. */
+  /**
+   * What it takes: a schema, which may be a codec. It is called with what comes out of it. A durable task is
+   * stored with what went in: encoded by the codec, else as JSON.
+   */
   payload: S;
   /**
    * Does the work on the event loop. Without `run` and `module` the entry is a contract for producers only.
@@ -123,9 +128,7 @@ const CHECKS: check.Checks<ReadEntry> = {
   ...SETTINGS_CHECKS,
   ttlMs: check.duration(1),
   idempotency: idempotencyCheck,
-  maxDeliveries: check.integer(1, 1_000),
-  resultTtlMs: check.duration(0),
-  deadLetter: check.flag,
+  ...DURABLE_CHECKS,
   maxConcurrency: check.integer(1, MAX_CONCURRENCY),
   rateLimit: rateLimitCheck,
   maxPayloadBytes: check.integer(1),

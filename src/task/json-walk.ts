@@ -82,7 +82,7 @@ class JsonWalk {
     }
     const finding = isArray ? this.#lookAtElements(value, depth) : this.#lookAtMembers(value, depth);
     if (finding !== undefined) return finding;
-    return typeof Reflect.get(value, "toJSON") === "function" ? found(HAS_TO_JSON) : undefined;
+    return typeof (value as { toJSON?: unknown }).toJSON === "function" ? found(HAS_TO_JSON) : undefined;
   }
 
   #lookAtElements(elements: readonly unknown[], depth: number): Finding | undefined {

@@ -12,7 +12,13 @@ import type { TaskOptions } from "./task-options.js";
 export type AttemptMiddleware = (context: TaskContext, next: () => Promise<unknown>) => unknown;
 
 /** The calls that hand tasks in. `execute` is one call, though it enqueues and waits. */
-export type WrappedCall = "enqueue" | "enqueueAsync" | "enqueueMany" | "execute";
+export type WrappedCall =
+  | "enqueue"
+  | "enqueueAsync"
+  | "enqueueMany"
+  | "execute"
+  | "enqueueDurable"
+  | "enqueueDurableMany";
 
 /** One task as a caller handed it in; nothing of it has been checked. */
 export interface RequestedTask {

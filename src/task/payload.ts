@@ -1,5 +1,6 @@
-import { AsyncSchemaError, type IssueList, PayloadError, ResultError } from "../errors.js";
+import { AsyncSchemaError, type IssueList, OptionError, PayloadError, ResultError } from "../errors.js";
 import { checkClone } from "./clone-check.js";
+import { codecOf } from "./codec.js";
 import type { HandlerDefinition } from "./handler-definition.js";
 import { tellIssues, toIssueList } from "./issues.js";
 import { countJsonBytes } from "./json-bytes.js";
@@ -20,6 +21,7 @@ export interface Checked {
  * is to be called with.
  * @param transfer what moves with it to a worker thread
  * @throws {PayloadError}
+ * @throws {OptionError} when something is to move, and the schema is a codec
  * @throws {AsyncSchemaError} when the schema answers with a promise
  */
 export function checkPayload(
@@ -54,8 +56,6 @@ export function startPayloadCheck(
  * @throws {PayloadError} at once, or as a rejection
  */
 export function startDecodedCheck(definition: HandlerDefinition, payload: unknown): Eventually<Checked> {
-  const { module } = definition;
-  if (module !== undefined) refuseUncloneable(definition, payload, undefined, Number.POSITIVE_INFINITY);
   const verdict = runSchema(definition.payload, payload);
   if (!(verdict instanceof Promise)) return acceptedPayload(definition, payload, verdict, undefined);
   return verdict.then((answer) => acceptedPayload(definition, payload, answer, undefined));
@@ -78,8 +78,22 @@ function refuseBeforeSchema(
   payload: unknown,
   transfer: readonly object[] | undefined,
 ): void {
-  if (definition.module === undefined) refuseSize(definition, payload);
-  else refuseUncloneable(definition, payload, transfer);
+  if (isCloned(definition)) {
+    refuseUncloneable(definition, payload, transfer);
+    return;
+  }
+  if (transfer !== undefined && definition.module !== undefined) throw codedTransfer();
+  refuseSize(definition, payload);
+}
+
+/** Bytes go to the thread in place of the payload, which stays here with all that is in it. */
+function codedTransfer(): OptionError {
+  return new OptionError("transfer", "Expected `transfer` only for a handler whose `payload` is no codec");
+}
+
+/** Whether payloads go to a thread as copies. Those of a codec go as bytes. */
+function isCloned({ module, payload }: HandlerDefinition): boolean {
+  return module !== undefined && codecOf(payload) === undefined;
 }
 
 /** What cannot be copied to a thread, or is too large for that. One walk finds both. */
@@ -87,9 +101,8 @@ function refuseUncloneable(
   definition: HandlerDefinition,
   payload: unknown,
   transfer: readonly object[] | undefined,
-  most = definition.maxPayloadBytes,
 ): void {
-  const verdict = checkClone(payload, most, "payload", transfer);
+  const verdict = checkClone(payload, definition.maxPayloadBytes, "payload", transfer);
   if (verdict.problem === undefined) return;
   const { path, problem, tooLarge } = verdict;
   throw refusedPayload(definition.name, path, tooLarge ? `${problem} (maxPayloadBytes)` : problem);
@@ -110,7 +123,7 @@ function acceptedPayload(
 ): Checked {
   if (verdict.refusal !== undefined) throw payloadError(definition.name, verdict.refusal);
   const { value } = verdict;
-  if (definition.module !== undefined && value !== payload) refuseUncloneable(definition, value, transfer);
+  if (isCloned(definition) && value !== payload) refuseUncloneable(definition, value, transfer);
   return verdict;
 }
 

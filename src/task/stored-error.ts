@@ -27,8 +27,8 @@ const WHAT = "The error that the store kept";
 /**
  * Whatever was thrown as JSON text, of at most 32 KiB: an error with its class, message, stack, causes and
  * fields, where what has no room is cut or left out, and says so. Message and stack have up to 8,192 units
- * each. Fields that JSON has no word for (bigints, Dates, buffers, NaN, undefined, Maps, Sets, cycles) survive.
- * It never throws.
+ * each. Fields that JSON has no word for survive: bigints, Dates, buffers, NaN, undefined, Maps, Sets and
+ * cycles. It never throws.
  */
 export function toStoredError(thrown: unknown): StoredError {
   for (const limits of STEPS) {

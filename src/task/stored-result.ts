@@ -4,8 +4,8 @@ import { resultError } from "./payload.js";
 import { type ByteLimit, fromBytes, isThenable, refuse, toBytes } from "./stored-value.js";
 
 /**
- * What a handler returned as it is stored: as its `result` encodes it where that is a codec, else as JSON text
- * in UTF-8.
+ * What a handler returned as it is stored: as its `result` encodes it where that is a codec, else as JSON
+ * text in UTF-8.
  * @param value has been accepted by `checkResult`
  * @returns undefined for undefined
  * @throws {ResultError} where it would not come back as it is, takes more than `maxResultBytes`, or is a

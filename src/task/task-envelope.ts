@@ -1,5 +1,6 @@
-import { type BackoffRule, backoffCheck } from "./backoff.js";
+import type { BackoffRule } from "./backoff.js";
 import * as check from "./checks.js";
+import { backoffRuleCheck } from "./durable-task-options.js";
 import { metadataCheck, type TaskMetadata } from "./metadata.js";
 import { SETTINGS_CHECKS, TASK_TEXT_CHECKS } from "./task-options.js";
 
@@ -60,15 +61,10 @@ export const headersCheck: check.Check<Readonly<Record<string, string>>> = (valu
   return Object.freeze(headers);
 };
 
-const ruleCheck: check.Check<BackoffRule> = (value, path) => {
-  if (typeof value === "function") throw check.expected(path, "a rule", value);
-  return backoffCheck(value, path) as BackoffRule;
-};
-
 const CHECKS: check.Checks<TaskEnvelope> = {
   ...SETTINGS_CHECKS,
   ...TASK_TEXT_CHECKS,
-  backoff: ruleCheck,
+  backoff: backoffRuleCheck,
   deadlineAt: check.instant,
   metadata: metadataCheck,
   headers: headersCheck,

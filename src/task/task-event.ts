@@ -1,5 +1,5 @@
-import type { FinishedEvent } from "./finished-event.js";
 import type { DeadLetteredDetails } from "./dead-lettered-details.js";
+import type { FinishedEvent } from "./finished-event.js";
 import type { TaskSnapshot } from "./task-snapshot.js";
 import type { LateFaultDetails, WorkerExitedDetails, WorkerStartedDetails } from "./worker-details.js";
 

@@ -72,8 +72,8 @@ export interface TaskOptions {
   killAfterMs?: number | undefined;
   /**
    * ArrayBuffers, MessagePorts and other transferable objects in the payload that move to the worker thread
-   * when the task starts, instead of being copied: at most 1,000. Only for a handler with `module`, and only
-   * where `maxAttempts` is 1. Default: none.
+   * when the task starts, instead of being copied: at most 1,000. Only for a handler with `module` whose
+   * `payload` is no codec, and only where `maxAttempts` is 1. Default: none.
    */
   transfer?: readonly object[] | undefined;
 }
@@ -112,7 +112,8 @@ export const TASK_TEXT_CHECKS = {
   correlationId: check.text(128),
 };
 
-const CHECKS = {
+/** The check of each option of a task. */
+export const TASK_CHECKS = {
   id: check.name,
   queue: check.queueName,
   priority: check.integer(-MAX_PRIORITY, MAX_PRIORITY),
@@ -147,7 +148,7 @@ export function readPriorityAlone(options: unknown): number | undefined {
     found = true;
   }
   const priority = found ? (options as TaskOptions).priority : undefined;
-  return priority === undefined ? undefined : CHECKS.priority(priority, "priority");
+  return priority === undefined ? undefined : TASK_CHECKS.priority(priority, "priority");
 }
 
 /**
@@ -156,12 +157,17 @@ export function readPriorityAlone(options: unknown): number | undefined {
  */
 export function readTaskOptions(options: unknown): CheckedTaskOptions {
   if (options === undefined) return NOTHING;
-  const read = check.readOptions<CheckedTaskOptions>("", options, CHECKS);
+  const read = check.readOptions<CheckedTaskOptions>("", options, TASK_CHECKS);
+  refuseExclusive(read);
+  return read;
+}
+
+/** @throws {OptionError} for two options that exclude each other */
+export function refuseExclusive(read: CheckedTaskOptions): void {
   if (read.delayMs !== undefined && read.runAt !== undefined) {
     throw new OptionError("runAt", "Expected `delayMs` or `runAt`, found both");
   }
   if (read.idempotency !== undefined && read.idempotencyKey === undefined) {
     throw new OptionError("idempotency", "Expected `idempotencyKey` beside `idempotency`, found none");
   }
-  return read;
 }

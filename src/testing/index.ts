@@ -11,12 +11,15 @@ export type {
 } from "../ports/executor.js";
 export type { Outcome } from "../task/outcome.js";
 export type { HandlerCall, Work } from "../task/work.js";
+export { backendConformance } from "./conformance/backend/backend-conformance.js";
+export type { BackendSubject, StoreLimits, StoreSubject } from "./conformance/backend/backend-subject.js";
+export type { ConformanceCase } from "./conformance/conformance-case.js";
 export {
   conformanceHandlers,
   conformanceModule,
   executorConformance,
 } from "./conformance/executor-conformance.js";
-export type { ConformanceCase, ExecutorSubject } from "./conformance/executor-subject.js";
+export type { ExecutorSubject } from "./conformance/executor-subject.js";
 export type {
   EnqueuedFilter,
   EnqueuedTask,

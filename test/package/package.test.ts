@@ -115,6 +115,22 @@ describe("a program that installed the package", () => {
     }
   });
 
+  test("loads the codec of protobufjs types in both ways, without protobufjs: types bring it along", async () => {
+    const use = `
+      const type = { encode: () => ({ finish: () => Uint8Array.of(1) }), decode: () => ({}), verify: () => null, fromObject: (one) => one };
+      console.log([...protobufCodec(type)["~codec"].encode({})]);`;
+    await packed.write({
+      "protobuf.mjs": `import { protobufCodec } from "millrace/protobuf";${use}`,
+      "protobuf.cjs": `const { protobufCodec } = require("millrace/protobuf");${use}`,
+    });
+    for (const name of ["protobuf.mjs", "protobuf.cjs"])
+      expect(await packed.run(process.execPath, [name])).toMatchObject({
+        code: 0,
+        stdout: "[ 1 ]\n",
+        stderr: "",
+      });
+  });
+
   test("finds the dashboard and the alert rules", async () => {
     await packed.write({
       "watch.mjs": `

@@ -161,6 +161,8 @@ export class SimulatedWorker implements ConsumerHost {
     };
   }
 
+  claimed(): void {}
+
   lost(held: HeldLease): void {
     const running = this.#find(held);
     if (running === undefined) return;

@@ -7,7 +7,9 @@ import { readDefinition } from "../../src/task/handler-definition.js";
 import { type JsonValue, json } from "../../src/task/json.js";
 import type { Schema } from "../../src/task/schema.js";
 import { decodePayload, encodePayload, startStoredPayload } from "../../src/task/stored-payload.js";
+import { crowding } from "../support/crowding.js";
 import { rejectionOf, thrownBy } from "../support/manual-manager.js";
+import { takesLong } from "../support/takes-long.js";
 
 const anything: Schema = { "~standard": { version: 1, vendor: "test", validate: (value) => ({ value }) } };
 const define = (payload: unknown, more: object = {}) => readDefinition("send", { payload, ...more });
@@ -64,7 +66,8 @@ describe("a payload without a codec", () => {
   });
 
   it("Z5: comes back exactly as it was, whatever plain JSON it is", () => {
-    const value = fc.jsonValue({ maxDepth: 5, stringUnit: "binary" });
+    const isRefused = (each: unknown) => /"(__proto__|constructor)":/.test(JSON.stringify(each));
+    const value = fc.jsonValue({ maxDepth: 5, stringUnit: "binary" }).filter((each) => !isRefused(each));
     fc.assert(
       fc.property(value, (each) => {
         expect(stored(each)).toEqual(each);
@@ -121,11 +124,11 @@ describe("a payload without a codec", () => {
     for (let level = 0; level < 100_000; level++) deep = [deep];
     let wide: unknown = "x";
     for (let level = 0; level < 40; level++) wide = [wide, wide]; // 2^40 texts in 40 objects
-    const keys = Object.fromEntries(Array.from({ length: 1_000_000 }, (_, index) => [`key${index}`, 1]));
+    const keys = Object.fromEntries(Array.from({ length: 200_000 }, (_, index) => [`key${index}`, 1]));
     for (const value of [cyclic, deep, wide, keys]) {
       const before = performance.now();
       expect(refusal(() => encodePayload(open, value))).toBeInstanceOf(PayloadError);
-      expect(performance.now() - before).toBeLessThan(1_000);
+      expect(performance.now() - before).toBeLessThan(500 * crowding());
     }
     expect(refusal(() => encodePayload(open, wide)).message).toContain("takes more than 1048576 bytes");
     const nested = utf8("[".repeat(100_000) + "]".repeat(100_000));
@@ -207,21 +210,20 @@ describe("a payload without a codec", () => {
       fc.json().map(utf8),
     );
     fc.assert(
-      fc.property(bytes, (given) => {
-        const before = performance.now();
-        let thrown: unknown;
-        try {
-          decodePayload(open, given);
-        } catch (error) {
-          thrown = error;
-        }
-        if (thrown !== undefined && !(thrown instanceof PayloadError)) throw thrown;
-        return performance.now() - before < 50;
-      }),
+      fc.property(bytes, (given) => !takesLong(() => decodeOrRefuse(given))),
       { numRuns: 20_000 },
     );
   });
 });
+
+/** Lets everything through that is no refusal. */
+function decodeOrRefuse(bytes: Uint8Array): void {
+  try {
+    decodePayload(open, bytes);
+  } catch (error) {
+    if (!(error instanceof PayloadError)) throw error;
+  }
+}
 
 describe("a payload with a codec", () => {
   const raw: CodecPart<Uint8Array> = { name: "raw", encode: (bytes) => bytes, decode: (bytes) => bytes };
@@ -311,14 +313,5 @@ describe("a payload with a codec", () => {
       );
     await new Promise((resolve) => setImmediate(resolve));
     expect(unhandled).toEqual([]);
-  });
-
-  it("is refused where it decodes to what cannot be sent to the handler's thread", () => {
-    const module = new URL("file:///x.js");
-    const definition = coded({ decode: () => ({ call: () => 1 }) }, { module });
-    expect(refusal(() => startStoredPayload(definition, Uint8Array.of(1))).issues[0]?.path).toBe(
-      "payload.call",
-    );
-    expect(startStoredPayload(coded({}, { module }), Uint8Array.of(1))).toEqual({ value: Uint8Array.of(1) });
   });
 });

@@ -9,7 +9,9 @@ const limits = { fileLines: 300, functionLines: 70, lineColumns: 110 };
  * What may be larger: `src/x.ts` for a file, `src/x.ts#name` for a function, `src/x.ts columns` for its lines.
  * A ratchet: what shrinks must take its new size here, or leave when it keeps the limit.
  */
-const exceptions: Readonly<Record<string, Exception>> = {};
+const exceptions: Readonly<Record<string, Exception>> = {
+  "src/task-manager.ts": { size: 350, reason: "the one class that users call: most of it is what they read" },
+};
 
 interface Exception {
   readonly size: number;

@@ -1,7 +1,7 @@
 import type { ClaimAnswer, ClaimedTask, ClaimRequest, CrashedTask, Lease } from "../../ports/backend.js";
 import { CrashLoopError } from "../../store-errors.js";
 import { ClaimBudget } from "./claim-budget.js";
-import type { Places } from "./places.js";
+import { type Places, REPEATED_MS } from "./places.js";
 import { type ClaimRecord, RecentClaims } from "./recent-claims.js";
 import { cancelNow } from "./settlements.js";
 import type { SignalBoard } from "./signal-board.js";
@@ -12,10 +12,6 @@ import { copyOf, type TaskRecord } from "./task-record.js";
 
 /** Of what one claim promotes, reclaims, and makes dead letters: so many of each at most. */
 const STEPS_PER_CLAIM = 100;
-
-const NOTHING: ClaimAnswer = Object.freeze({
-  ...{ tasks: [], stoppedAtCost: undefined, nextDueMs: undefined, crashed: [], reclaimed: 0 },
-});
 
 /** Leases what is ready. */
 export class Claims {
@@ -32,10 +28,21 @@ export class Claims {
 
   claim(request: ClaimRequest): ClaimAnswer {
     this.#recent.sweep(this.#time.elapsed, STEPS_PER_CLAIM);
-    const before = this.#recent.find(request.requestId);
     const queue = this.#places.queue(request.queue);
+    const before = this.#recent.find(request.requestId);
     if (before !== undefined) return this.#answer(before, queue);
-    if (queue === undefined) return NOTHING;
+    const claim = queue === undefined ? this.#nothing(request) : this.#claim(request, queue);
+    // One that came to nothing too: whoever made it again may have its answer, and nobody that of the first.
+    this.#recent.add(claim);
+    return this.#answer(claim, queue);
+  }
+
+  #nothing({ requestId }: ClaimRequest): ClaimRecord {
+    const knownUntil = this.#time.elapsed + REPEATED_MS;
+    return { requestId, leases: [], stoppedAtCost: undefined, crashed: [], reclaimed: 0, knownUntil };
+  }
+
+  #claim(request: ClaimRequest, queue: StoredQueue): ClaimRecord {
     this.#places.dropOldDead(queue, STEPS_PER_CLAIM);
     const promoted = this.#promote(queue);
     const reclaimed = this.#reclaim(queue);
@@ -44,12 +51,10 @@ export class Claims {
     const leases = this.#lease(queue, request.leaseMs, budget, crashed);
     // There is something for others where more has become ready than this one takes.
     if (promoted + reclaimed > leases.length + crashed.length) this.#signals.wake(queue.name);
-    const { requestId } = request;
-    const expiresAt = this.#time.elapsed + request.leaseMs;
+    const { requestId, leaseMs } = request;
     const { stoppedAtCost } = budget;
-    const claim: ClaimRecord = { requestId, leases, stoppedAtCost, crashed, reclaimed, expiresAt };
-    this.#recent.add(claim);
-    return this.#answer(claim, queue);
+    const knownUntil = this.#time.elapsed + Math.max(leaseMs, REPEATED_MS);
+    return { requestId, leases, stoppedAtCost, crashed, reclaimed, knownUntil };
   }
 
   /** Makes ready what is due. */

@@ -6,8 +6,8 @@ import type { StoreTime } from "./store-time.js";
 import { StoredQueue } from "./stored-queue.js";
 import type { TaskRecord } from "./task-record.js";
 
-/** How long it is known of a task that it has ended, at least: so long a write may be made again. */
-const KNOWN_MS = 60_000;
+/** So long any call may be made again, at least: what it came to is known until then. */
+export const REPEATED_MS = 60_000;
 
 /** How long dead letters are kept, and how many of each queue. */
 export interface DeadLetterLimits {
@@ -185,7 +185,7 @@ export class Places {
     const { elapsed } = this.#time;
     record.outcome = outcome;
     record.outcomeUntil = elapsed + resultTtlMs;
-    record.knownUntil = elapsed + Math.max(resultTtlMs, KNOWN_MS);
+    record.knownUntil = elapsed + Math.max(resultTtlMs, REPEATED_MS);
     record.cancellation = undefined;
     if (record.key !== undefined) this.#endKey(record.key, outcome);
     this.#signals.finished(record.queue, record.id);

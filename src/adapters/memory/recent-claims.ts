@@ -8,8 +8,8 @@ export interface ClaimRecord {
   readonly stoppedAtCost: number | undefined;
   readonly crashed: readonly CrashedTask[];
   readonly reclaimed: number;
-  /** Elapsed time at which its leases expire, unless they are extended. */
-  readonly expiresAt: number;
+  /** Elapsed time until which it may be made again. */
+  readonly knownUntil: number;
 }
 
 /** So many at once are more than any process makes within a lease that must poll. */
@@ -34,7 +34,7 @@ export class RecentClaims {
   sweep(elapsed: number, steps: number): void {
     for (let left = steps; left > 0; left--) {
       const oldest = this.#inOrder.peek();
-      if (oldest === undefined || oldest.expiresAt > elapsed) return;
+      if (oldest === undefined || oldest.knownUntil > elapsed) return;
       this.#forgetOldest();
     }
   }

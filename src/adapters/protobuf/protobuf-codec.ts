@@ -3,11 +3,11 @@ import { type Codec, defineCodec } from "../../task/codec.js";
 import type { Schema } from "../../task/schema.js";
 
 /**
- * A message type of protobufjs, as far as a codec needs it: a reflected `Type` (`root.lookupType("Mail")`) or a
- * static class that `pbjs` has generated (without `--no-verify`, `--no-convert` and the like). Both bring
+ * A message type of protobufjs, as far as a codec needs it: a reflected `Type` (`root.lookupType("Mail")`) or
+ * a static class that `pbjs` has generated (without `--no-verify`, `--no-convert` and the like). Both bring
  * protobufjs along, and the codec uses no other: it never meets messages of a second copy.
  */
-export interface ProtobufType<In extends object = object, Message extends In = In> {
+export interface ProtobufType<In = never, Message = object> {
   encode(message: In): { finish(): Uint8Array };
   decode(bytes: Uint8Array): Message;
   verify(message: { readonly [key: string]: unknown }): string | null;
@@ -17,18 +17,23 @@ export interface ProtobufType<In extends object = object, Message extends In = I
 const METHODS = ["encode", "decode", "verify", "fromObject"] as const;
 
 /**
- * A codec of the messages of one protobufjs type, as the `payload` or `result` of a handler. It takes messages
- * and plain objects of their shape, and refuses what `verify` refuses, and integers that are too large for
- * their field, where it makes a message of them itself. What comes out is always a message, with 64-bit
- * integers as Longs and the defaults of its type. As protobuf does, it drops members that the type has not, and
- * rounds what is in a `float`.
+ * A codec of the messages of one protobufjs type, as the `payload` or `result` of a handler. It takes
+ * messages and plain objects of their shape, and refuses what `verify` refuses, and in plain objects integers
+ * that are too large for their field. What comes out is always a message, with 64-bit integers as Longs and
+ * the defaults of its type. As protobuf does, it drops members that the type has not, and rounds what is in a
+ * `float`.
+ *
+ * The types come from a static class. A reflected type has none:
+ * `protobufCodec<Mail>(root.lookupType("Mail"))`.
  * @throws {OptionError} where it is given no such type
  */
-export function protobufCodec<In extends object, Message extends In = In>(
+export function protobufCodec<In extends object, Message extends In>(
   type: ProtobufType<In, Message>,
-): Codec<In, Message> {
+): Codec<In, Message>;
+export function protobufCodec<Message extends object>(type: ProtobufType): Codec<Message>;
+export function protobufCodec(type: ProtobufType<object>): Codec<object> {
   if (!isType(type)) throw expected("type", `a protobufjs type with ${METHODS.join(", ")}`, type);
-  return defineCodec<In, Message>({
+  return defineCodec<object>({
     name: nameOf(type),
     schema: schemaOf(type),
     encode: (message) => type.encode(message).finish(),
@@ -36,9 +41,7 @@ export function protobufCodec<In extends object, Message extends In = In>(
   });
 }
 
-function schemaOf<In extends object, Message extends In>(
-  type: ProtobufType<In, Message>,
-): Schema<In, Message> {
+function schemaOf(type: ProtobufType): Schema<object> {
   return {
     "~standard": {
       version: 1,
@@ -54,7 +57,7 @@ function schemaOf<In extends object, Message extends In>(
   };
 }
 
-function isType(type: unknown): type is ProtobufType {
+function isType(type: unknown): type is ProtobufType<object> {
   if ((typeof type !== "object" && typeof type !== "function") || type === null) return false;
   return METHODS.every((method) => typeof Reflect.get(type, method) === "function");
 }

@@ -26,6 +26,8 @@ export interface HandlerSource {
   readonly url: string;
   readonly exportName: string;
   readonly maxResultBytes: number;
+  /** The name of the codec that has made bytes of its payloads; undefined where they are cloned. */
+  readonly codec: string | undefined;
 }
 
 /** What few tasks have. */

@@ -1,3 +1,4 @@
+import { codecOf } from "../../task/codec.js";
 import type { HandlerDefinition } from "../../task/handler-definition.js";
 import type { WorkerExitReason } from "../../task/worker-details.js";
 import { HandlerLoadError, WorkerExitError, WorkerOutOfMemoryError } from "../../worker-errors.js";
@@ -42,8 +43,9 @@ export function reasonOfExit(error: unknown): WorkerExitReason {
 }
 
 /** Where threads find a handler. */
-export function toSource({ name, module, maxResultBytes }: HandlerDefinition): HandlerSource {
-  return { name, url: module?.url.href ?? "", exportName: module?.exportName ?? "", maxResultBytes };
+export function toSource({ name, module, payload, maxResultBytes }: HandlerDefinition): HandlerSource {
+  const { url, exportName = "" } = module ?? {};
+  return { name, url: url?.href ?? "", exportName, maxResultBytes, codec: codecOf(payload)?.name };
 }
 
 /** Whatever was thrown, for those who are told of errors. */

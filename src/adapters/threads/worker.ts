@@ -1,4 +1,5 @@
 /// <reference types="node" preserve="true" />
+export { type Codec, type CodecOptions, type CodecPart, defineCodec } from "../../task/codec.js";
 export {
   type CancelTask,
   cancelTask,
@@ -19,4 +20,5 @@ export {
 export type { EnqueueFromHandler, TaskContext } from "../../task/task-context.js";
 export type { TaskLocals } from "../../task/task-locals.js";
 export { serveHandlers, type ThreadFunction } from "./inside/served-handlers.js";
+export { withCodec } from "./inside/with-codec.js";
 export { workerData } from "./inside/worker-value.js";

@@ -19,6 +19,8 @@ export interface ConsumerHost {
    * no cost. Where true, `settle` or `abandon` follows, unless `lost` comes before.
    */
   start(held: HeldLease): boolean;
+  /** A claim has been answered, and its tasks have been started. */
+  claimed(): void;
   /** The task must end, and what comes of it counts for nothing. */
   lost(held: HeldLease): void;
   /** Somebody wants the task to be cancelled, and gave this reason. */
@@ -176,6 +178,7 @@ export class Consumer {
       if (!inTime || this.#stopped || !host.start(held)) this.#handBack(held);
     }
     if (tasks.length === 0) this.#end(() => {});
+    host.claimed();
   }
 
   #handBack(held: HeldLease): void {

@@ -65,7 +65,7 @@ export class Limiter {
     if (handler !== undefined) this.handlers.take(handler, cost, now);
   }
 
-  /** Takes permits of the shared bucket for starts to come; `unreserve` gives them back, for those as well. */
+  /** Takes permits of the shared bucket for starts to come; `unreserve` gives them back to be taken. */
   reserve(permits: number, now: number): void {
     this.#shared.take(permits, now);
   }

@@ -33,7 +33,7 @@ export interface AttemptRunnerParts {
   readonly journal: Journal;
   readonly enqueue: (...given: EnqueueArguments) => string;
   /** What becomes of durable tasks; undefined where there are none. */
-  readonly durable: (() => Aftermath) | undefined;
+  readonly durable: () => Aftermath | undefined;
   /** Middleware round attempts; undefined where there is none. */
   readonly wrapped: WrappedAttempts | undefined;
   /** A slot may have become free, or a task ready. */
@@ -274,7 +274,7 @@ export class AttemptRunner implements AttemptKeeper {
   }
 
   #aftermathOf({ durable }: Task): Aftermath {
-    return durable ? (this.#parts.durable?.() ?? this.#local) : this.#local;
+    return durable ? (this.#parts.durable() ?? this.#local) : this.#local;
   }
 }
 

@@ -4,6 +4,8 @@ import type { TaskFunction } from "../../task/task-context.js";
 import type { CallChain } from "../events/call-chain.js";
 import type { EnqueueArguments } from "./attempt.js";
 import { toArguments, toCallRequest } from "./call-requests.js";
+import type { DurableHandle } from "./durable/durable-handle.js";
+import { backendMissing, type DurableIntake } from "./durable/durable-intake.js";
 import type { Intake } from "./intake.js";
 import type { TaskHandle } from "./task-handle.js";
 import type { TaskPlanner, TaskRequest } from "./task-plan.js";
@@ -11,6 +13,8 @@ import type { TaskPlanner, TaskRequest } from "./task-plan.js";
 export interface CallsParts {
   readonly intake: Intake;
   readonly planner: TaskPlanner;
+  /** The door for durable tasks; undefined where there is no backend. */
+  readonly durable: DurableIntake | undefined;
   /** Middleware round calls; undefined where there is none. */
   readonly callChain: CallChain | undefined;
 }
@@ -52,6 +56,27 @@ export class Calls {
 
   execute(...given: EnqueueArguments): Promise<unknown> {
     return this.#promised("execute", given, async (passed) => (await this.#enqueueAsync(...passed)).result());
+  }
+
+  enqueueDurable(...given: EnqueueArguments): Promise<DurableHandle> {
+    return this.#promised("enqueueDurable", given, async (passed) => await this.#durable.enqueue(...passed));
+  }
+
+  async enqueueDurableMany(entries: unknown): Promise<DurableHandle[]> {
+    const { callChain } = this.#parts;
+    if (!Array.isArray(entries)) throw expected("entries", "an array", entries);
+    const given = Array.from(entries, (entry: unknown): readonly unknown[] =>
+      Array.isArray(entry) ? entry : [entry],
+    );
+    if (callChain === undefined) return await this.#durable.enqueueAll(given);
+    const request = toCallRequest("enqueueDurableMany", given);
+    return await callChain.promised(request, ({ tasks }) => this.#durable.enqueueAll(tasks.map(toArguments)));
+  }
+
+  get #durable(): DurableIntake {
+    const { durable } = this.#parts;
+    if (durable === undefined) throw backendMissing();
+    return durable;
   }
 
   #promised<T>(

@@ -1,13 +1,19 @@
 import { OptionError } from "../../errors.js";
 import * as check from "../../task/checks.js";
 import { MAX_PRIORITY, toOrder } from "../../task/order.js";
+import type { Eventually } from "../../task/outcome.js";
 import type { RateLimitOptions } from "../../task/rate-limit.js";
+import { isTerminal } from "../../task/states.js";
 import type { SubscribeOptions, Subscription } from "../../task/subscription.js";
 import type { TaskResult } from "../../task/task-result.js";
 import { POOL_SIZE_CHECKS } from "../../task/thread-options.js";
 import { readSubscribeOptions } from "../events/subscribe-options.js";
 import { PAUSED } from "../queue/gate.js";
 import type { Core } from "./core.js";
+import { toReplayRequests } from "./durable/dead-letter-selection.js";
+import type { DurableHandle } from "./durable/durable-handle.js";
+import { durableId, isDurableId } from "./durable/durable-id.js";
+import { backendMissing } from "./durable/durable-intake.js";
 import { concurrencyCheck, RATE_CHECKS, type RetentionOptions, readRetention } from "./options.js";
 import { toRateLimit } from "./resolved-options.js";
 import { visitInPortions } from "./sweep.js";
@@ -80,10 +86,11 @@ export class Controls {
   }
 
   start(): void {
-    const { lifecycle, dispatcher, pool } = this.#core;
+    const { lifecycle, dispatcher, durable, pool } = this.#core;
     if (lifecycle.phase !== "ready") return;
     lifecycle.advance("running");
     pool.open();
+    durable?.start();
     dispatcher.wake();
   }
 
@@ -175,10 +182,25 @@ export class Controls {
     return kept.slice(-atMost).map(({ task, value }) => journal.result(task, value));
   }
 
-  cancel(id: string, reason: unknown): boolean {
-    const { canceller, clock, registry } = this.#core;
-    const task = registry.get(check.name(id, "id"));
-    return task !== undefined && canceller.cancel(task, reason, clock.now());
+  /** A promise where the task is not one of this process. */
+  cancel(id: string, reason: unknown): Eventually<boolean> {
+    const { canceller, clock, durable, registry } = this.#core;
+    const elsewhere = durable !== undefined && typeof id === "string" && isDurableId(id);
+    const task = registry.get(elsewhere ? durableId(id, "id") : check.name(id, "id"));
+    if (task !== undefined && !isTerminal(task.state)) return canceller.cancel(task, reason, clock.now());
+    return elsewhere && durable.intake.cancel(id, reason);
+  }
+
+  handle(handler: unknown, id: unknown): DurableHandle {
+    const { durable } = this.#core;
+    if (durable === undefined) throw backendMissing();
+    return durable.intake.handle(handler, id);
+  }
+
+  async replayDeadLetters(selection: unknown): Promise<string[]> {
+    const { durable } = this.#core;
+    if (durable === undefined) throw backendMissing();
+    return await durable.replay(toReplayRequests(selection));
   }
 
   /**

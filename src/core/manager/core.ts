@@ -23,11 +23,12 @@ import { Canceller } from "./canceller.js";
 import { Carriers } from "./carriers.js";
 import { Conditions } from "./conditions.js";
 import { Dispatcher } from "./dispatcher.js";
+import { DurableTasks } from "./durable/durable-tasks.js";
 import { IdempotencyKeys } from "./idempotency-keys.js";
 import { Intake } from "./intake.js";
 import { Journal } from "./journal.js";
-import { KeepAlive } from "./keep-alive.js";
-import { Lane, type Lanes } from "./lane.js";
+import { KeepAlive, UNSETTLED } from "./keep-alive.js";
+import { Lane, type Lanes, listLanes } from "./lane.js";
 import { Lifecycle } from "./lifecycle.js";
 import { PoolControl } from "./pool-control.js";
 import { Registry } from "./registry.js";
@@ -67,7 +68,10 @@ function layGround(options: ResolvedOptions, { random, carrier, ...world }: Worl
   const signals = new SignalListeners();
   const idPrefix = createIdPrefix(random);
   const registry = new Registry(idPrefix);
-  const limiter = new Limiter(toLimits(options, world.threads !== undefined), clock.now());
+  const limiter = new Limiter(
+    toLimits(options, (world.threads ?? options.backend) !== undefined),
+    clock.now(),
+  );
   const tallies = new Tallies(namedQueues(options));
   const keys = new IdempotencyKeys(options.idempotency, alarms);
   const lanes = createLanes(options, world);
@@ -100,10 +104,11 @@ function layGround(options: ResolvedOptions, { random, carrier, ...world }: Worl
   };
 }
 
+type Ground = ReturnType<typeof layGround>;
+
 export function assembleCore(options: ResolvedOptions, world: World) {
   const ground = layGround(options, world);
-  const { alarms, callChain, clock, conditions, journal, keepAlive, lanes, lifecycle, queues, signals } =
-    ground;
+  const { alarms, clock, conditions, journal, lanes, lifecycle, queues, signals } = ground;
   const { killAfterMs } = options.settings;
   const backlog = new Backlog(queues, lanes, alarms, {
     ready: (task) => {
@@ -117,19 +122,17 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     aborted: (task, reason) => canceller.cancel(task, reason, clock.now()),
     expired: (task, now) => canceller.expire(task, now),
   });
-  const settler = new Settler({ ...ground, watches });
-  settler.onChange = (unsettled) => {
-    if (unsettled === 0) keepAlive.release();
-    else keepAlive.hold();
-    conditions.check();
-  };
+  const settler = createSettler(ground, watches);
   const onProgress = () => {
     conditions.check();
     dispatcher.dispatch();
   };
   const enqueue = (...given: EnqueueArguments): string => world.enqueue(...given).id;
   const onPermits = () => dispatcher.reconsider();
-  const runner = new AttemptRunner({ ...ground, backlog, settler, enqueue, onProgress, onPermits });
+  const runner = new AttemptRunner({
+    ...{ ...ground, backlog, settler, enqueue, onProgress, onPermits },
+    durable: () => durable?.ends,
+  });
   const canceller = new Canceller({ ...ground, backlog, runner, settler });
   const results = new Broadcaster({
     ...{ alarms, clock, events: journal.events, errors: ground.observerErrors },
@@ -143,7 +146,16 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     canceller,
     results,
     lanes: listLanes(lanes),
+    claim: () => durable?.claim(),
   });
+  const durable: DurableTasks | undefined =
+    options.backend &&
+    new DurableTasks(options.backend, options, {
+      ...{ ...ground, runner, settler, watches },
+      isOpen: () => lifecycle.phase === "running" && !dispatcher.paused && !results.blocking,
+      takeNumber: () => intake.takeNumber(),
+      dispatch: () => dispatcher.dispatch(),
+    });
   connectPool(lanes.threads, dispatcher, ground, world.carrier);
   const cancelTask = (task: Task, reason: unknown) => canceller.cancel(task, reason, clock.now());
   const { capacity, whenFull } = options;
@@ -151,22 +163,43 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     ...{ ...ground, capacity, whenFull, backlog, canceller, settler, watches },
     handleHost: { clock, alarms, signals, cancelTask },
   });
-  const calls = new Calls({ ...ground, intake });
+  const calls = new Calls({ ...ground, intake, durable: durable?.intake });
   const isPaused = (task: Task) =>
     !lifecycle.started || dispatcher.paused || queues.known(task.queue)?.isClosedBy(PAUSED) === true;
-  const release = async () => {
-    alarms.close();
-    keepAlive.close();
-    await Promise.all(listLanes(lanes).map(({ executor }) => executor.close()));
-    if (callChain === undefined) return;
-    // Middleware that is about to give what a task ended with shall come to it.
-    if (callChain.waiting > 0) await new Promise<void>((resolve) => clock.setImmediate(resolve));
-    callChain.close();
-  };
+  const release = () => letGo(ground, durable);
   const shutdown = new Shutdown({
-    ...{ ...ground, intake, canceller, results, runner, settler, killAfterMs, isPaused, release },
+    ...{ ...ground, intake, canceller, results, runner, settler, killAfterMs, isPaused, release, durable },
   });
-  return { ...ground, backlog, settler, runner, canceller, dispatcher, intake, calls, results, shutdown };
+  return {
+    ...{ ...ground, backlog, settler, runner, canceller, dispatcher, intake, calls, results, shutdown },
+    durable,
+  };
+}
+
+/** The process is kept alive while anything is unsettled. */
+function createSettler(ground: Ground, watches: Watches): Settler {
+  const { conditions, keepAlive } = ground;
+  const settler = new Settler({ ...ground, watches });
+  settler.onChange = (unsettled) => {
+    if (unsettled === 0) keepAlive.release(UNSETTLED);
+    else keepAlive.hold(UNSETTLED);
+    conditions.check();
+  };
+  return settler;
+}
+
+/** No task is left. */
+async function letGo(
+  { alarms, callChain, clock, keepAlive, lanes }: Ground,
+  durable: DurableTasks | undefined,
+): Promise<void> {
+  alarms.close();
+  keepAlive.close();
+  await Promise.all([...listLanes(lanes).map(({ executor }) => executor.close()), durable?.close()]);
+  if (callChain === undefined) return;
+  // Middleware that is about to give what a task ended with shall come to it.
+  if (callChain.waiting > 0) await new Promise<void>((resolve) => clock.setImmediate(resolve));
+  callChain.close();
 }
 
 function createLanes(
@@ -177,11 +210,6 @@ function createLanes(
     inline: new Lane(0, world.inline, concurrency, maxAbandoned),
     threads: world.threads && new Lane(1, world.threads, threads.max, maxAbandoned),
   };
-}
-
-/** By their index. */
-function listLanes({ inline, threads }: Lanes): readonly Lane[] {
-  return threads === undefined ? [inline] : [inline, threads];
 }
 
 /** What a pool tells may come at any time, also within a call to it. */

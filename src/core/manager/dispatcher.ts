@@ -34,6 +34,8 @@ export interface DispatcherParts {
   readonly canceller: Canceller;
   readonly lanes: readonly Lane[];
   readonly results: Broadcaster;
+  /** Claims durable tasks, as far as there is room for them. */
+  readonly claim: () => void;
 }
 
 /**
@@ -117,6 +119,7 @@ export class Dispatcher implements Alarm {
     try {
       while (this.#again) {
         this.#again = false;
+        this.#parts.claim(); // before tasks of this process take all there is
         while (!this.#yielded && !this.#isHeldBack() && this.#startNext()) {}
         for (const pool of this.#pools) pool.handOver(); // which may end some, and make room for others
       }

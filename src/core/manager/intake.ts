@@ -69,6 +69,11 @@ export class Intake {
     return this.#number;
   }
 
+  /** A number for a task that comes in by another door. */
+  takeNumber(): number {
+    return ++this.#number;
+  }
+
   get capacity(): number {
     return this.#parts.capacity;
   }

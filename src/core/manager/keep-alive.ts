@@ -3,6 +3,15 @@ import type { Clock, Timer } from "../../ports/clock.js";
 /** The longest timer there is; it is started again when it fires. */
 const HOP_MS = 2 ** 30;
 
+/** Accepted tasks that are unsettled. */
+export const UNSETTLED = 1;
+/** Queues whose durable tasks run here. */
+export const CONSUMING = 2;
+/** Those who wait for the end of durable tasks. */
+export const AWAITED = 4;
+
+export type Holder = typeof UNSETTLED | typeof CONSUMING | typeof AWAITED;
+
 /**
  * Keeps the process alive while accepted tasks are unsettled, as its caller expects who awaits a result: all
  * other timers let the process go.
@@ -10,33 +19,35 @@ const HOP_MS = 2 ** 30;
 export class KeepAlive {
   readonly #clock: Clock;
   #timer: Timer | undefined;
-  #holding = false;
+  /** What holds it now, a bit each. */
+  #holders = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  hold(): void {
-    if (this.#holding) return;
-    this.#holding = true;
+  hold(holder: Holder): void {
+    const held = this.#holders !== 0;
+    this.#holders |= holder;
+    if (held) return;
     if (this.#timer === undefined) this.#start();
     else this.#timer.ref();
   }
 
-  release(): void {
-    if (!this.#holding) return;
-    this.#holding = false;
-    this.#timer?.unref();
+  release(holder: Holder): void {
+    if (this.#holders === 0) return;
+    this.#holders &= ~holder;
+    if (this.#holders === 0) this.#timer?.unref();
   }
 
   close(): void {
-    this.#holding = false;
+    this.#holders = 0;
     this.#timer?.cancel();
     this.#timer = undefined;
   }
 
   #start(): void {
     this.#timer = this.#clock.setTimeout(() => this.#start(), HOP_MS);
-    if (this.#holding) this.#timer.ref();
+    if (this.#holders !== 0) this.#timer.ref();
   }
 }

@@ -7,6 +7,11 @@ export interface Lanes {
   readonly threads: Lane | undefined;
 }
 
+/** By their index. */
+export function listLanes({ inline, threads }: Lanes): readonly Lane[] {
+  return threads === undefined ? [inline] : [inline, threads];
+}
+
 /**
  * The slots of one executor. An attempt that was given up goes on without a slot, so that its neighbours do
  * not suffer, but only `maxAbandoned` may do so at a time: each one more holds a slot back until it ends.

@@ -1,3 +1,4 @@
+import type { Backend } from "../../ports/backend.js";
 import type { Clock } from "../../ports/clock.js";
 import type { Logger } from "../../ports/logger.js";
 import type { Random } from "../../ports/random.js";
@@ -107,6 +108,22 @@ export interface TaskManagerOptions<H extends AnyHandlers = AnyHandlers> {
   middleware?: readonly MiddlewareEntry[] | undefined;
   /** How idempotency keys are held, unless a handler or task says otherwise, and how many. */
   idempotency?: ManagerIdempotencyOptions | undefined;
+  /**
+   * Where durable tasks live, such as `memoryBackend()`. The manager closes it when it has stopped. Default:
+   * none, and `enqueueDurable` rejects.
+   */
+  backend?: Backend | undefined;
+  /**
+   * Queues whose durable tasks run here: `"all"` that `queues`, a handler or `defaultQueue` name; some names;
+   * or `false` for a process that only enqueues. Only tasks of handlers that have `run` or `module` here are
+   * claimed. Default `"all"`.
+   */
+  consume?: "all" | readonly string[] | false | undefined;
+  /**
+   * How long a claimed durable task is this process's without a renewal, from 1,000 up to a day; it is
+   * renewed every third of that. When a process dies, its tasks run elsewhere after so long. Default 30,000.
+   */
+  leaseMs?: number | undefined;
   /** False: tasks are accepted, but none starts before `start()`. Default true. */
   autoStart?: boolean | undefined;
   /** When it aborts, the manager stops as by `stopNow`. */
@@ -128,6 +145,8 @@ export interface TaskManagerOptions<H extends AnyHandlers = AnyHandlers> {
 
 const MAX_CONCURRENCY = 1_000_000;
 const MAX_SHARE = 1_000;
+/** A day. */
+const MAX_LEASE_MS = 86_400_000;
 export const concurrencyCheck = check.integer(1, MAX_CONCURRENCY);
 
 export const RATE_CHECKS: check.Checks<RateLimitOptions> = {
@@ -169,12 +188,22 @@ const CHECKS: check.Checks<TaskManagerOptions> = {
   onObserverError: check.callback(),
   middleware: middlewareCheck,
   idempotency: managerIdempotencyCheck,
+  backend: check.having<Backend>("a backend", "enqueue", "claim", "extend", "ack", "nack", "close"),
+  consume: consumeCheck,
+  leaseMs: check.integer(1_000, MAX_LEASE_MS),
   autoStart: check.flag,
   signal: check.abortSignal,
   logger: check.having<Logger>("a logger", "debug", "info", "warn", "error"),
   clock: check.having<Clock>("a clock", "now", "wallNow", "setTimeout", "setImmediate"),
   random: check.having<Random>("a source of chance", "next"),
 };
+
+function consumeCheck(value: unknown, path: string): "all" | readonly string[] | false {
+  if (value === "all" || value === false) return value;
+  if (!Array.isArray(value))
+    throw check.expected(path, `"all", an array of names of queues, or false`, value);
+  return Object.freeze(value.map((queue, index) => check.queueName(queue, `${path}[${index}]`)));
+}
 
 /** @throws {OptionError} for a wrong value or an unknown name */
 export function readManagerOptions(options: unknown): TaskManagerOptions {

@@ -1,4 +1,5 @@
 import { OptionError } from "../../errors.js";
+import type { Backend } from "../../ports/backend.js";
 import type { HandlerDefinition } from "../../task/handler-definition.js";
 import { definitionsOf } from "../../task/handler-registry.js";
 import type { Hooks } from "../../task/hooks.js";
@@ -27,6 +28,11 @@ export interface ResolvedOptions {
   readonly queueSettings: ReadonlyMap<string, TaskSettings>;
   readonly handlers: ReadonlyMap<string, HandlerDefinition>;
   readonly handlerRates: ReadonlyMap<string, RateLimit>;
+  /** The same for durable tasks, which have more attempts where nobody says how many. */
+  readonly durableSettings: {
+    readonly general: TaskSettings;
+    readonly queues: ReadonlyMap<string, TaskSettings>;
+  };
   readonly defaultQueue: string;
   readonly strictQueues: boolean;
   readonly settings: TaskSettings;
@@ -36,6 +42,10 @@ export interface ResolvedOptions {
   readonly onObserverError: ObserverErrorReporter | undefined;
   readonly middleware: readonly NamedMiddleware[];
   readonly idempotency: IdempotencyRules;
+  readonly backend: Backend | undefined;
+  /** Queues whose durable tasks run here. */
+  readonly consumed: readonly string[];
+  readonly leaseMs: number;
   readonly autoStart: boolean;
   readonly signal: AbortSignal | undefined;
 }
@@ -59,6 +69,7 @@ export function resolveOptions(read: TaskManagerOptions, parallelism: number): R
     throw new OptionError("burst", "Expected `tasksPerSecond` beside `burst`, found none");
   }
   const settings = resolveSettings(BUILT_IN_SETTINGS, read);
+  const durable = resolveSettings({ ...BUILT_IN_SETTINGS, maxAttempts: DURABLE_ATTEMPTS }, read);
   const queues = new Map(Object.entries(read.queues ?? {}));
   const defaultQueue = read.defaultQueue ?? "default";
   if (!queues.has(defaultQueue)) queues.set(defaultQueue, {});
@@ -75,6 +86,11 @@ export function resolveOptions(read: TaskManagerOptions, parallelism: number): R
     handlers,
     handlerRates: toRates(handlers),
     queueSettings: mapValues(queues, (queue) => resolveSettings(settings, queue)),
+    durableSettings: {
+      general: durable,
+      queues: mapValues(queues, (queue) => resolveSettings(durable, queue)),
+    },
+    ...resolveDurable(read, queues.keys(), handlers, defaultQueue),
     defaultQueue,
     strictQueues: read.strictQueues ?? false,
     settings,
@@ -87,6 +103,22 @@ export function resolveOptions(read: TaskManagerOptions, parallelism: number): R
     autoStart: read.autoStart ?? true,
     signal: read.signal,
   });
+}
+
+/** Of durable tasks, where nobody says: a crash of their process must not be their end. */
+const DURABLE_ATTEMPTS = 3;
+
+/** What concerns durable tasks alone. */
+function resolveDurable(
+  { backend, consume = "all", leaseMs = 30_000 }: TaskManagerOptions,
+  queues: Iterable<string>,
+  handlers: ReadonlyMap<string, HandlerDefinition>,
+  defaultQueue: string,
+): Pick<ResolvedOptions, "backend" | "consumed" | "leaseMs"> {
+  const named = [...handlers.values()].flatMap(({ queue }) => queue ?? []);
+  const all = [...new Set([...queues, ...named, defaultQueue])];
+  if (backend === undefined || consume === false) return { backend, consumed: [], leaseMs };
+  return { backend, consumed: consume === "all" ? all : [...new Set(consume)], leaseMs };
 }
 
 /** A rate limit with its burst; without one, `defaultBurst`. */

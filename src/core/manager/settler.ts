@@ -51,7 +51,7 @@ export class Settler {
   /** A task was accepted. */
   begin(task: Task): void {
     this.#unsettled++;
-    task.tally.enqueued++;
+    if (!task.durable) task.tally.enqueued++; // that was counted where it was handed to the store
     if (this.#unsettled === 1) this.onChange?.(1);
   }
 

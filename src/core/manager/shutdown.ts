@@ -59,6 +59,14 @@ export function readStopOptions(options: unknown): number {
 /** So long a stop waits for hook calls when all tasks are settled. */
 const MAX_HOOKS_MS = 100;
 
+/** Tasks that are more than the settler knows of. */
+interface StoppableTasks {
+  /** Whether anything of theirs is under way. */
+  readonly busy: boolean;
+  /** The stop has begun, or its end has come closer. */
+  stop(endAt: number): void;
+}
+
 export interface ShutdownParts {
   readonly clock: Clock;
   readonly alarms: Alarms;
@@ -74,6 +82,8 @@ export interface ShutdownParts {
   readonly results: Broadcaster;
   readonly hooks: HookRunner;
   readonly observerErrors: ObserverErrors;
+  /** Durable tasks; undefined where there are none. */
+  readonly durable: StoppableTasks | undefined;
   readonly killAfterMs: number;
   /** True for a task that a pause keeps from starting. */
   readonly isPaused: (task: Task) => boolean;
@@ -143,12 +153,13 @@ export class Shutdown implements Alarm {
   }
 
   #begin(graceful: boolean, enter: () => void): void {
-    const { clock, intake, journal, results, runner, settler } = this.#parts;
+    const { clock, durable, intake, journal, lifecycle, results, runner, settler } = this.#parts;
     const startedAt = clock.now();
     const alive = settler.unsettled;
     settler.onEnd = (task, abandoned) => this.#count(task, abandoned);
     this.#report = this.#finish(alive, startedAt);
     enter();
+    durable?.stop(lifecycle.endAt);
     intake.close();
     results.unblock();
     journal.recordStopping(graceful);
@@ -160,10 +171,10 @@ export class Shutdown implements Alarm {
   }
 
   async #finish(alive: number, startedAt: number): Promise<StopReport> {
-    const { alarms, clock, conditions, hooks, lifecycle, observerErrors, release, results, settler } =
-      this.#parts;
+    const { alarms, clock, conditions, durable, hooks, lifecycle } = this.#parts;
+    const { observerErrors, release, results, settler } = this.#parts;
     await null; // let the phase that was entered do its first work
-    await conditions.until(() => settler.unsettled === 0);
+    await conditions.until(() => settler.unsettled === 0 && durable?.busy !== true);
     lifecycle.advance("stopped");
     alarms.clear(this);
     results.close();
@@ -192,6 +203,7 @@ export class Shutdown implements Alarm {
     const { phase } = this.#parts.lifecycle;
     if (phase === "aborting" || phase === "stopped") return;
     this.#enterAborting();
+    this.#parts.durable?.stop(this.#parts.lifecycle.endAt);
     this.#endAll();
   }
 

@@ -6,7 +6,7 @@ import type { LaneName } from "../../task/lane-name.js";
 import { toOrder } from "../../task/order.js";
 import type { Eventually } from "../../task/outcome.js";
 import { type Checked, checkPayload, startPayloadCheck } from "../../task/payload.js";
-import { resolveSettings } from "../../task/settings.js";
+import { resolveSettings, type SettingsLayer } from "../../task/settings.js";
 import type { TaskProfile } from "../../task/task.js";
 import { type CheckedTaskOptions, readPriorityAlone, readTaskOptions } from "../../task/task-options.js";
 import { refuseTransfer } from "../../task/transfer.js";
@@ -89,6 +89,19 @@ export class TaskPlanner {
   /** @throws {UnknownHandlerError} */
   find(name: string): HandlerDefinition {
     return findDefinition(this.#options.handlers, name);
+  }
+
+  /**
+   * What the durable tasks of a handler share that say this of their attempts; where nobody says how many
+   * there may be, there are three.
+   */
+  durableProfile(definition: HandlerDefinition, queue: string, said: SettingsLayer): TaskProfile {
+    const { durableSettings } = this.#options;
+    const byQueue = durableSettings.queues.get(queue) ?? durableSettings.general;
+    const settings = resolveSettings(byQueue, said, definition.settings);
+    const { name: handler } = definition;
+    const tally = this.#tallies.of(queue, handler);
+    return { idPrefix: this.#idPrefix, queue, handler, lane: laneOf(definition), settings, tally };
   }
 
   /** Where the tasks of a handler run; those of none, and of one that is not known, on the event loop. */

@@ -69,7 +69,7 @@ export class QueueSet implements GroupOwner<TaskQueue> {
     return this.#handlers.get(name);
   }
 
-  /** The queue of that name, when it is known at this moment. */
+  /** Undefined where it is not known at this moment. */
   known(name: string): TaskQueue | undefined {
     return this.#queues.get(name);
   }
@@ -115,7 +115,7 @@ export class QueueSet implements GroupOwner<TaskQueue> {
     return this.#nextQueue(lane) !== undefined;
   }
 
-  /** Takes the head of a group for a start and charges its queue for the turn. */
+  /** Takes the head of a group for a start; its queue has had a turn. */
   take(group: QueueGroup): Task {
     group.queue.joinAt(this.#virtualTime);
     this.#virtualTime = group.queue.pass;
@@ -127,15 +127,10 @@ export class QueueSet implements GroupOwner<TaskQueue> {
    * others are owed what they would have had meanwhile.
    */
   takeOneMore(group: QueueGroup): Task {
-    const { queue, handler } = group;
     const task = group.shift();
     assert(task !== undefined, "only a group with a head can be taken from");
     this.#size--;
-    queue.began();
-    handler?.began();
-    queue.countTurn();
-    for (const lane of this.#lanes) this.#turns.place(queue, lane);
-    this.#passTurnOn(queue);
+    this.#countStart(group);
     this.#forgetCaughtUp();
     return task;
   }
@@ -147,14 +142,8 @@ export class QueueSet implements GroupOwner<TaskQueue> {
     const group = groupOf(queue, lane, handler) ?? this.#newGroup(queue, lane, handler);
     queue.joinAt(this.#virtualTime);
     queue.waiting++;
-    queue.began();
-    if (handler !== undefined) {
-      handler.waiting++;
-      handler.began();
-    }
-    queue.countTurn();
-    for (const other of this.#lanes) this.#turns.place(queue, other);
-    this.#passTurnOn(queue);
+    if (handler !== undefined) handler.waiting++;
+    this.#countStart(group);
     return group;
   }
 
@@ -196,6 +185,14 @@ export class QueueSet implements GroupOwner<TaskQueue> {
   #openForNewHead({ queue, handler }: QueueGroup): void {
     if (queue.isClosedBy(LIMITED)) this.open(queue, LIMITED);
     if (handler?.isClosedBy(LIMITED)) this.open(handler, LIMITED);
+  }
+
+  #countStart({ queue, handler }: QueueGroup): void {
+    queue.began();
+    handler?.began();
+    queue.countTurn();
+    for (const lane of this.#lanes) this.#turns.place(queue, lane);
+    this.#passTurnOn(queue);
   }
 
   #newGroup(queue: TaskQueue, lane: LaneGate, handler: HandlerGate<QueueGroup> | undefined): QueueGroup {

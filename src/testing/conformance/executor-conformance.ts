@@ -1,7 +1,8 @@
 import type { HandlerFunction } from "../../task/handler-definition.js";
+import type { ConformanceCase } from "./conformance-case.js";
 import { CONTEXT_RULES } from "./context-rules.js";
 import type { ExecutorRule } from "./executor-rule.js";
-import type { ConformanceCase, ExecutorSubject } from "./executor-subject.js";
+import type { ExecutorSubject } from "./executor-subject.js";
 import * as handlers from "./handlers.js";
 import { KILL_RULES } from "./kill-rules.js";
 import { OUTCOME_RULES } from "./outcome-rules.js";

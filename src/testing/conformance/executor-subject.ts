@@ -22,11 +22,3 @@ export interface ExecutorSubject {
   /** How long the suite waits for what must come, in milliseconds. Default 10,000. */
   readonly patienceMs?: number | undefined;
 }
-
-/** One rule of a conformance suite. */
-export interface ConformanceCase {
-  /** The rule, as a sentence about what is under test. */
-  readonly name: string;
-  /** Looks whether the rule is kept. Rejects where it is not, with an AssertionError in most cases. */
-  run(): Promise<void>;
-}

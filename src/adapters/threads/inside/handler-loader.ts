@@ -1,5 +1,6 @@
 import type { HandlerSource } from "../messages.js";
 import { findServed, type ThreadFunction } from "./served-handlers.js";
+import { toDecoding } from "./with-codec.js";
 
 /** A handler that can be called. */
 export interface LoadedHandler {
@@ -31,7 +32,7 @@ export class HandlerLoader {
     this.#importing = true;
     try {
       const module: unknown = await import(source.url);
-      const loaded = { source, run: findFunction(module, source) };
+      const loaded = { source, run: toDecoding(findFunction(module, source), source) };
       this.#loaded.set(handler, loaded);
       return loaded;
     } finally {

@@ -12,8 +12,9 @@ import type { Rescheduling, TimedConclusion, TimedRetry } from "../concluder.js"
 import type { Journal } from "../journal.js";
 import type { Lifecycle } from "../lifecycle.js";
 import type { Settler } from "../settler.js";
+import type { DurableEnding } from "./durable-ending.js";
 import type { DurableRun } from "./durable-run.js";
-import { type DurableEnding, toSettlement } from "./to-settlement.js";
+import { toSettlement } from "./to-settlement.js";
 
 export interface DurableEndsParts {
   readonly clock: Clock;
@@ -75,9 +76,9 @@ export class DurableEnds implements Aftermath {
       this.#parts.consumer().abandon(run.held);
       this.#leave(run, "interrupted");
     } else if (conclusion.next === "cancel" && conclusion.reason === "stopped") {
-      this.#settle(run, { next: "hand-back", event: "interrupted" });
+      this.settle(run, { next: "hand-back", event: "interrupted" });
     } else {
-      this.#settle(run, conclusion);
+      this.settle(run, conclusion);
     }
   }
 
@@ -88,10 +89,11 @@ export class DurableEnds implements Aftermath {
     task.tally.handedBack++;
     task.attempt--;
     if (run.held.state === "over") this.#leave(run);
-    else this.#settle(run, { next: "hand-back", event: "handedBack" });
+    else this.settle(run, { next: "hand-back", event: "handedBack" });
   }
 
-  #settle(run: DurableRun, ending: DurableEnding): void {
+  /** Tells the store; what follows here waits until it has confirmed that. */
+  settle(run: DurableRun, ending: DurableEnding): void {
     run.ending = ending;
     this.#parts.consumer().settle(run.held, toSettlement(run, ending));
   }
@@ -124,6 +126,11 @@ export class DurableEnds implements Aftermath {
     }
   }
 
+  /** Lets go of one that has not begun. */
+  drop(run: DurableRun): void {
+    this.#leave(run);
+  }
+
   refused(held: HeldLease): void {
     const run = this.#byLease.get(held);
     if (run !== undefined) this.#leave(run, "leaseLost");
@@ -134,7 +141,7 @@ export class DurableEnds implements Aftermath {
     if (run !== undefined) this.#leave(run, "ackUnknown");
   }
 
-  /** What the other side said to one attempt holds for all tasks of its handler here, or for all there are. */
+  /** What the other side said to one attempt holds for all tasks of its handler, or for all that run here. */
   #closeGates({ handler }: Task, { reason, scope, delayMs }: Rescheduling, now: number): void {
     const { limiter } = this.#parts;
     if (scope === "all") limiter.closeUntil(now + delayMs);

@@ -2,7 +2,7 @@ import type { HandlerDefinition } from "../../../task/handler-definition.js";
 import type { Task } from "../../../task/task.js";
 import type { TaskEnvelope } from "../../../task/task-envelope.js";
 import type { HeldLease } from "../../durable/held-lease.js";
-import type { DurableEnding } from "./to-settlement.js";
+import type { DurableEnding } from "./durable-ending.js";
 
 /** How long an outcome is kept where nobody says: ten minutes. */
 export const RESULT_TTL_MS = 600_000;

@@ -1,13 +1,7 @@
 import { toStoredError } from "../../../task/stored-error.js";
 import type { Settlement } from "../../durable/held-lease.js";
-import type { TimedConclusion } from "../concluder.js";
+import type { DurableEnding } from "./durable-ending.js";
 import type { DurableRun } from "./durable-run.js";
-
-/** What follows from an attempt of a durable task, as the store is to be told. */
-export type DurableEnding =
-  | Exclude<TimedConclusion, { readonly next: "leave" }>
-  /** It was not run, or not to its end, and that is nobody's fault: it goes back at no cost. */
-  | { readonly next: "hand-back"; readonly event: "interrupted" | "handedBack" };
 
 export function toSettlement(run: DurableRun, ending: DurableEnding): Settlement {
   const { resultTtlMs } = run;

@@ -1,0 +1,177 @@
+import { createHash, randomUUID } from "node:crypto";
+import type {
+  Ack,
+  Backend,
+  CancelAnswer,
+  Cancellation,
+  ClaimAnswer,
+  ClaimRequest,
+  DeadLetter,
+  EnqueueAnswer,
+  ExtendAnswer,
+  Extension,
+  Nack,
+  NewTask,
+} from "../../ports/backend.js";
+import type { BackendInspector } from "../../ports/backend-inspector.js";
+import type { BackendSignals } from "../../ports/backend-signals.js";
+import { toCancelAnswer, toClaimAnswer, toEnqueueAnswer, toExtendAnswer, toHeld, toMark } from "./answers.js";
+import { type Part, runByQueue } from "./by-queue.js";
+import { clientFactory } from "./create-client.js";
+import { OWN_RESULT_TTL_MS, ownErrors } from "./own-errors.js";
+import type { ScriptValue } from "./record-fields.js";
+import { RedisConnection } from "./redis-connection.js";
+import { RedisInspector } from "./redis-inspector.js";
+import { RedisLog } from "./redis-log.js";
+import { type RedisBackendOptions, type RedisSettings, readRedisOptions } from "./redis-options.js";
+import { RedisSignals } from "./redis-signals.js";
+import {
+  ackArguments,
+  cancelArguments,
+  claimArguments,
+  deadLetterArguments,
+  enqueueArguments,
+  extendArguments,
+  nackArguments,
+  toWhole,
+} from "./script-arguments.js";
+import { type Caller, ScriptRunner } from "./script-runner.js";
+import { ACK } from "./scripts/ack.js";
+import { CANCEL } from "./scripts/cancel.js";
+import { CLAIM } from "./scripts/claim.js";
+import { DEAD_LETTER } from "./scripts/dead-letter.js";
+import { ENQUEUE } from "./scripts/enqueue.js";
+import { EXTEND } from "./scripts/extend.js";
+import { NACK } from "./scripts/nack.js";
+import type { Script } from "./scripts/script.js";
+import { checkStore } from "./store-checks.js";
+import { StoreKeys } from "./store-keys.js";
+import { StoreMarks } from "./store-marks.js";
+
+/** The port's bound: of so many tasks of one queue, all are kept or none. */
+const TASKS_PER_ENQUEUE = 1_000;
+
+/** What other scripts take at once: a few milliseconds of the server's time. */
+const TASKS_PER_SCRIPT = 500;
+
+/**
+ * Keeps durable tasks in Redis 7.0 or later, on `ioredis`. It connects at the first call, on one connection
+ * for calls and one for signals, and keeps no process alive between calls.
+ * @throws {OptionError}
+ * @throws {PeerMissingError} where ioredis is missing
+ */
+export function redisBackend(options: RedisBackendOptions): Backend {
+  return new RedisBackend(readRedisOptions(options));
+}
+
+class RedisBackend implements Backend {
+  readonly inspector: BackendInspector;
+  readonly #signals: RedisSignals;
+  readonly #connection: RedisConnection;
+  readonly #runner: ScriptRunner;
+  readonly #keys: StoreKeys;
+  readonly #marks = new StoreMarks();
+  /** For the queues that this one uses first. */
+  readonly #epoch = randomUUID();
+
+  constructor({ address, prefix, maxDead, deadTtlMs, commandTimeoutMs, logger }: RedisSettings) {
+    const create = clientFactory(address);
+    const log = new RedisLog(logger);
+    const keys = new StoreKeys(prefix);
+    this.#keys = keys;
+    this.#connection = new RedisConnection({
+      ...{ commandTimeoutMs, log },
+      create: () => create("millrace", commandTimeoutMs),
+      check: (client) => checkStore(client, log),
+    });
+    this.#runner = new ScriptRunner(this.#connection, [maxDead, deadTtlMs]);
+    this.inspector = new RedisInspector(this.#runner, keys);
+    this.#signals = new RedisSignals({
+      ...{ commandTimeoutMs, keys, log },
+      create: () => create("millrace-signals", commandTimeoutMs),
+    });
+  }
+
+  get signals(): BackendSignals {
+    return this.#signals;
+  }
+
+  enqueue(requestId: string, tasks: readonly NewTask[]): Promise<readonly EnqueueAnswer[]> {
+    let before = 0;
+    const mark = toMarkOfRequest(requestId);
+    return runByQueue(tasks, TASKS_PER_ENQUEUE, async (queue, parts) => {
+      const error = ownErrors(queue).replaced;
+      const first = [this.#epoch, mark, OWN_RESULT_TTL_MS, error];
+      const bytes = parts.reduce((sum, { one }) => sum + one.payload.length + one.envelope.length, 0);
+      const args = [...first, ...enqueueArguments(parts, before)];
+      before += parts.length;
+      const answer = await this.#marked(ENQUEUE, queue, args, "producer", bytes);
+      return parts.map((_, index) => toEnqueueAnswer(queue, answer[index + 2]));
+    });
+  }
+
+  async claim(request: ClaimRequest): Promise<ClaimAnswer> {
+    const { requestId, queue, leaseMs } = request;
+    const [permits = 0, ...room] = claimArguments(request);
+    const first = [this.#epoch, requestId, toWhole(leaseMs), permits];
+    const args = [...first, ownErrors(queue).crashLoop, OWN_RESULT_TTL_MS, ...room];
+    return toClaimAnswer(queue, await this.#marked(CLAIM, queue, args, "holder", 0));
+  }
+
+  extend(extensions: readonly Extension[]): Promise<readonly ExtendAnswer[]> {
+    return this.#settle(EXTEND, extensions, extendArguments, toExtendAnswer, "holder");
+  }
+
+  ack(ends: readonly Ack[]): Promise<readonly boolean[]> {
+    return this.#settle(ACK, ends, ackArguments, toHeld, "holder");
+  }
+
+  nack(returns: readonly Nack[]): Promise<readonly boolean[]> {
+    return this.#settle(NACK, returns, nackArguments, toHeld, "holder");
+  }
+
+  deadLetter(ends: readonly DeadLetter[]): Promise<readonly boolean[]> {
+    return this.#settle(DEAD_LETTER, ends, deadLetterArguments, toHeld, "holder");
+  }
+
+  cancel(cancellations: readonly Cancellation[]): Promise<readonly CancelAnswer[]> {
+    return this.#settle(CANCEL, cancellations, cancelArguments, toCancelAnswer, "producer");
+  }
+
+  async close(): Promise<void> {
+    this.#signals.close();
+    this.#connection.close();
+  }
+
+  #settle<T extends { readonly id: string }, R>(
+    script: Script,
+    batch: readonly T[],
+    toArguments: (parts: readonly Part<T>[]) => ScriptValue[],
+    toAnswer: (value: unknown) => R,
+    caller: Caller,
+  ): Promise<readonly R[]> {
+    return runByQueue(batch, TASKS_PER_SCRIPT, async (queue, parts) => {
+      const answer = await this.#runner.run(script, this.#keys.of(queue).meta, toArguments(parts), caller);
+      return parts.map((_, index) => toAnswer(answer[index]));
+    });
+  }
+
+  /** A script that says which store it ran in. */
+  async #marked(
+    script: Script,
+    queue: string,
+    args: readonly ScriptValue[],
+    caller: Caller,
+    bytes: number,
+  ): Promise<readonly unknown[]> {
+    const before = this.#marks.of(queue);
+    const answer = await this.#runner.run(script, this.#keys.of(queue).meta, args, caller, bytes);
+    if (this.#marks.note(queue, before, toMark(answer))) this.#signals.storeLost(queue);
+    return answer;
+  }
+}
+
+/** Each task carries that of its call, and its number in it, as long as it lives: so it is short. */
+function toMarkOfRequest(requestId: string): string {
+  return createHash("sha1").update(requestId).digest("base64url").slice(0, 6);
+}

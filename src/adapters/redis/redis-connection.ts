@@ -1,0 +1,202 @@
+import type { Redis } from "ioredis";
+import { StoreUnreachableError } from "../../store-errors.js";
+import { toErrorType } from "../../task/error-type.js";
+import { failureCode, failureRule, toStoreError } from "./redis-failures.js";
+import type { RedisLog } from "./redis-log.js";
+
+/** So many calls may be without an answer at a time. */
+const MAX_CALLS = 10_000;
+
+/** What these calls hold may have so many bytes, but for one that is larger by itself. */
+const MAX_BYTES = 64 * 1_024 * 1_024;
+
+/** So many calls in a row that a ready client leaves without an answer make it suspect. */
+const MAX_SILENT_CALLS = 2;
+
+/** A client that has not become ready in so long is replaced, whatever it says that it does. */
+const NURSING_MS = 20_000;
+
+/** Settings of a server are looked at again after so long: somebody may have changed them. */
+const CHECK_EVERY_MS = 30_000;
+
+export interface ConnectionParts {
+  readonly create: () => Redis;
+  readonly commandTimeoutMs: number;
+  readonly log: RedisLog;
+  /** Looks at a server that was not looked at for a while; gives what makes it useless. */
+  readonly check: (client: Redis) => Promise<Error | undefined>;
+}
+
+/** One call: what it sends, about how many bytes these are, and how long it waits for a connection. */
+export interface RedisCall {
+  readonly send: (client: Redis) => Promise<unknown>;
+  readonly bytes: number;
+  readonly patienceMs: number;
+}
+
+/**
+ * One connection to Redis, over as many clients as it takes: one that no longer answers, or that has come to
+ * its end, is replaced by a new one. It is opened by the first call. Every call settles, within
+ * `commandTimeoutMs`, and what it rejects with is an error of ours. Between calls it keeps no process alive.
+ */
+export class RedisConnection {
+  readonly #parts: ConnectionParts;
+  readonly #waiting = new Set<() => void>();
+  #client: Redis | undefined;
+  /** Since when the client is not ready. */
+  #nursedAt = 0;
+  #lastError: Error | undefined;
+  #silentCalls = 0;
+  #calls = 0;
+  #bytes = 0;
+  #checkedAt = Number.NEGATIVE_INFINITY;
+  #refusal: Error | undefined;
+  #closed = false;
+
+  constructor(parts: ConnectionParts) {
+    this.#parts = parts;
+  }
+
+  async call({ send, bytes, patienceMs }: RedisCall): Promise<unknown> {
+    if (this.#closed) throw new StoreUnreachableError("This Redis backend was closed");
+    const isTooMuch = this.#calls >= MAX_CALLS || (this.#bytes > 0 && this.#bytes + bytes > MAX_BYTES);
+    if (isTooMuch) throw new StoreUnreachableError("Too many calls wait for Redis", this.#cause());
+    this.#calls++;
+    this.#bytes += bytes;
+    const { commandTimeoutMs } = this.#parts;
+    const until = performance.now() + commandTimeoutMs;
+    try {
+      const client = await this.#ready(Math.min(patienceMs, commandTimeoutMs));
+      if (this.#refusal !== undefined) throw this.#refusal;
+      if (performance.now() - this.#checkedAt > CHECK_EVERY_MS) this.#check(client);
+      const answer = await this.#answered(client, send(client), until - performance.now());
+      this.#silentCalls = 0;
+      return answer;
+    } catch (error) {
+      throw this.#note(error);
+    } finally {
+      this.#calls--;
+      this.#bytes -= bytes;
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#drop();
+    for (const go of [...this.#waiting]) go();
+  }
+
+  /** A client that takes commands, as soon as there is one. */
+  #ready(patienceMs: number): Promise<Redis> | Redis {
+    const client = this.#current();
+    if (client.status === "ready") return client;
+    return new Promise((resolve, reject) => {
+      const settle = () => {
+        clearTimeout(timer);
+        this.#waiting.delete(settle);
+        if (this.#client?.status === "ready") resolve(this.#client);
+        else reject(this.#unreachable());
+      };
+      const timer = setTimeout(settle, patienceMs);
+      this.#waiting.add(settle);
+    });
+  }
+
+  #answered(client: Redis, answer: Promise<unknown>, leftMs: number): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(
+        () => {
+          this.#suspect(client);
+          const text = `Redis did not answer within ${this.#parts.commandTimeoutMs} ms`;
+          reject(new StoreUnreachableError(text, this.#cause()));
+        },
+        Math.max(0, leftMs),
+      );
+      answer.then(resolve, reject).finally(() => clearTimeout(timer));
+    });
+  }
+
+  /** It may be half-open, or the server be stopped: nobody can tell from here. */
+  #suspect(client: Redis): void {
+    this.#silentCalls++;
+    if (client !== this.#client || this.#silentCalls < MAX_SILENT_CALLS) return;
+    this.#parts.log.trouble("Redis does not answer: the connection is replaced", {});
+    this.#drop();
+  }
+
+  #current(): Redis {
+    const client = this.#client;
+    if (client !== undefined) {
+      const isLost = performance.now() - this.#nursedAt > NURSING_MS;
+      if (client.status === "ready" || (client.status !== "end" && !isLost)) return client;
+      this.#drop();
+    }
+    return this.#open();
+  }
+
+  #open(): Redis {
+    const client = this.#parts.create();
+    this.#client = client;
+    this.#nursedAt = performance.now();
+    this.#silentCalls = 0;
+    client.on("error", (error: unknown) => this.#hear(client, error));
+    client.on("close", () => {
+      this.#nursedAt = performance.now();
+    });
+    client.on("ready", () => {
+      if (client !== this.#client) return;
+      // What waits for an answer has a timer, which keeps the process alive.
+      client.stream.unref();
+      this.#lastError = undefined;
+      this.#nursedAt = Number.POSITIVE_INFINITY;
+      for (const go of [...this.#waiting]) go();
+      this.#check(client);
+    });
+    client.connect().catch(() => {}); // heard as an error
+    return client;
+  }
+
+  #check(client: Redis): void {
+    this.#checkedAt = performance.now();
+    void this.#parts.check(client).then((refusal) => {
+      this.#refusal = refusal;
+    });
+  }
+
+  #hear(client: Redis, error: unknown): void {
+    if (client !== this.#client) return;
+    const known = error instanceof Error ? error : new Error(String(error));
+    this.#lastError = known;
+    const code = failureCode(known);
+    const fields = { errorType: toErrorType(known), ...(code === undefined ? undefined : { code }) };
+    this.#parts.log.trouble("the connection to Redis is in trouble", fields);
+  }
+
+  /** What a call met, as an error of ours; some of it says that this connection is of no use. */
+  #note(error: unknown): Error {
+    const client = this.#client;
+    if (failureRule(error).reconnects && client?.status === "ready") client.disconnect(true);
+    return toStoreError(error);
+  }
+
+  #unreachable(): Error {
+    if (this.#closed) return new StoreUnreachableError("This Redis backend was closed");
+    const error = this.#lastError;
+    // A password that is wrong does not become right by waiting.
+    if (error !== undefined && failureRule(error).kind === "refused") return toStoreError(error);
+    return new StoreUnreachableError("Redis cannot be reached", this.#cause());
+  }
+
+  #cause(): ErrorOptions | undefined {
+    return this.#lastError === undefined ? undefined : { cause: this.#lastError };
+  }
+
+  #drop(): void {
+    const client = this.#client;
+    this.#client = undefined;
+    if (client === undefined) return;
+    client.disconnect();
+    // A socket that is half-open would be waited for.
+    client.stream?.destroy();
+  }
+}

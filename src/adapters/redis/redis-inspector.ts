@@ -1,0 +1,104 @@
+import type {
+  BackendInspector,
+  QueueCounts,
+  ReplayAnswer,
+  ReplayRequest,
+  StoredTask,
+} from "../../ports/backend-inspector.js";
+import { toCounts, toList, toNumber, toText } from "./answers.js";
+import { runByQueue } from "./by-queue.js";
+import { RecordFields, type ScriptValue } from "./record-fields.js";
+import type { ScriptRunner } from "./script-runner.js";
+import { COUNTS } from "./scripts/counts.js";
+import { READ } from "./scripts/read.js";
+import { REPLAY } from "./scripts/replay.js";
+import { type StoreKeys, splitId } from "./store-keys.js";
+
+/** Records can be large. */
+const READS_PER_CALL = 100;
+
+/** The port's bound. */
+const REPLAYS_PER_CALL = 1_000;
+
+/** So many dead letters are looked at by one call of the script. */
+const STEPS_PER_REPLAY = 500;
+
+/** Looks at what Redis has. */
+export class RedisInspector implements BackendInspector {
+  readonly #runner: ScriptRunner;
+  readonly #keys: StoreKeys;
+
+  constructor(runner: ScriptRunner, keys: StoreKeys) {
+    this.#runner = runner;
+    this.#keys = keys;
+  }
+
+  async read(ids: readonly string[]): Promise<readonly (StoredTask | undefined)[]> {
+    const wanted = ids.map((id) => ({ id }));
+    return runByQueue(wanted, READS_PER_CALL, async (queue, parts) => {
+      const rests = parts.map(({ rest }) => rest);
+      const answer = await this.#runner.run(READ, this.#keys.of(queue).meta, rests, "producer");
+      return parts.map(({ one }, index) => toStoredTask(one.id, toList(answer[index + 1])));
+    });
+  }
+
+  async counts(queues: readonly string[]): Promise<readonly QueueCounts[]> {
+    return Promise.all(
+      queues.map(async (queue) =>
+        toCounts(await this.#runner.run(COUNTS, this.#keys.of(queue).meta, [], "producer")),
+      ),
+    );
+  }
+
+  async replay(request: ReplayRequest): Promise<ReplayAnswer> {
+    return request.ids === undefined ? this.#replayAll(request) : this.#replayNamed(request, request.ids);
+  }
+
+  async #replayAll(request: ReplayRequest): Promise<ReplayAnswer> {
+    const replayed: string[] = [];
+    for (let passed = 0; ; ) {
+      const step = await this.#step(request, REPLAYS_PER_CALL - replayed.length, passed, []);
+      replayed.push(...step.replayed);
+      if (step.more || step.isEnd) return { replayed, more: step.more };
+      passed = step.passed;
+    }
+  }
+
+  async #replayNamed(request: ReplayRequest, ids: readonly string[]): Promise<ReplayAnswer> {
+    const rests = [...new Set(ids)]
+      .map(splitId)
+      .filter(([queue]) => queue === request.queue)
+      .map(([, rest]) => rest);
+    const replayed: string[] = [];
+    for (let at = 0; at < rests.length; at += STEPS_PER_REPLAY) {
+      const some = rests.slice(at, at + STEPS_PER_REPLAY);
+      const step = await this.#step(request, REPLAYS_PER_CALL - replayed.length, -1, some);
+      replayed.push(...step.replayed);
+      if (step.more) return { replayed, more: true };
+    }
+    return { replayed, more: false };
+  }
+
+  async #step(
+    { queue, handler = "", reason = "" }: ReplayRequest,
+    most: number,
+    passed: number,
+    rests: readonly string[],
+  ): Promise<ReplayAnswer & { readonly passed: number; readonly isEnd: boolean }> {
+    const args: ScriptValue[] = [most, handler, reason, passed, STEPS_PER_REPLAY, ...rests];
+    const answer = await this.#runner.run(REPLAY, this.#keys.of(queue).meta, args, "producer");
+    return {
+      more: answer[0] === 1,
+      passed: toNumber(answer[1]),
+      isEnd: answer[2] === 1,
+      replayed: toList(answer[3]).map((rest) => `${queue}:${toText(rest)}`),
+    };
+  }
+}
+
+function toStoredTask(id: string, answer: readonly unknown[]): StoredTask | undefined {
+  if (answer.length === 0) return undefined;
+  const until = toText(answer[0]);
+  const fields = new RecordFields(toList(answer[1]));
+  return fields.toStoredTask(id, until === "" ? undefined : Number(until));
+}

@@ -1,0 +1,115 @@
+import type { Redis, RedisOptions } from "ioredis";
+import { OptionError } from "../../errors.js";
+import type { Logger } from "../../ports/logger.js";
+import {
+  type Check,
+  type Checks,
+  duration,
+  expected,
+  having,
+  integer,
+  readOptions,
+} from "../../task/checks.js";
+
+/** How long the dead letters of a queue are kept. What is dropped is counted. */
+export interface RedisDeadLetterOptions {
+  /** At most so many in each queue, the oldest are dropped first; from 0 up. Default 10,000. */
+  maxEntries?: number | undefined;
+  /** At most so long, in milliseconds. Default 1,209,600,000, 14 days. */
+  ttlMs?: number | undefined;
+}
+
+/** Settings of `redisBackend`. One of `url`, `options` and `client` says where Redis is. */
+export interface RedisBackendOptions {
+  /** `redis://` or, with TLS, `rediss://`: with user, password and number of the database if need be. */
+  url?: string | undefined;
+  /**
+   * Options of ioredis: host, TLS, Sentinel. Those on which Millrace depends are its own: of queues, time
+   * limits, reconnecting, `keyPrefix` and `protocol`.
+   */
+  options?: RedisOptions | undefined;
+  /** A client of ioredis that you have. Millrace makes clients like it, and leaves it alone. */
+  client?: Redis | undefined;
+  /**
+   * With what all keys begin, inside braces: 1 to 64 of `A-Z a-z 0-9 _ . : -`. Services that share a Redis
+   * without sharing tasks need different ones. Default `"millrace"`.
+   */
+  prefix?: string | undefined;
+  deadLetters?: RedisDeadLetterOptions | undefined;
+  /**
+   * For how long a call waits for Redis, in milliseconds; it should be less than a third of `leaseMs`. From 10
+   * up. Default 5,000.
+   */
+  commandTimeoutMs?: number | undefined;
+  /** Where it is said what is wrong with the server or the way to it. Default: nowhere. */
+  logger?: Logger | undefined;
+}
+
+/** Where Redis is. */
+export type RedisAddress =
+  | { readonly url: string }
+  | { readonly options: RedisOptions }
+  | { readonly client: Redis };
+
+/** The options, checked, with their defaults. */
+export interface RedisSettings {
+  readonly address: RedisAddress;
+  readonly prefix: string;
+  readonly maxDead: number;
+  readonly deadTtlMs: number;
+  readonly commandTimeoutMs: number;
+  readonly logger: Logger | undefined;
+}
+
+const PREFIX = /^[A-Za-z0-9_.:-]{1,64}$/;
+
+/** It may hold a password, so that no message repeats it. */
+const urlCheck: Check<string> = (value, path) => {
+  if (typeof value !== "string" || !/^rediss?:\/\/./.test(value) || !URL.canParse(value)) {
+    throw new OptionError(path, `Expected \`${path}\` to be a URL that begins with redis:// or rediss://`);
+  }
+  return value;
+};
+
+const prefixCheck: Check<string> = (value, path) => {
+  if (typeof value !== "string" || !PREFIX.test(value)) {
+    throw expected(path, "1 to 64 characters of A-Z a-z 0-9 _ . : -", value);
+  }
+  return value;
+};
+
+const optionsCheck: Check<RedisOptions> = (value, path) => {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw expected(path, "an object with options of ioredis", value);
+  }
+  return { ...value };
+};
+
+const DEAD_LETTER_CHECKS: Checks<RedisDeadLetterOptions> = { maxEntries: integer(0), ttlMs: duration(0) };
+
+const CHECKS: Checks<RedisBackendOptions> = {
+  url: urlCheck,
+  options: optionsCheck,
+  client: having<Redis>("a client of ioredis", "duplicate", "callBuffer"),
+  prefix: prefixCheck,
+  deadLetters: (value, path) => readOptions<RedisDeadLetterOptions>(path, value, DEAD_LETTER_CHECKS),
+  commandTimeoutMs: duration(10),
+  logger: having<Logger>("a logger", "debug", "info", "warn", "error"),
+};
+
+/** @throws {OptionError} */
+export function readRedisOptions(given: RedisBackendOptions): RedisSettings {
+  const read = readOptions<RedisBackendOptions>("", given, CHECKS);
+  const { prefix = "millrace", deadLetters = {}, commandTimeoutMs = 5_000, logger } = read;
+  const { maxEntries: maxDead = 10_000, ttlMs: deadTtlMs = 1_209_600_000 } = deadLetters;
+  return { address: toAddress(read), prefix, maxDead, deadTtlMs, commandTimeoutMs, logger };
+}
+
+function toAddress({ url, options, client }: RedisBackendOptions): RedisAddress {
+  const given = [url, options, client].filter((one) => one !== undefined);
+  if (given.length !== 1) {
+    throw new OptionError("url", "Expected one of `url`, `options` and `client`, to say where Redis is");
+  }
+  if (url !== undefined) return { url };
+  return options === undefined ? { client: client as Redis } : { options };
+}

@@ -1,0 +1,172 @@
+import type { Redis } from "ioredis";
+import type { BackendSignals, SignalListener } from "../../ports/backend-signals.js";
+import { toErrorType } from "../../task/error-type.js";
+import type { RedisLog } from "./redis-log.js";
+import type { StoreKeys } from "./store-keys.js";
+
+/** How often a connection that hears nothing is asked whether it is there, in milliseconds. */
+const ASK_EVERY_MS = 15_000;
+
+export interface SignalParts {
+  readonly create: () => Redis;
+  readonly keys: StoreKeys;
+  readonly commandTimeoutMs: number;
+  readonly log: RedisLog;
+}
+
+type Signal = (listener: SignalListener) => void;
+
+/**
+ * Hears what scripts publish, on a connection of its own that is opened by the first listener. After it was
+ * lost, every queue is said to have something: signals may have been missed. It keeps no process alive.
+ */
+export class RedisSignals implements BackendSignals {
+  readonly #parts: SignalParts;
+  /** By channel. */
+  readonly #listeners = new Map<
+    string,
+    { readonly queue: string; readonly listeners: Set<SignalListener> }
+  >();
+  #client: Redis | undefined;
+  #askTimer: NodeJS.Timeout | undefined;
+  /** Whether something may have been missed. */
+  #wasLost = false;
+  #closed = false;
+
+  constructor(parts: SignalParts) {
+    this.#parts = parts;
+  }
+
+  listen(queues: readonly string[], listener: SignalListener): () => void {
+    if (this.#closed) return () => {};
+    // Of its own for each call: the same listener may be given twice.
+    const heard: SignalListener = {
+      wake: (queue) => listener.wake(queue),
+      cancelAsked: (id) => listener.cancelAsked(id),
+      finished: (id) => listener.finished(id),
+      storeLost: () => listener.storeLost(),
+    };
+    const fresh: string[] = [];
+    for (const queue of new Set(queues)) {
+      const { channel } = this.#parts.keys.of(queue);
+      const known = this.#listeners.get(channel);
+      if (known === undefined) {
+        this.#listeners.set(channel, { queue, listeners: new Set([heard]) });
+        fresh.push(channel);
+      } else known.listeners.add(heard);
+    }
+    this.#subscribe(fresh);
+    return () => this.#leave(heard);
+  }
+
+  /** What a queue says is not what this store has said before. */
+  storeLost(queue: string): void {
+    this.#tell(this.#parts.keys.of(queue).channel, (listener) => listener.storeLost());
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#listeners.clear();
+    this.#drop();
+  }
+
+  #leave(heard: SignalListener): void {
+    const empty: string[] = [];
+    for (const [channel, { listeners }] of this.#listeners) {
+      if (!listeners.delete(heard) || listeners.size > 0) continue;
+      this.#listeners.delete(channel);
+      empty.push(channel);
+    }
+    if (empty.length > 0 && this.#client?.status === "ready")
+      this.#client.unsubscribe(...empty).catch(ignore);
+  }
+
+  #subscribe(channels: readonly string[]): void {
+    if (channels.length === 0) return;
+    const client = this.#client;
+    if (client === undefined || client.status === "end") this.#open();
+    else if (client.status === "ready") this.#ask(client, client.subscribe(...channels));
+  }
+
+  #open(): void {
+    const client = this.#parts.create();
+    this.#client = client;
+    client.on("close", () => {
+      this.#wasLost = true;
+    });
+    client.on("error", (error: unknown) => {
+      this.#parts.log.trouble("signals of Redis are not heard", { errorType: toErrorType(error) });
+    });
+    client.on("ready", () => {
+      if (client === this.#client) this.#begin(client);
+    });
+    client.on("message", (channel: string, text: string) => this.#hear(channel, text));
+    client.connect().catch(ignore); // heard as an error
+  }
+
+  #begin(client: Redis): void {
+    client.stream.unref();
+    const channels = [...this.#listeners.keys()];
+    if (channels.length === 0) return;
+    const wasLost = this.#wasLost;
+    this.#wasLost = false;
+    this.#ask(client, client.subscribe(...channels), () => {
+      if (!wasLost) return;
+      for (const [channel, { queue }] of this.#listeners)
+        this.#tell(channel, (listener) => listener.wake(queue));
+    });
+    clearInterval(this.#askTimer);
+    this.#askTimer = setInterval(() => this.#ask(client, client.ping()), ASK_EVERY_MS);
+    this.#askTimer.unref();
+  }
+
+  /** A client that does not answer is replaced; one whose connection is lost comes back by itself. */
+  #ask(client: Redis, answer: Promise<unknown>, then: () => void = ignore): void {
+    const timer = setTimeout(() => {
+      if (client !== this.#client) return;
+      this.#drop();
+      this.#wasLost = true;
+      if (!this.#closed && this.#listeners.size > 0) this.#open();
+    }, this.#parts.commandTimeoutMs);
+    timer.unref();
+    answer.then(then, ignore).finally(() => clearTimeout(timer));
+  }
+
+  #hear(channel: string, text: string): void {
+    const known = this.#listeners.get(channel);
+    if (known === undefined) return;
+    const { queue } = known;
+    if (text === "w") {
+      this.#tell(channel, (listener) => listener.wake(queue));
+      return;
+    }
+    const ids = text
+      .slice(1)
+      .split(" ")
+      .map((rest) => `${queue}:${rest}`);
+    for (const id of ids) {
+      if (text[0] === "c") this.#tell(channel, (listener) => listener.cancelAsked(id));
+      else if (text[0] === "f") this.#tell(channel, (listener) => listener.finished(id));
+    }
+  }
+
+  #tell(channel: string, signal: Signal): void {
+    for (const listener of [...(this.#listeners.get(channel)?.listeners ?? [])]) {
+      try {
+        signal(listener);
+      } catch {
+        // Who throws here has missed a signal, as anybody may.
+      }
+    }
+  }
+
+  #drop(): void {
+    const client = this.#client;
+    this.#client = undefined;
+    clearInterval(this.#askTimer);
+    client?.disconnect();
+    client?.stream?.destroy();
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,73 @@
+import type {
+  Ack,
+  Cancellation,
+  ClaimRequest,
+  DeadLetter,
+  Extension,
+  Nack,
+  NewTask,
+} from "../../ports/backend.js";
+import type { Part } from "./by-queue.js";
+import { asBuffer, type ScriptValue, toFields, toScore } from "./record-fields.js";
+
+/** What scripts are told, after what all are told; each in the order in which its head names it. */
+export function enqueueArguments(parts: readonly Part<NewTask>[], before: number): ScriptValue[] {
+  const args: ScriptValue[] = [parts.length, before];
+  for (const { rest, one } of parts) {
+    const { delayMs, handler, idempotency, runAt } = one;
+    const fields = toFields(one);
+    args.push(rest, handler, toScore(one), delayMs, runAt ?? 0);
+    args.push(idempotency?.key ?? "", toWhole(idempotency?.ttlMs ?? 0), idempotency?.onDuplicate ?? "");
+    args.push(fields.length);
+    for (const field of fields) args.push(field);
+  }
+  return args;
+}
+
+export function claimArguments({ handlers, permits, slots }: ClaimRequest): ScriptValue[] {
+  const args: ScriptValue[] = [slots.length, handlers.length, ...slots];
+  for (const { name, lane, room } of handlers) args.push(name, lane + 1, orNoLimit(room));
+  return [orNoLimit(permits), ...args];
+}
+
+export function extendArguments(parts: readonly Part<Extension>[]): ScriptValue[] {
+  return parts.flatMap(({ rest, one: { token, leaseMs, progress } }) => [
+    ...[rest, token, toWhole(leaseMs)],
+    ...(progress === undefined ? ["0", ""] : ["1", asBuffer(progress)]),
+  ]);
+}
+
+export function ackArguments(parts: readonly Part<Ack>[]): ScriptValue[] {
+  return parts.flatMap(({ rest, one: { token, outcome, resultTtlMs } }) => {
+    const { state, reason, error, charged, value } = outcome;
+    return [
+      ...[rest, token, toWhole(resultTtlMs), state, reason ?? "", error ?? "", charged ? "1" : "0"],
+      ...(value === undefined ? ["0", ""] : ["1", asBuffer(value)]),
+    ];
+  });
+}
+
+export function nackArguments(parts: readonly Part<Nack>[]): ScriptValue[] {
+  return parts.flatMap(({ rest, one: { token, kind, delayMs, error } }) => [
+    ...[rest, token, kind, delayMs, error ?? ""],
+  ]);
+}
+
+export function deadLetterArguments(parts: readonly Part<DeadLetter>[]): ScriptValue[] {
+  return parts.flatMap(({ rest, one: { token, reason, error, charged, resultTtlMs } }) => [
+    ...[rest, token, toWhole(resultTtlMs), reason, error, charged ? "1" : "0"],
+  ]);
+}
+
+export function cancelArguments(parts: readonly Part<Cancellation>[]): ScriptValue[] {
+  return parts.flatMap(({ rest, one: { error, resultTtlMs } }) => [rest, error, toWhole(resultTtlMs)]);
+}
+
+/** Redis takes whole milliseconds where something expires by itself. */
+export function toWhole(ms: number): number {
+  return Math.ceil(ms);
+}
+
+function orNoLimit(limit: number): number {
+  return limit === Number.POSITIVE_INFINITY ? -1 : limit;
+}

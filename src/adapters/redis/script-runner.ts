@@ -1,0 +1,51 @@
+import type { Redis } from "ioredis";
+import { StoreUnreachableError } from "../../store-errors.js";
+import type { ScriptValue } from "./record-fields.js";
+import type { RedisConnection } from "./redis-connection.js";
+import { failureCode } from "./redis-failures.js";
+import type { Script } from "./scripts/script.js";
+
+/** How long a call waits for a connection, in milliseconds: whoever enqueues wants to know soon. */
+const PRODUCER_PATIENCE_MS = 1_000;
+
+/** Who calls: a producer, who is told soon that Redis is away, or the holder of leases, who waits. */
+export type Caller = "producer" | "holder";
+
+/** Runs scripts over one connection. */
+export class ScriptRunner {
+  readonly #connection: RedisConnection;
+  /** Arguments with which all begin. */
+  readonly #first: readonly ScriptValue[];
+
+  constructor(connection: RedisConnection, first: readonly ScriptValue[]) {
+    this.#connection = connection;
+    this.#first = first;
+  }
+
+  /** @param bytes about how much the arguments hold */
+  async run(
+    script: Script,
+    meta: string,
+    args: readonly ScriptValue[],
+    caller: Caller,
+    bytes = 0,
+  ): Promise<readonly unknown[]> {
+    const answer = await this.#connection.call({
+      send: (client) => evaluate(client, script, [1, meta, ...this.#first, ...args]),
+      bytes,
+      patienceMs: caller === "producer" ? PRODUCER_PATIENCE_MS : Number.POSITIVE_INFINITY,
+    });
+    if (!Array.isArray(answer)) throw new StoreUnreachableError(`Redis gave no list for ${script.name}`);
+    return answer;
+  }
+}
+
+/** By the hash; whole where the server has forgotten the script, or never knew it. */
+async function evaluate(client: Redis, script: Script, args: ScriptValue[]): Promise<unknown> {
+  try {
+    return await client.callBuffer("evalsha", [script.sha, ...args]);
+  } catch (error) {
+    if (failureCode(error) !== "NOSCRIPT") throw error;
+    return client.callBuffer("eval", [script.text, ...args]);
+  }
+}

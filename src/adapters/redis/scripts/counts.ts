@@ -1,0 +1,31 @@
+import { ENDS, MOVES, RECORD } from "./record.js";
+import { createScript } from "./script.js";
+
+/**
+ * Counts what one queue has.
+ *
+ * KEYS: 1 `meta`. ARGV: 1, 2 limits of dead letters. Returns how many are ready, delayed, leased, dead,
+ * finished, how many dead letters were dropped, and what was set aside.
+ */
+export const COUNTS = createScript(
+  "counts",
+  true,
+  RECORD,
+  MOVES,
+  ENDS,
+  `
+prune()
+local ready = 0
+expectType(base .. 'handlers', 'set')
+for _, handler in ipairs(redis.call('SMEMBERS', base .. 'handlers')) do
+  expectType(readyKey(handler), 'zset')
+  ready = ready + redis.call('ZCARD', readyKey(handler))
+end
+return {
+  ready, redis.call('ZCARD', delayed), redis.call('ZCARD', leased), redis.call('ZCARD', dead),
+  redis.call('ZCOUNT', finished, '(' .. now, '+inf'),
+  tonumber(redis.call('HGET', meta, 'deadDropped') or 0),
+  tonumber(redis.call('HGET', meta, 'quarantined') or 0),
+}
+`,
+);

@@ -1,0 +1,40 @@
+import { ENDS, MOVES, RECORD } from "./record.js";
+import { createScript } from "./script.js";
+import { SETTLEMENT } from "./settlement.js";
+
+/**
+ * Ends tasks of one queue that have failed, and keeps them.
+ *
+ * KEYS: 1 `meta`. ARGV: 1, 2 limits of dead letters; then for each the rest of the id, token, for how many ms
+ * the outcome is kept, reason, error, `1` if the attempt counts. Returns for each 1 where the lease was held,
+ * else 0.
+ */
+export const DEAD_LETTER = createScript(
+  "deadLetter",
+  true,
+  RECORD,
+  MOVES,
+  ENDS,
+  SETTLEMENT,
+  `
+local answers = {}
+for at = 3, #ARGV, 6 do
+  local record = heldRecord(ARGV[at], ARGV[at + 1])
+  if record then
+    leave(record)
+    settle(record, 'x', ARGV[at + 5] == '1')
+    redis.call('HSET', record.key, 'oc', ARGV[at + 5])
+    redis.call('HDEL', record.key, 'z', 'y')
+    noteError(record, ARGV[at + 4])
+    bury(record, ARGV[at + 3], tonumber(ARGV[at + 2]))
+    answers[#answers + 1] = 1
+  else
+    answers[#answers + 1] = isDone(ARGV[at], ARGV[at + 1], 'x')
+  end
+end
+prune()
+dropTooMany(100 + #answers)
+tell()
+return answers
+`,
+);

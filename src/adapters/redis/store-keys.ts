@@ -1,0 +1,44 @@
+import { assert } from "../../errors.js";
+
+/** Keys of so many queues are remembered; they are cheap to make again. */
+const MAX_QUEUES = 1_000;
+
+/** The names that a queue has in Redis. Scripts make those of its other keys out of that of `meta`. */
+export interface QueueKeys {
+  readonly queue: string;
+  /** The key `meta`, with what it is like all others of the queue. */
+  readonly meta: string;
+  /** The channel on which it is told what happens. */
+  readonly channel: string;
+}
+
+/**
+ * Names the keys of queues. All of one queue have the hash tag `{prefix:queue}`, so that a cluster keeps them
+ * in one place, and a user of Redis can be confined to them.
+ */
+export class StoreKeys {
+  readonly #prefix: string;
+  readonly #queues = new Map<string, QueueKeys>();
+
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
+
+  of(queue: string): QueueKeys {
+    const known = this.#queues.get(queue);
+    if (known !== undefined) return known;
+    assert(!/[{}]/.test(queue), "the name of a queue has no braces");
+    const start = `{${this.#prefix}:${queue}}:`;
+    const keys = { queue, meta: `${start}meta`, channel: `${start}signals` };
+    if (this.#queues.size >= MAX_QUEUES) this.#queues.clear();
+    this.#queues.set(queue, keys);
+    return keys;
+  }
+}
+
+/** The id of a task in two: its queue, and what follows the first colon. */
+export function splitId(id: string): readonly [queue: string, rest: string] {
+  const colon = id.indexOf(":");
+  assert(colon > 0 && colon < id.length - 1, "the id of a durable task is `queue:rest`");
+  return [id.slice(0, colon), id.slice(colon + 1)];
+}

@@ -1,0 +1,211 @@
+import type { Backend } from "../../../ports/backend.js";
+import type { ReplayRequest } from "../../../ports/backend-inspector.js";
+import type { Clock } from "../../../ports/clock.js";
+import type { Random } from "../../../ports/random.js";
+import { StoreUnreachableError } from "../../../store-errors.js";
+import type { HandlerDefinition } from "../../../task/handler-definition.js";
+import { Consumer, type ConsumerHost } from "../../durable/consumer.js";
+import { EnqueueBatcher } from "../../durable/enqueue-batcher.js";
+import { ResultWaiters } from "../../durable/result-waiters.js";
+import type { Alarm, Alarms } from "../alarms.js";
+import type { Conditions } from "../conditions.js";
+import { AWAITED, CONSUMING, type KeepAlive } from "../keep-alive.js";
+import { type Lanes, listLanes } from "../lane.js";
+import type { Lifecycle } from "../lifecycle.js";
+import type { ResolvedOptions } from "../resolved-options.js";
+import type { SignalListeners } from "../signal-listeners.js";
+import type { Tallies } from "../tallies.js";
+import { ClaimRoom, type ClaimRoomParts } from "./claim-room.js";
+import { DurableEnds, type DurableEndsParts } from "./durable-ends.js";
+import type { DurableHandleHost } from "./durable-handle.js";
+import { DurableIntake } from "./durable-intake.js";
+import { DurableRuns, type DurableRunsParts } from "./durable-runs.js";
+
+/** What durable tasks need of the manager that they visit. */
+export interface DurableTasksParts
+  extends Omit<ClaimRoomParts, "handlers" | "lanes" | "onRoom">,
+    Omit<DurableEndsParts, "consumer">,
+    Omit<DurableRunsParts, "consumer" | "ends" | "handlers"> {
+  readonly alarms: Alarms;
+  readonly clock: Clock;
+  readonly conditions: Conditions;
+  readonly keepAlive: KeepAlive;
+  readonly lanes: Lanes;
+  readonly lifecycle: Lifecycle;
+  readonly random: Random;
+  readonly signals: SignalListeners;
+  readonly tallies: Tallies;
+  /** There may be something to start. */
+  readonly dispatch: () => void;
+}
+
+/** How long a queue of which nothing has been heard is left alone. */
+const POLL_MS = 5_000;
+
+/** So long after the end of a stop the store is waited for. */
+const CONFIRM_MS = 100;
+
+/** The durable tasks of one manager: those that it enqueues, and those that run in it. */
+export class DurableTasks implements Alarm {
+  alarmTicket = -1;
+  readonly intake: DurableIntake;
+  readonly ends: DurableEnds;
+  readonly #parts: DurableTasksParts;
+  readonly #backend: Backend;
+  readonly #consumer: Consumer;
+  readonly #waiters: ResultWaiters;
+  readonly #waiting = new Set<() => void>();
+  readonly #consumed: readonly string[];
+  readonly #unlisten: (() => void)[] = [];
+  #stopped = false;
+
+  constructor(backend: Backend, options: ResolvedOptions, parts: DurableTasksParts) {
+    const { clock, random } = parts;
+    const consumer = () => this.#consumer;
+    this.#parts = parts;
+    this.#backend = backend;
+    this.#consumed = options.consumed;
+    this.#waiters = new ResultWaiters(backend.inspector, clock);
+    this.ends = new DurableEnds({ ...parts, consumer });
+    const runs = new DurableRuns({ ...parts, consumer, ends: this.ends, handlers: options.handlers });
+    const lanes = listLanes(parts.lanes);
+    const room = new ClaimRoom({
+      ...{ ...parts, lanes },
+      handlers: toClaimable(options.handlers, parts.lanes),
+      onRoom: () => this.claim(),
+    });
+    const name = createName(random);
+    this.#consumer = new Consumer({
+      ...{ backend, clock, random, leaseMs: options.leaseMs, pollMs: POLL_MS, requestPrefix: `${name}-` },
+      queues: options.consumed.map((queue) => ({
+        name: queue,
+        share: options.queueShapes.get(queue)?.share ?? 1,
+      })),
+      strict: options.strictQueues,
+      host: this.#toHost(room, runs),
+    });
+    let ids = 0;
+    this.intake = new DurableIntake({
+      ...{ ...parts, backend, idempotency: options.idempotency, capacity: options.capacity },
+      batcher: new EnqueueBatcher(backend, `${name}-`),
+      defaultQueue: options.defaultQueue,
+      handleHost: this.#toHandleHost(),
+      createId: () => `${name}-${(++ids).toString(36)}`,
+    });
+  }
+
+  /** Whether anything of it is under way. */
+  get busy(): boolean {
+    return !this.#stopped && this.#consumer.busy;
+  }
+
+  /** Durable tasks that this process holds, those included whose end is not confirmed. */
+  get leased(): number {
+    return this.#consumer.leased;
+  }
+
+  start(): void {
+    if (this.#consumed.length === 0) return;
+    this.#parts.keepAlive.hold(CONSUMING);
+    const { cancelAsked, wake } = this.#consumer.signals;
+    const { signals } = this.#backend;
+    this.#unlisten.push(
+      signals.listen(this.#consumed, {
+        ...{ wake, cancelAsked, storeLost: () => {} },
+        finished: (id) => this.#waiters.look(id),
+      }),
+    );
+    this.#consumer.start();
+  }
+
+  /** There may be room for more. */
+  claim(): void {
+    this.#consumer.claim();
+  }
+
+  /** Asks again until there is no more. */
+  async replay(requests: readonly ReplayRequest[]): Promise<string[]> {
+    const replayed: string[] = [];
+    for (const request of requests) {
+      for (let more = true; more; ) {
+        const answer = await this.#backend.inspector.replay(request);
+        replayed.push(...answer.replayed);
+        more = answer.more && answer.replayed.length > 0;
+      }
+    }
+    return replayed;
+  }
+
+  /** A stop has begun, or its end has come closer: nothing more is claimed. */
+  stop(endAt: number): void {
+    this.#consumer.stop();
+    this.#parts.alarms.set(this, endAt + CONFIRM_MS);
+  }
+
+  /** The stop is over: what the store has not confirmed by now is not waited for. */
+  ring(): void {
+    this.#stopped = true;
+    this.#consumer.giveUp(new StoreUnreachableError("The store did not confirm it before the stop was over"));
+    this.#parts.conditions.check();
+  }
+
+  async close(): Promise<void> {
+    this.#stopped = true;
+    for (const unlisten of this.#unlisten) unlisten();
+    this.#waiters.close();
+    for (const stop of [...this.#waiting]) stop();
+    await this.#backend.close();
+  }
+
+  #toHost(room: ClaimRoom, runs: DurableRuns): ConsumerHost {
+    const { conditions, dispatch, journal } = this.#parts;
+    return {
+      reserve: (need) => room.reserve(need),
+      start: (held) => runs.start(held),
+      claimed: () => dispatch(),
+      lost: (held) => runs.lost(held),
+      cancelAsked: (held, error) => runs.cancelAsked(held, error),
+      confirmed: (held) => {
+        this.ends.confirmed(held);
+        this.#waiters.look(held.task.id);
+      },
+      refused: (held) => this.ends.refused(held),
+      unknown: (held) => this.ends.unknown(held),
+      crashed: (queue, tasks) => {
+        for (const { id, handler, deliveries: _deliveries } of tasks)
+          journal.recordDeadLettered({ id, handler, queue, reason: "crash-loop", attempts: 0 });
+      },
+      failed: () => {},
+      idle: () => conditions.check(),
+    };
+  }
+
+  #toHandleHost(): DurableHandleHost {
+    const { alarms, clock, keepAlive, signals } = this.#parts;
+    return {
+      ...{ alarms, signals, waiters: this.#waiters, waiting: this.#waiting },
+      now: () => clock.now(),
+      onWaiting: () => {
+        if (this.#waiting.size === 0) keepAlive.release(AWAITED);
+        else keepAlive.hold(AWAITED);
+      },
+      isStopped: () => this.#stopped,
+      cancel: (id, reason) => this.intake.cancel(id, reason),
+    };
+  }
+}
+
+/** What this process can run, and where. */
+function toClaimable(handlers: ReadonlyMap<string, HandlerDefinition>, { inline, threads }: Lanes) {
+  return [...handlers.values()].flatMap(({ name, run, module }) => {
+    if (module !== undefined && threads !== undefined) return [{ name, lane: threads.index }];
+    return run === undefined ? [] : [{ name, lane: inline.index }];
+  });
+}
+
+/** What tells this manager's ids and requests from those of all others, ever: 82 bits of chance. */
+function createName(random: Random): string {
+  let name = "";
+  for (let count = 0; count < 16; count++) name += Math.floor(random.next() * 36).toString(36);
+  return name;
+}

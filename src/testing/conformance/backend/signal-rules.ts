@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import type { Backend } from "../../../ports/backend.js";
+import type { SignalListener } from "../../../ports/backend-signals.js";
+import type { BackendRule } from "./backend-rule.js";
+import type { BackendTrial } from "./backend-trial.js";
+
+/** What has been heard, as `wake q` or `finished q:a`. */
+class Ear implements SignalListener {
+  readonly heard: string[] = [];
+
+  wake(queue: string): void {
+    this.heard.push(`wake ${queue}`);
+  }
+
+  cancelAsked(id: string): void {
+    this.heard.push(`cancelAsked ${id}`);
+  }
+
+  finished(id: string): void {
+    this.heard.push(`finished ${id}`);
+  }
+
+  storeLost(): void {
+    this.heard.push("storeLost");
+  }
+}
+
+/** Whoever begins to listen may miss something at first: so it is done again until it is heard. */
+async function hears(
+  trial: BackendTrial,
+  by: Backend,
+  what: (id: string) => string,
+  act: (id: string) => Promise<unknown>,
+): Promise<Ear> {
+  const ear = new Ear();
+  by.signals.listen(["q"], ear);
+  const ids: string[] = [];
+  await trial.until(
+    () => ids.some((id) => ear.heard.includes(what(id))),
+    `${what("q:…")} was heard`,
+    async () => {
+      const id = `q:signal-${trial.requestId()}`;
+      ids.push(id);
+      await act(id);
+    },
+  );
+  return ear;
+}
+
+function tells(
+  what: string,
+  signal: (id: string) => string,
+  act: (trial: BackendTrial, id: string) => Promise<unknown>,
+): BackendRule {
+  return {
+    name: `tells all that listen of ${what}`,
+    async check(trial) {
+      await hears(trial, trial.backend, signal, (id) => act(trial, id));
+      await hears(trial, await trial.connect(), signal, (id) => act(trial, id));
+    },
+  };
+}
+
+const wake = () => "wake q";
+const finished = (id: string) => `finished ${id}`;
+
+/** What a store tells by itself. */
+export const SIGNAL_RULES: readonly BackendRule[] = [
+  tells("a task that is enqueued and ready", wake, (trial, id) => trial.keep(id)),
+  tells("a task that is given back and ready", wake, async (trial, id) => {
+    // What makes it ready for the first time is heard by nobody, since it is claimed by who promotes it.
+    await trial.keep(id, { delayMs: 1 });
+    await trial.passMs(5);
+    for (const lease of (await trial.claim()).tasks) await trial.nack(lease);
+  }),
+  tells("a dead letter that is put back to work", wake, async (trial, id) => {
+    await trial.keep(id, { delayMs: 1 });
+    await trial.passMs(5);
+    for (const lease of (await trial.claim()).tasks) await trial.bury(lease);
+    const request = { queue: "q", ids: [id], handler: undefined, reason: undefined };
+    await trial.backend.inspector.replay(request);
+  }),
+  tells("a task that has ended", finished, async (trial, id) => {
+    await trial.keep(id);
+    for (const lease of (await trial.claim()).tasks) await trial.ack(lease);
+  }),
+  tells("a task that is a dead letter", finished, async (trial, id) => {
+    await trial.keep(id);
+    for (const lease of (await trial.claim()).tasks) await trial.bury(lease);
+  }),
+  tells("a task that was cancelled", finished, async (trial, id) => {
+    await trial.keep(id);
+    await trial.cancel(id);
+  }),
+  tells(
+    "a task whose holder is asked to cancel it (C10)",
+    (id) => `cancelAsked ${id}`,
+    async (trial, id) => {
+      await trial.keep(id);
+      await trial.claim();
+      await trial.cancel(id);
+    },
+  ),
+  {
+    name: "tells nothing of other queues, nor to who does not listen any more",
+    async check(trial) {
+      const [elsewhere, deaf] = [new Ear(), new Ear()];
+      trial.backend.signals.listen(["other"], elsewhere);
+      trial.backend.signals.listen(["q"], deaf)();
+      await hears(trial, trial.backend, finished, async (id) => {
+        await trial.keep(id);
+        await trial.cancel(id);
+      });
+      assert.deepEqual([elsewhere.heard, deaf.heard], [[], []]);
+    },
+  },
+  {
+    name: "goes on when a listener throws",
+    async check(trial) {
+      const throws = () => {
+        throw new Error("a listener has thrown");
+      };
+      trial.backend.signals.listen(["q"], {
+        ...{ wake: throws, finished: throws, cancelAsked: throws, storeLost: throws },
+      });
+      await hears(trial, trial.backend, finished, async (id) => {
+        await trial.keep(id);
+        assert.equal(await trial.cancel(id), "cancelled");
+      });
+    },
+  },
+];

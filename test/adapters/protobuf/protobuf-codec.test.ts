@@ -1,0 +1,173 @@
+import fc from "fast-check";
+import protobuf from "protobufjs";
+import { describe, expect, it } from "vitest";
+import { protobufCodec } from "../../../src/adapters/protobuf/protobuf-codec.js";
+import { OptionError, PayloadError } from "../../../src/errors.js";
+import type { Codec } from "../../../src/task/codec.js";
+import { readDefinition } from "../../../src/task/handler-definition.js";
+import { checkPayload } from "../../../src/task/payload.js";
+import { decodePayload, encodePayload, startStoredPayload } from "../../../src/task/stored-payload.js";
+import { Parcel } from "../../fixtures/parcel.js";
+import { thrownBy } from "../../support/manual-manager.js";
+import { takesLong } from "../../support/takes-long.js";
+
+const { root } = protobuf.parse(`
+  syntax = "proto3";
+  package shop;
+  enum Kind { PLAIN = 0; HTML = 1; }
+  message Part { string name = 1; uint64 size = 2; }
+  message Mail {
+    string to = 1;
+    sint64 at = 2;
+    bytes body = 3;
+    repeated Part parts = 4;
+    map<string, int32> counts = 5;
+    oneof choice { string text = 6; int32 number = 7; }
+    Kind kind = 8;
+    double score = 9;
+    Mail inner = 10;
+    fixed64 big = 11;
+  }`);
+const mail = root.lookupType("shop.Mail");
+const definition = readDefinition("send", { payload: protobufCodec(mail) });
+const issueOf = (payload: unknown) =>
+  (thrownBy(() => checkPayload(definition, payload)) as PayloadError).issues[0];
+const Long = protobuf.util.Long as unknown as {
+  fromString(text: string): { negate(): object };
+  readonly MAX_UNSIGNED_VALUE: object;
+};
+
+/** What a producer gives, as it comes to the handler of another process. */
+const crossed = (payload: unknown) => {
+  checkPayload(definition, payload);
+  return startStoredPayload(definition, encodePayload(definition, payload)) as {
+    value: Record<string, unknown>;
+  };
+};
+
+describe("the codec of a reflected type", () => {
+  it("stores messages and plain objects as protobuf does, and gives messages with their defaults", () => {
+    const given = {
+      to: "a",
+      parts: [{ name: "p" }],
+      counts: { x: 1 },
+      text: "t",
+      kind: 1,
+      body: Uint8Array.of(7),
+    };
+    for (const payload of [given, mail.fromObject(given)]) {
+      const { value } = crossed(payload);
+      expect(value).toBeInstanceOf(mail.ctor);
+      expect(mail.toObject(value as never)).toMatchObject({ ...given, body: expect.any(Uint8Array) });
+      expect([value["score"], value["choice"]]).toEqual([0, "text"]);
+    }
+    expect(encodePayload(definition, given)).toEqual(
+      Uint8Array.from(mail.encode(mail.fromObject(given)).finish()),
+    );
+    expect(crossed({}).value).toBeInstanceOf(mail.ctor);
+    expect(checkPayload(definition, given)).toBeInstanceOf(mail.ctor);
+  });
+
+  it("Z5: keeps 64-bit integers, -0, NaN and infinities exactly", () => {
+    const big = Long.fromString("9007199254740993");
+    const most = Long.MAX_UNSIGNED_VALUE;
+    const { value } = crossed({ at: big.negate(), big: most, score: -0 });
+    expect([String(value["at"]), String(value["big"])]).toEqual(["-9007199254740993", String(most)]);
+    expect(Object.is(value["score"], -0)).toBe(true);
+    for (const score of [Number.NaN, Number.POSITIVE_INFINITY, 5e-324])
+      expect(crossed({ score }).value["score"]).toBe(score);
+  });
+
+  it.each([
+    [null, "payload", "object expected"],
+    ["text", "payload", "object expected"],
+    [{ to: 5 }, "payload", "to: string expected"],
+    [{ parts: [{ size: "5" }] }, "payload", "parts.size: integer|Long expected"],
+    [{ text: "a", number: 5 }, "payload", "choice: multiple values"],
+    [{ kind: "HTML" }, "payload", "kind: enum value expected"],
+    [{ number: 2 ** 31 }, "payload.number", "does not fit into the field"],
+    [{ counts: { x: -(2 ** 40) } }, "payload.counts.x", "does not fit into the field"],
+    [{ parts: [{}, { size: 2 ** 64 }] }, "payload.parts[1].size", "does not fit into the field"],
+    [{ parts: [{ size: -1 }] }, "payload.parts[0].size", "does not fit into the field"],
+    [{ at: 2 ** 63 }, "payload.at", "does not fit into the field"],
+  ])("refuses %o: %s %s", (payload, path, message) => {
+    expect(issueOf(payload)).toEqual({ path, message });
+  });
+
+  it("Z6: refuses a message in itself", () => {
+    const cyclic: Record<string, unknown> = { to: "a" };
+    cyclic["inner"] = cyclic;
+    expect(thrownBy(() => encodePayload(definition, cyclic))).toBeInstanceOf(PayloadError);
+    expect(thrownBy(() => checkPayload(definition, cyclic))).toBeInstanceOf(PayloadError);
+  });
+
+  it("takes members that are null, unset, or not of the type", () => {
+    expect(crossed({ to: null, at: undefined, more: 1 }).value).not.toHaveProperty("more");
+    expect(crossed({ at: 2 ** 60, number: -0, score: 2 ** 70 }).value).toMatchObject({
+      number: 0,
+      score: 2 ** 70,
+    });
+  });
+
+  it("Z3: any bytes give a message or a PayloadError, and soon", () => {
+    const whole = encodePayload(definition, {
+      to: "a",
+      parts: [{ name: "p", size: 5 }],
+      counts: { x: 1 },
+      inner: {},
+    });
+    const broken = fc
+      .tuple(fc.nat(whole.length - 1), fc.nat(255), fc.nat(whole.length))
+      .map(([at, byte, end]) => whole.with(at, byte).slice(0, end));
+    fc.assert(
+      fc.property(
+        fc.oneof(fc.uint8Array({ maxLength: 64 }), broken),
+        (bytes) => !takesLong(() => decodeOrRefuse(bytes)),
+      ),
+      { numRuns: 20_000 },
+    );
+  });
+
+  it("Z4: a map with the key __proto__ pollutes nothing", () => {
+    const counts = Uint8Array.of(0x0a, 9, ...Buffer.from("__proto__"), 0x10, 5);
+    const { counts: kept } = decodePayload(definition, Uint8Array.of(0x2a, counts.length, ...counts)) as {
+      counts: object;
+    };
+    expect(Object.getPrototypeOf(kept)).toBe(Object.getPrototypeOf({}));
+    expect(({} as { x?: unknown }).x).toBeUndefined();
+  });
+});
+
+describe("the codec of a static class", () => {
+  const codec = protobufCodec(Parcel);
+
+  it("works as that of a reflected type, and is called as the class", () => {
+    const sent = readDefinition("ship", { payload: codec });
+    const { value } = startStoredPayload(sent, encodePayload(sent, { to: "a", weight: 5 })) as {
+      value: unknown;
+    };
+    expect(value).toBeInstanceOf(Parcel);
+    expect(value).toMatchObject({ to: "a", weight: 5 });
+    expect(codec["~codec"].name).toBe("Parcel");
+    expect((protobufCodec(mail) as Codec)["~codec"].name).toBe(".shop.Mail");
+    expect(thrownBy(() => checkPayload(sent, { to: 5 }))).toBeInstanceOf(PayloadError);
+  });
+
+  it.each([undefined, null, 5, {}, class {}, { ...mail }, "shop.Mail", root])(
+    "takes no %o for a type",
+    (type) => {
+      const error = thrownBy(() => protobufCodec(type as never));
+      expect(error).toBeInstanceOf(OptionError);
+      expect((error as Error).message).toContain("a protobufjs type with encode, decode, verify, fromObject");
+    },
+  );
+});
+
+/** Lets everything through that is no refusal. */
+function decodeOrRefuse(bytes: Uint8Array): void {
+  try {
+    decodePayload(definition, bytes);
+  } catch (error) {
+    if (!(error instanceof PayloadError)) throw error;
+  }
+}
