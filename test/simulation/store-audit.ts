@@ -210,13 +210,10 @@ export class StoreAudit {
     for (const task of answer.tasks) {
       given.set(task.id, task.token);
       if (first?.given.get(task.id) === task.token) continue;
-      // One that gave nothing need not be remembered: it may give something when it is made again.
-      if (isAgain && first.given.size > 0)
-        throw this.#fail("I6", `${requestId} was made again, and leased ${task.id} anew`);
+      if (isAgain) throw this.#fail("I6", `${requestId} was made again, and leased ${task.id} anew`);
       this.#leased(process, request, task);
     }
-    if (first === undefined || !isAgain || first.given.size === 0)
-      this.#claims.set(requestId, { given, until: elapsed + leaseMs, era: this.era });
+    if (!isAgain) this.#claims.set(requestId, { given, until: elapsed + leaseMs, era: this.era });
   }
 
   #leased(process: SimulatedProcess, { leaseMs }: ClaimRequest, claimed: ClaimAnswer["tasks"][number]): void {
