@@ -26,6 +26,8 @@ export interface Plan {
   readonly timeoutMs: number;
   readonly workers: number;
   readonly producers: number;
+  readonly queues: number;
+  /** Of each producer. */
   readonly tasks: number;
   readonly spanMs: number;
   readonly maxDeliveries: number;
@@ -78,6 +80,7 @@ export function drawPlan(chance: Chance, theme: Theme): Plan {
     timeoutMs: LEASE_MS / 4,
     workers: 1 + chance.below(3),
     producers: 1 + chance.below(2),
+    queues: chance.happens(0.3) ? 2 : 1,
     tasks: 1 + chance.below(6),
     spanMs,
     maxDeliveries: chance.pick([2, 3, 10]),

@@ -9,8 +9,9 @@ import type { RunAudit } from "./run-audit.js";
 import type { SimulatedProcess } from "./simulated-process.js";
 import type { Appointment, Timeline } from "./timeline.js";
 import type { Verdict } from "./violation.js";
+import { type RoomShape, WorkerRoom } from "./worker-room.js";
 
-export const QUEUES = ["q"];
+export const QUEUES = ["q", "r"] as const;
 export const HANDLERS = ["common", "rare"] as const;
 const RESULT_TTL_MS = 600_000;
 /** From the abort of a handler until it ends, where it listens. */
@@ -29,10 +30,8 @@ export interface WorkerParts {
   readonly verdict: Verdict;
   readonly leaseMs: number;
   readonly pollMs: number;
-  readonly slots: number;
-  /** So many starts in each `PERMIT_MS`; Infinity where nothing limits that. */
-  readonly permits: number;
-  readonly handlers: readonly string[];
+  readonly room: RoomShape;
+  readonly queues: readonly string[];
   readonly maxAttempts: number;
   /** How likely it is that a handler takes long, and that it fails. */
   readonly long: number;
@@ -43,9 +42,6 @@ export interface WorkerParts {
   /** It has stopped, and nothing of it is under way. */
   readonly stopped: () => void;
 }
-
-/** After so long a permit comes back. */
-const PERMIT_MS = 40;
 
 /** A run and what it holds here. */
 interface Running {
@@ -69,24 +65,26 @@ export class SimulatedWorker implements ConsumerHost {
   /** Settlements of which it has not been told what came of them. */
   readonly #untold = new Set<HeldLease>();
   readonly #heard = new WeakSet<HeldLease>();
-  #reserved = 0;
-  #freeSince: number;
-  #permits: number;
+  readonly #room: WorkerRoom;
   #stopping = false;
   #over = false;
   #deafen: () => void = () => {};
 
   constructor(parts: WorkerParts) {
-    const { backend, chance, leaseMs, pollMs, process } = parts;
+    const { backend, chance, leaseMs, pollMs, process, queues, room, timeline } = parts;
     this.#parts = parts;
-    this.#permits = parts.permits;
-    this.#freeSince = parts.timeline.now;
     this.process = process;
     this.consumer = new Consumer({
       ...{ backend, clock: process.clock, random: chance.fork(), leaseMs, pollMs, strict: false },
-      queues: QUEUES.map((name) => ({ name, share: 1 })),
+      queues: queues.map((name, index) => ({ name, share: index + 1 })),
       requestPrefix: `${process.name}-`,
       host: this,
+    });
+    this.#room = new WorkerRoom({
+      shape: room,
+      now: () => timeline.now,
+      after: (delayMs, happen) => this.#after(delayMs, happen),
+      onRoom: () => this.consumer.claim(),
     });
   }
 
@@ -97,9 +95,7 @@ export class SimulatedWorker implements ConsumerHost {
 
   /** For how long it has had room for a task of this handler. */
   freeFor(handler: string): number {
-    const { handlers, permits, slots, timeline } = this.#parts;
-    const isFree = this.works && handlers.includes(handler) && this.#running.size < slots;
-    return isFree && permits === Number.POSITIVE_INFINITY ? timeline.now - this.#freeSince : 0;
+    return this.works ? this.#room.freeFor(handler) : 0;
   }
 
   get stopped(): boolean {
@@ -112,7 +108,10 @@ export class SimulatedWorker implements ConsumerHost {
     if (held !== undefined) return this.#start(held);
     const { consumer } = this;
     const ignored = { finished: () => {}, storeLost: () => {} };
-    this.#deafen = this.#parts.backend.signals.listen(QUEUES, { ...consumer.signals, ...ignored });
+    this.#deafen = this.#parts.backend.signals.listen(this.#parts.queues, {
+      ...consumer.signals,
+      ...ignored,
+    });
     consumer.start();
     return undefined;
   }
@@ -141,24 +140,9 @@ export class SimulatedWorker implements ConsumerHost {
     this.#parts.audit.died(this.process);
   }
 
-  reserve({ cost, oneOf }: ClaimNeed): Reservation | undefined {
-    const { handlers, slots } = this.#parts;
+  reserve(need: ClaimNeed): Reservation | undefined {
     if (this.#stopping) this.#parts.verdict.fail("X2", `${this.process.name} claims, and was to stop`);
-    const free = slots - this.#running.size - this.#reserved;
-    const permits = this.#permits;
-    if (free <= 0 || permits < Math.min(cost, this.#parts.permits) || oneOf !== undefined) return undefined;
-    // What costs more than there can ever be takes all that there is.
-    const most = permits === this.#parts.permits ? Math.max(permits, cost) : permits;
-    this.#reserved += free;
-    if (permits !== Number.POSITIVE_INFINITY) this.#permits = 0;
-    return {
-      handlers: handlers.map((name) => ({ name, lane: 0, room: Number.POSITIVE_INFINITY })),
-      ...{ slots: [free], permits: most, leftOut: [] },
-      release: () => {
-        this.#reserved -= free;
-        if (permits !== Number.POSITIVE_INFINITY) this.#permits += permits;
-      },
-    };
+    return this.#room.reserve(need);
   }
 
   claimed(): void {}
@@ -204,11 +188,8 @@ export class SimulatedWorker implements ConsumerHost {
 
   #start(held: HeldLease): boolean {
     if (this.#stopping) this.#parts.verdict.fail("X2", `${held.task.id} is started, and its process stops`);
-    const { audit, chance, leaseMs, long, slots, turbulent } = this.#parts;
-    const { cost } = held.task;
-    if (this.#running.size + this.#reserved >= slots) return false;
-    if (this.#permits < Math.min(cost, this.#parts.permits)) return false;
-    this.#usePermits(cost);
+    const { audit, chance, leaseMs, long, turbulent } = this.#parts;
+    if (!this.#room.take(held.task.handler, held.task.cost)) return false;
     this.#trace("starts", held);
     const run = audit.started(this.process, held.lease);
     const running: Running = { held, run, next: undefined, stubborn: turbulent() && chance.happens(0.2) };
@@ -267,9 +248,8 @@ export class SimulatedWorker implements ConsumerHost {
 
   #leave(running: Running): void {
     this.#cancelNext(running);
-    if (this.#running.size === this.#parts.slots) this.#freeSince = this.#parts.timeline.now;
     this.#running.delete(running);
-    this.consumer.claim();
+    this.#room.leave(running.held.task.handler);
     this.#finish();
   }
 
@@ -313,16 +293,6 @@ export class SimulatedWorker implements ConsumerHost {
     for (const { task } of this.#untold) this.#parts.verdict.fail("I9", `nothing was told of ${task.id}`);
     this.#parts.trace(`${this.process.name} has stopped`);
     this.#parts.stopped();
-  }
-
-  #usePermits(cost: number): void {
-    if (this.#permits === Number.POSITIVE_INFINITY) return;
-    const used = Math.min(cost, this.#permits);
-    this.#permits -= used;
-    this.#after(PERMIT_MS, () => {
-      this.#permits += used;
-      this.consumer.claim();
-    });
   }
 
   #find(held: HeldLease): Running | undefined {

@@ -52,7 +52,7 @@ const STOP_MS = 300;
 const MAX_STEPS = 50_000;
 /** So often all tasks are looked at. */
 const CHECK_EVERY = 64;
-const NEVER = Number.POSITIVE_INFINITY;
+const UNLIMITED = Number.POSITIVE_INFINITY;
 const HOUR_MS = 3_600_000;
 const OLDER_MS = 500;
 
@@ -69,6 +69,7 @@ export class Simulation {
   readonly #audit: StoreAudit;
   readonly #runs: RunAudit;
   readonly #mutant: Mutant;
+  readonly #queues: readonly string[];
   readonly #workers: SimulatedWorker[] = [];
   readonly #producers: SimulatedProducer[] = [];
   readonly #links = new Map<SimulatedProcess, Link>();
@@ -84,10 +85,11 @@ export class Simulation {
     this.#plan = drawPlan(this.#chance, theme);
     this.#trace = new Trace(keepsLines);
     this.#timeline = new Timeline(this.#chance.fork());
-    const { leaseMs } = this.#plan;
+    const { leaseMs, queues } = this.#plan;
+    this.#queues = QUEUES.slice(0, queues);
     this.#store = new SimulatedStore({
       timeline: this.#timeline,
-      queues: QUEUES,
+      queues: this.#queues,
       execute: mutant.execute ?? executeCall,
       watcher: {
         executing: (sent) => this.#audit.before(sent),
@@ -186,7 +188,7 @@ export class Simulation {
     const { process, backend } = this.#addProcess("p");
     const { maxDeliveries, spanMs } = this.#plan;
     const producer = new SimulatedProducer({
-      ...{ process, backend, tasks, spanMs, maxDeliveries },
+      ...{ process, backend, tasks, spanMs, maxDeliveries, queues: this.#queues },
       ...{
         timeline: this.#timeline,
         chance: this.#chance.fork(),
@@ -206,9 +208,13 @@ export class Simulation {
     const worker = new SimulatedWorker({
       ...{ process, backend, leaseMs, pollMs, maxAttempts, chance, long, failing },
       ...{ timeline: this.#timeline, faults: this.#faults, audit: this.#runs, verdict: this.#verdict },
-      slots: 1 + chance.below(4),
-      permits: chance.happens(0.2) ? 1 + chance.below(2) : Number.POSITIVE_INFINITY,
-      handlers: complete || chance.happens(0.5) ? HANDLERS : HANDLERS.slice(0, 1),
+      queues: this.#queues,
+      room: {
+        slots: 1 + chance.below(4),
+        permits: chance.happens(0.2) ? 1 + chance.below(2) : UNLIMITED,
+        handlers: complete || chance.happens(0.5) ? HANDLERS : HANDLERS.slice(0, 1),
+        lastHandlerRoom: chance.happens(0.2) ? 1 : UNLIMITED,
+      },
       turbulent: () => turbulent && !this.#calm,
       trace: (what) => this.#note(what),
       stopped: () => this.#stopped++,
@@ -331,7 +337,7 @@ export class Simulation {
     this.#calm = true;
     this.#note("calm");
     for (const { process } of [...this.#workers, ...this.#producers])
-      process.crashAfterSending(NEVER, () => {});
+      process.crashAfterSending(UNLIMITED, () => {});
     if (this.#store.clockOffset < 0) {
       this.#audit.timeJumped();
       this.#store.stepClock(-this.#store.clockOffset);

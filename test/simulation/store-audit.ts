@@ -196,6 +196,7 @@ export class StoreAudit {
       this.#end(other, "cancelled");
     }
     const holder = this.#keys.get(key);
+    if (holder?.live && holder.cancelAsked) this.#checkPlace(holder, this.#look(holder.id));
     if (holder?.live) throw this.#fail("I2", `${task.id} was kept, and ${holder.id} has its key and lives`);
     this.#keys.set(key, task);
   }
