@@ -93,6 +93,11 @@ export class SimulatedWorker implements ConsumerHost {
     return this.process.alive && !this.#stopping;
   }
 
+  /** Whether it can run every task. */
+  get complete(): boolean {
+    return this.#parts.room.handlers === HANDLERS;
+  }
+
   /** For how long it has had room for a task of this handler. */
   freeFor(handler: string): number {
     return this.works ? this.#room.freeFor(handler) : 0;

@@ -297,7 +297,8 @@ export class Simulation {
 
   #stop(worker: SimulatedWorker, deadlineMs: number): void {
     worker.stop(deadlineMs);
-    if (!this.#workers.some(({ works }) => works)) this.#timeline.after(1, () => this.#addWorker(true));
+    if (!this.#workers.some(({ complete, works }) => complete && works))
+      this.#timeline.after(1, () => this.#addWorker(true));
   }
 
   #remove(worker: SimulatedWorker): void {
@@ -342,7 +343,7 @@ export class Simulation {
       this.#audit.timeJumped();
       this.#store.stepClock(-this.#store.clockOffset);
     }
-    this.#addWorker(true);
+    if (!this.#workers.some(({ complete, works }) => complete && works)) this.#addWorker(true);
   }
 
   #note(what: string): void {
