@@ -57,7 +57,8 @@ async function failWith({ seed, violation }: Report, options: SimulationOptions)
   const { lines } = await new Simulation(seed, { ...options, keepsLines: true }).play();
   const command = `MILLRACE_SIMULATION_SEED=${seed} npx vitest run test/simulation/${options.theme}.test.ts`;
   const what = [`seed ${seed}: ${violation?.message}`, `to replay: ${command}`];
-  return expect.fail([...what, ...lines.slice(-LINES_SHOWN)].join("\n"));
+  // Said again at the end, which is what is seen of a long message.
+  return expect.fail([...what, ...lines.slice(-LINES_SHOWN), ...what].join("\n"));
 }
 
 /** What is to be played: one seed that somebody asked for, or many from one that nobody knows beforehand. */
