@@ -118,9 +118,9 @@ export class Consumer {
     return this.#keeper.tally;
   }
 
-  /** Whether a claim is under way, or any lease is held. */
+  /** Whether a claim is under way, any lease is held, or any settlement is not confirmed. */
   get busy(): boolean {
-    return this.#claimer.busy || this.#keeper.size > 0;
+    return this.#claimer.busy || this.#keeper.size > 0 || this.#batcher.unconfirmed > 0;
   }
 
   /** What the store tells by itself, as far as it concerns a consumer. */

@@ -73,9 +73,12 @@ export class LeaseKeeper {
     return [...this.#held.values()];
   }
 
+  /** One of the same task that this process had is void: the store has given the task anew. */
   keep(held: HeldLease): void {
+    const former = this.#held.get(held.task.id);
     this.#held.set(held.task.id, held);
     this.#arm(Math.min(held.renewAt, held.trustedUntil));
+    if (former?.state === "held") this.#lose(former);
   }
 
   /** Lets go of it: it is left to what the store has been told, or to expire. */
