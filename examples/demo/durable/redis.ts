@@ -3,7 +3,7 @@ import { accessSync, constants } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { Redis, type RedisOptions } from "ioredis";
+import { Redis } from "ioredis";
 import type { RedisBackendOptions } from "millrace/redis";
 import { UsageError } from "../command-line.ts";
 
@@ -149,7 +149,8 @@ async function removeKeys(address: StoreAddress): Promise<void> {
 }
 
 function connect({ url, options }: StoreAddress): Redis {
-  const own: RedisOptions = { lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0 };
+  const replyMapping = "legacy" as const; // of two shapes of answers, the one that is like those of Redis
+  const own = { lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0, replyMapping };
   const client = url === undefined ? new Redis({ ...options, ...own }) : new Redis(url, own);
   client.on("error", () => {}); // whoever waits for an answer is told
   return client;
