@@ -16,6 +16,8 @@ import { type DurableSummary, type Killed, summarizeDurable } from "./durable-su
 import { openStore, type Store } from "./redis.ts";
 
 const WORKERS = 2;
+/** Files worked on at once where nobody says: while one is handed over or reported, another is worked on. */
+const PER_CORE = 4;
 /** So many files are handed over in one call. */
 const BATCH = 100;
 
@@ -44,6 +46,7 @@ class DurableRun {
   readonly #digests = new AwaitedDigests(this.#outcomes);
   readonly #mishaps: Mishaps | undefined;
   readonly #producing = new AbortController();
+  readonly #interrupted = aborted(this.#producing.signal);
   readonly #startedAt = performance.now();
   readonly #display: ReturnType<typeof showProgress>;
   #counted = 0;
@@ -53,7 +56,7 @@ class DurableRun {
   #failure: Error | undefined;
 
   constructor(command: DemoCommand, store: Store) {
-    const { concurrency = availableParallelism(), inline, mishaps, rate } = command;
+    const { concurrency = PER_CORE * availableParallelism(), inline, mishaps, rate } = command;
     this.#command = command;
     this.#store = store;
     this.#mishaps = mishaps ? { failedOnce: [], cancelled: null } : undefined;
@@ -96,7 +99,7 @@ class DurableRun {
       this.#display.say(`tasks are in ${this.#store.description}; ${WORKERS} processes do them`);
       await Promise.race([counting, setTimeout(HEAD_START_MS, undefined, { ref: false })]);
       await this.#produce();
-      await Promise.race([this.#digests.room(1), aborted(signal)]);
+      await Promise.race([this.#digests.room(1), this.#interrupted]);
       await this.#killing;
     } finally {
       await stop(deadline * 1_000);
@@ -119,7 +122,7 @@ class DurableRun {
     const flush = async () => {
       const planned = batch;
       batch = [];
-      await Promise.race([this.#digests.room(backlog), aborted(signal)]);
+      await Promise.race([this.#digests.room(backlog), this.#interrupted]);
       if (planned.length === 0 || signal.aborted) return;
       const handles = await this.#tasks.enqueueDurableMany(planned.map(({ entry }) => entry));
       for (const [index, handle] of handles.entries()) {
