@@ -65,7 +65,7 @@ export class DurableTasks implements Alarm {
     this.#parts = parts;
     this.#backend = backend;
     this.#consumed = options.consumed;
-    this.#waiters = new ResultWaiters(backend.inspector, clock);
+    this.#waiters = new ResultWaiters(backend, clock);
     this.ends = new DurableEnds({ ...parts, consumer });
     const runs = new DurableRuns({ ...parts, consumer, ends: this.ends, handlers: options.handlers });
     const lanes = listLanes(parts.lanes);
@@ -112,7 +112,7 @@ export class DurableTasks implements Alarm {
     this.#unlisten.push(
       signals.listen(this.#consumed, {
         ...{ wake, cancelAsked, storeLost: () => {} },
-        finished: (id) => this.#waiters.look(id),
+        finished: () => {}, // those who wait hear that for themselves
       }),
     );
     this.#consumer.start();
