@@ -154,7 +154,7 @@ export class Consumer {
   }
 
   /**
-   * The attempt of a task begins: its lease may be renewed elsewhere until it must be over, and a little more.
+   * The attempt of a task begins: its lease may be renewed elsewhere until it must be over, and a bit more.
    * @param atMostMs Infinity where that is not known
    * @param isElsewhere whether it goes on while this thread is blocked
    */

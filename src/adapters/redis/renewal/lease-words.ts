@@ -14,9 +14,9 @@ const NEVER = 2 ** 31 - 1;
 export type LeaseWish = "renew" | "wait" | "forget";
 
 /**
- * Until when each lease is to be renewed, shared by the main thread, which writes it, and the one that renews:
- * so neither a task that ends nor one that begins costs a message. A place is used by one lease after another,
- * and has a new number with each.
+ * Until when each lease is to be renewed, shared by the main thread, which writes it, and the one that
+ * renews: so neither a task that begins nor one that ends costs a message. A place is used by one lease after
+ * another, and has a new number with each.
  */
 export class LeaseWords {
   /** What is shared. */

@@ -1,4 +1,4 @@
-/** Milliseconds that are the same in all threads of a process: each has another origin of `performance.now`. */
+/** Milliseconds by one clock for all threads: `performance.now` has another origin in each. */
 export function monotonicNow(): number {
   const [seconds, nanoseconds] = process.hrtime();
   return seconds * 1_000 + nanoseconds / 1e6;

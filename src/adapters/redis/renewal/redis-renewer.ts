@@ -5,7 +5,7 @@ import { RedisRenewal } from "./redis-renewal.js";
 import { hasRenewalEntry } from "./renewal-thread.js";
 import { toSentAddress } from "./sent-address.js";
 
-/** Opens renewals in threads, where these can find Redis; else it says once why leases are renewed on main. */
+/** Opens renewals in threads, where these can find Redis; else it says once why leases are renewed here. */
 export class RedisRenewer implements BackendRenewer {
   readonly #settings: RedisSettings;
   readonly #log: RedisLog;

@@ -37,7 +37,7 @@ export class RenewalThread {
       name: "millrace-renewal",
       workerData: { ...start, port: port2 } satisfies RenewalStart,
       transferList: [port2],
-      // It runs nothing of the user's: neither what the process preloads nor its secrets are of any use there.
+      // It runs no code of the user's: what the process preloads, and its secrets, are of no use there.
       execArgv: [],
       env: {},
       resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
