@@ -9,6 +9,7 @@ export interface BackendRenewer {
   open(options: RenewalOptions): LeaseRenewal | undefined;
 }
 
+/** How leases are to be renewed, and who is told of it. */
 export interface RenewalOptions {
   /** Each renewal lets a lease live so long; it is made every third of that. */
   readonly leaseMs: number;
