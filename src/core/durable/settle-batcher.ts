@@ -23,6 +23,8 @@ export interface SettleBatcherParts {
   readonly random: Random;
   readonly terms: LeaseTerms;
   readonly listener: SettlementListener;
+  /** Hears until when leases are trusted, as far as that is known elsewhere. */
+  readonly catchUp: () => void;
 }
 
 /** So many settlements travel in one call. */
@@ -137,7 +139,8 @@ export class SettleBatcher {
   }
 
   #again(batch: readonly HeldLease[], error: unknown): void {
-    const { clock, listener } = this.#parts;
+    const { catchUp, clock, listener } = this.#parts;
+    catchUp();
     const now = clock.now();
     for (const held of batch) {
       if (held.state === "over") continue;

@@ -75,8 +75,10 @@ export class DurableTasks implements Alarm {
       onRoom: () => this.claim(true),
     });
     const name = createName(random);
+    const { leaseMs, maxBlockedMs } = options;
     this.#consumer = new Consumer({
-      ...{ backend, clock, random, leaseMs: options.leaseMs, pollMs: POLL_MS, requestPrefix: `${name}-` },
+      ...{ backend, clock, random, leaseMs, pollMs: POLL_MS, requestPrefix: `${name}-` },
+      openRenewal: (listener) => backend.renewer?.open({ leaseMs, maxBlockedMs, listener }),
       queues: options.consumed.map((queue) => ({
         name: queue,
         share: options.queueShapes.get(queue)?.share ?? 1,
@@ -154,6 +156,7 @@ export class DurableTasks implements Alarm {
     for (const unlisten of this.#unlisten) unlisten();
     this.#waiters.close();
     for (const stop of [...this.#waiting]) stop();
+    await this.#consumer.close();
     await this.#backend.close();
   }
 
