@@ -93,8 +93,10 @@ export class DurableIntake {
     if (typeof name !== "string") throw expected("task", "the name of a handler", name);
     const handler = this.#parts.planner.find(name);
     const read = readDurableOptions(options);
-    await startPayloadCheck(handler, payload);
-    return { handler, task: this.#toNewTask(handler, encodePayload(handler, payload), read) };
+    const checked = startPayloadCheck(handler, payload);
+    const task = this.#toNewTask(handler, encodePayload(handler, payload), read); // as it is at the call
+    await checked;
+    return { handler, task };
   }
 
   #toNewTask(handler: HandlerDefinition, payload: Uint8Array, options: CheckedDurableOptions): NewTask {
