@@ -10,7 +10,7 @@ import { crowding } from "./crowding.js";
 import { auditRedis } from "./redis-audit.js";
 import type { RedisServer } from "./redis-server.js";
 import { SteadyProducer } from "./steady-producer.js";
-import { judgeLedger, type LedgerVerdict, TaskLedger } from "./task-ledger.js";
+import { judgeLedger, type LedgerEntry, type LedgerVerdict, TaskLedger } from "./task-ledger.js";
 import { WorkerFleet } from "./worker-fleet.js";
 
 export interface DurableRunOptions {
@@ -75,6 +75,19 @@ export class DurableRun implements AsyncDisposable {
     const [counts] = await this.#backend.inspector.counts(["work"]);
     if (counts === undefined) throw new Error("There are no counts");
     return counts;
+  }
+
+  /** Resolves when a task has been done that was begun after this call, and says how long that took. */
+  async resumed(): Promise<number> {
+    const [since, sinceAt] = [performance.now(), Date.now()];
+    const isNew = ({ at, phase }: LedgerEntry) => phase === "started" && at >= sinceAt;
+    for (;;) {
+      const entries = await this.#ledger.entries();
+      const begun = new Set(entries.filter(isNew).map(({ id }) => id));
+      if (entries.some(({ id, phase }) => phase === "finished" && begun.has(id)))
+        return performance.now() - since;
+      await delay(20);
+    }
   }
 
   /** Resolves when no task waits or runs; rejects when that takes longer than it may after the last fault. */
