@@ -4,7 +4,7 @@ import type { RedisAddress } from "./redis-options.js";
 
 /** In milliseconds; each attempt to reconnect waits twice as long as the one before, and a random part less. */
 const FIRST_DELAY_MS = 50;
-const MAX_DELAY_MS = 3_000;
+const MAX_DELAY_MS = 1_000;
 
 /** Replies are in the shapes that ioredis has always given them. */
 type OwnOptions = RedisOptions & { readonly replyMapping: "legacy" };
