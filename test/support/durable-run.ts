@@ -18,6 +18,8 @@ export interface DurableRunOptions {
   readonly seed: number;
   readonly workers: number;
   readonly leaseMs: number;
+  /** What a worker is given for its stop. Default 2,000. */
+  readonly deadlineMs?: number;
 }
 
 const COMMAND_TIMEOUT_MS = 400;
@@ -41,14 +43,14 @@ export class DurableRun implements AsyncDisposable {
   #verdict: LedgerVerdict | undefined;
 
   private constructor(options: DurableRunOptions, ledger: TaskLedger) {
-    const { leaseMs, seed, server } = options;
+    const { deadlineMs = 2_000, leaseMs, seed, server } = options;
     const prefix = `run-${randomUUID()}`;
     const { url } = server;
     const commandTimeoutMs = COMMAND_TIMEOUT_MS;
     this.random = seededRandom(seed);
     this.fleet = new WorkerFleet({
       ...{ url, prefix, ledger, leaseMs, commandTimeoutMs },
-      ...{ concurrency: CONCURRENCY, deadlineMs: 2_000 },
+      ...{ concurrency: CONCURRENCY, deadlineMs },
     });
     this.producer = new SteadyProducer(redisBackend({ url, prefix, commandTimeoutMs }), () =>
       this.random.next(),

@@ -10,6 +10,9 @@ import type { Backend } from "../../src/ports/backend.js";
 
 const EVERY_MS = 50;
 
+/** How long a handler works, at least and at most. */
+export type WorkMs = readonly [least: number, most: number];
+
 /**
  * Enqueues tasks for the worker processes at a steady pace, and notes of which the store has said that it has
  * them. What failed is tried again under its id until the store has said so.
@@ -31,11 +34,11 @@ export class SteadyProducer implements AsyncDisposable {
   }
 
   /** Goes on until `isOver`; resolves when the store has said of each task that it has it. */
-  async run(tasksPerSecond: number, isOver: () => boolean): Promise<void> {
+  async run(tasksPerSecond: number, isOver: () => boolean, [least, most]: WorkMs = [5, 45]): Promise<void> {
     const startedAt = performance.now();
     for (let made = 0; !isOver(); await delay(EVERY_MS)) {
       const due = Math.floor(((performance.now() - startedAt) * tasksPerSecond) / 1_000);
-      for (; made < due; made++) this.#offer(`n${made}`, 5 + Math.floor(this.#random() * 40));
+      for (; made < due; made++) this.#offer(`n${made}`, least + Math.floor(this.#random() * (most - least)));
     }
     while (this.#pending.size > 0) await Promise.all(this.#pending);
   }

@@ -56,6 +56,16 @@ export class WorkerFleet implements AsyncDisposable {
     return [...this.#workers].filter(({ isReady }) => isReady);
   }
 
+  /** Tells one of those that consume to end, and says how it did. */
+  async stopOne(): Promise<ChildEnd> {
+    const [worker] = this.ready();
+    if (worker === undefined) throw new Error("No worker consumes");
+    worker.child.process.kill("SIGTERM");
+    const end = await worker.child.ended;
+    this.#workers.delete(worker);
+    return end;
+  }
+
   /** Tells all to end, and says how each of them did. */
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<readonly ChildEnd[]> {
     const workers = [...this.#workers];

@@ -6,18 +6,30 @@ import type { RedisAddress } from "./redis-options.js";
 const FIRST_DELAY_MS = 50;
 const MAX_DELAY_MS = 1_000;
 
+/** How long to wait before an attempt to reconnect, the first being 1. */
+export function reconnectDelayMs(attempt: number): number {
+  const longest = Math.min(FIRST_DELAY_MS * 2 ** Math.min(attempt - 1, 10), MAX_DELAY_MS);
+  return longest * (0.5 + Math.random() / 2);
+}
+
 /** Replies are in the shapes that ioredis has always given them. */
 type OwnOptions = RedisOptions & { readonly replyMapping: "legacy" };
 
-/** Makes a client that is not connected yet. `name` says in Redis what it is for. */
-export type CreateClient = (name: string, commandTimeoutMs: number) => Redis;
+/** What a client is for, as Redis shows it; and whether it comes back by itself where it loses its connection. */
+export interface ClientPurpose {
+  readonly name: string;
+  readonly reconnects: boolean;
+}
+
+/** Makes a client that is not connected yet. */
+export type CreateClient = (purpose: ClientPurpose, commandTimeoutMs: number) => Redis;
 
 /**
  * What the promises of this backend rest on. Nothing is sent again by itself, since a script whose answer was
  * lost is made again by whoever asked, with its request id. With 0 for `maxRetriesPerRequest`, what was sent
  * is rejected at once when the connection is lost; without a queue, what cannot be sent is too.
  */
-function ownOptions(name: string, commandTimeoutMs: number): OwnOptions {
+function ownOptions({ name, reconnects }: ClientPurpose, commandTimeoutMs: number): OwnOptions {
   return {
     lazyConnect: true,
     connectionName: name,
@@ -34,10 +46,7 @@ function ownOptions(name: string, commandTimeoutMs: number): OwnOptions {
     commandTimeout: undefined,
     socketTimeout: undefined,
     connectTimeout: commandTimeoutMs,
-    retryStrategy: (attempt) => {
-      const longest = Math.min(FIRST_DELAY_MS * 2 ** Math.min(attempt - 1, 10), MAX_DELAY_MS);
-      return longest * (0.5 + Math.random() / 2);
-    },
+    retryStrategy: reconnects ? reconnectDelayMs : () => null,
     reconnectOnError: null,
   };
 }
@@ -46,9 +55,10 @@ function ownOptions(name: string, commandTimeoutMs: number): OwnOptions {
 export function clientFactory(address: RedisAddress): CreateClient {
   if ("client" in address) {
     const { client } = address;
-    return (name, timeoutMs) => client.duplicate(ownOptions(name, timeoutMs));
+    return (purpose, timeoutMs) => client.duplicate(ownOptions(purpose, timeoutMs));
   }
   const { Redis: Client } = loadIoredis();
-  if ("url" in address) return (name, timeoutMs) => new Client(address.url, ownOptions(name, timeoutMs));
-  return (name, timeoutMs) => new Client({ ...address.options, ...ownOptions(name, timeoutMs) });
+  if ("url" in address)
+    return (purpose, timeoutMs) => new Client(address.url, ownOptions(purpose, timeoutMs));
+  return (purpose, timeoutMs) => new Client({ ...address.options, ...ownOptions(purpose, timeoutMs) });
 }

@@ -79,14 +79,14 @@ class RedisBackend implements Backend {
     this.#keys = keys;
     this.#connection = new RedisConnection({
       ...{ commandTimeoutMs, log },
-      create: () => create("millrace", commandTimeoutMs),
+      create: () => create({ name: "millrace", reconnects: false }, commandTimeoutMs),
       check: (client) => checkStore(client, log),
     });
     this.#runner = new ScriptRunner(this.#connection, [maxDead, deadTtlMs]);
     this.inspector = new RedisInspector(this.#runner, keys);
     this.#signals = new RedisSignals({
       ...{ commandTimeoutMs, keys, log },
-      create: () => create("millrace-signals", commandTimeoutMs),
+      create: () => create({ name: "millrace-signals", reconnects: true }, commandTimeoutMs),
     });
   }
 

@@ -1,6 +1,7 @@
 import type { Redis } from "ioredis";
 import { StoreUnreachableError } from "../../store-errors.js";
 import { toErrorType } from "../../task/error-type.js";
+import { reconnectDelayMs } from "./create-client.js";
 import { failureCode, failureRule, toStoreError } from "./redis-failures.js";
 import type { RedisLog } from "./redis-log.js";
 
@@ -43,6 +44,10 @@ export class RedisConnection {
   readonly #parts: ConnectionParts;
   readonly #waiting = new Set<() => void>();
   #client: Redis | undefined;
+  /** Those in a row that came to their end. */
+  #ends = 0;
+  /** Until it fires, no client is made. */
+  #reopening: NodeJS.Timeout | undefined;
   /** Since when the client is not ready. */
   #nursedAt = 0;
   #lastError: Error | undefined;
@@ -82,6 +87,7 @@ export class RedisConnection {
 
   close(): void {
     this.#closed = true;
+    clearTimeout(this.#reopening);
     this.#drop();
     for (const go of [...this.#waiting]) go();
   }
@@ -89,7 +95,7 @@ export class RedisConnection {
   /** A client that takes commands, as soon as there is one. */
   #ready(patienceMs: number): Promise<Redis> | Redis {
     const client = this.#current();
-    if (client.status === "ready") return client;
+    if (client?.status === "ready") return client;
     return new Promise((resolve, reject) => {
       const settle = () => {
         clearTimeout(timer);
@@ -124,14 +130,15 @@ export class RedisConnection {
     this.#drop();
   }
 
-  #current(): Redis {
+  /** Undefined where the last one has come to its end just now. */
+  #current(): Redis | undefined {
     const client = this.#client;
     if (client !== undefined) {
       const isLost = performance.now() - this.#nursedAt > NURSING_MS;
       if (client.status === "ready" || (client.status !== "end" && !isLost)) return client;
       this.#drop();
     }
-    return this.#open();
+    return this.#reopening === undefined ? this.#open() : undefined;
   }
 
   #open(): Redis {
@@ -140,20 +147,33 @@ export class RedisConnection {
     this.#nursedAt = performance.now();
     this.#silentCalls = 0;
     client.on("error", (error: unknown) => this.#hear(client, error));
-    client.on("close", () => {
-      this.#nursedAt = performance.now();
-    });
+    client.on("end", () => this.#goOn(client));
     client.on("ready", () => {
       if (client !== this.#client) return;
       // What waits for an answer has a timer, which keeps the process alive.
       client.stream.unref();
       this.#lastError = undefined;
+      this.#ends = 0;
       this.#nursedAt = Number.POSITIVE_INFINITY;
       for (const go of [...this.#waiting]) go();
       this.#check(client);
     });
     client.connect().catch(() => {}); // heard as an error
     return client;
+  }
+
+  /** Another one follows for those who wait. Where nobody does, no attempt keeps the process alive. */
+  #goOn(client: Redis): void {
+    if (client !== this.#client || this.#closed) return;
+    this.#client = undefined;
+    this.#reopening = setTimeout(
+      () => {
+        this.#reopening = undefined;
+        if (this.#waiting.size > 0 && this.#client === undefined) this.#open();
+      },
+      reconnectDelayMs(++this.#ends),
+    );
+    this.#reopening.unref();
   }
 
   #check(client: Redis): void {
@@ -175,7 +195,7 @@ export class RedisConnection {
   /** What a call met, as an error of ours; some of it says that this connection is of no use. */
   #note(error: unknown): Error {
     const client = this.#client;
-    if (failureRule(error).reconnects && client?.status === "ready") client.disconnect(true);
+    if (failureRule(error).reconnects && client?.status === "ready") client.disconnect();
     return toStoreError(error);
   }
 
