@@ -51,6 +51,15 @@ export class WorkerFleet implements AsyncDisposable {
     return true;
   }
 
+  /** Lets so many of those that consume stand still, until the function that it returns is called. */
+  freeze(count: number): () => void {
+    const frozen = this.ready().slice(0, count);
+    for (const { child } of frozen) child.process.kill("SIGSTOP");
+    return () => {
+      for (const { child } of frozen) child.process.kill("SIGCONT");
+    };
+  }
+
   /** Those that consume. */
   ready(): readonly Worker[] {
     return [...this.#workers].filter(({ isReady }) => isReady);

@@ -9,6 +9,14 @@ export interface WorkerKills {
   readonly forMs: number;
 }
 
+export interface WorkerFreezes {
+  readonly server: RedisServer;
+  readonly seed: number;
+  readonly rounds: number;
+}
+
+const FROZEN_LEASE_MS = 1_000;
+
 const WORKERS = 4;
 const LEASE_MS = 1_500;
 const KILL_EVERY_MS = 300;
@@ -34,4 +42,24 @@ export async function runWorkerKills({ server, seed, forMs }: WorkerKills) {
   } finally {
     await run[Symbol.asyncDispose]();
   }
+}
+
+/** K6: processes that stand still for longer than their leases, while others go on. */
+export async function runWorkerFreezes({ server, seed, rounds }: WorkerFreezes) {
+  await using run = await DurableRun.start({ server, seed, workers: 3, leaseMs: FROZEN_LEASE_MS });
+  let isOver = false;
+  const produced = run.producer.run(40, () => isOver, [200, 600]);
+  await run.resumed();
+  for (let round = 0; round < rounds; round++) {
+    const thaw = run.fleet.freeze(1 + Math.floor(run.random.next() * 2));
+    await delay(3 * FROZEN_LEASE_MS);
+    thaw();
+    await run.resumed();
+  }
+  isOver = true;
+  await produced;
+  await run.drained();
+  const { duplicates, starts } = await run.expectSound();
+  console.log(`${rounds} times frozen, ${starts} starts: ${JSON.stringify(duplicates)}`);
+  return duplicates;
 }
