@@ -144,6 +144,7 @@ export type {
   ResultDroppedDetails,
   RetriedDetails,
   StoppingDetails,
+  StoreLostDetails,
 } from "./task/hooks.js";
 export type { IdempotencyOptions, ManagerIdempotencyOptions, OnDuplicate } from "./task/idempotency.js";
 export { type JsonShape, type JsonValue, json } from "./task/json.js";

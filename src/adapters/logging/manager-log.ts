@@ -19,6 +19,7 @@ type Kind =
   | "resultDropped"
   | "workerLost"
   | "lateFault"
+  | "storeLost"
   | "observerFailed"
   | "hookCallsDropped";
 
@@ -29,6 +30,7 @@ const TEXTS: Readonly<Record<Kind, string>> = {
   resultDropped: "results dropped",
   workerLost: "worker threads lost",
   lateFault: "late faults of finished tasks",
+  storeLost: "queues lost by the store of durable tasks",
   observerFailed: "observers failed",
   hookCallsDropped: "hook calls dropped",
 };
@@ -36,7 +38,7 @@ const TEXTS: Readonly<Record<Kind, string>> = {
 /** What listeners to events tell of. */
 const HEARD: readonly TaskEventType[] = [
   ...(["abandoned", "dropped", "resultDropped"] as const),
-  ...(["workerExited", "lateFault", "stopping"] as const),
+  ...(["workerExited", "lateFault", "storeLost", "stopping"] as const),
 ];
 
 /** Threads that did not end as they should. */
@@ -89,6 +91,8 @@ export class ManagerLog {
       if (LOST.includes(reason)) this.#count("workerLost", { worker, reason, ...failure });
     } else if (event.type === "lateFault") {
       this.#count("lateFault", toFaultFields(event.fault));
+    } else if (event.type === "storeLost") {
+      this.#count("storeLost", { queue: event.queue });
     } else if (event.type === "stopping") {
       this.#writeSoon({ level: "info", text: "stop begun", fields: { graceful: event.graceful } });
       void this.#stopReport()?.then((report) => this.#sayStopped(report));

@@ -51,6 +51,9 @@ export interface ClaimerParts {
 /** So long room is kept for a claim: a slow store must not hold others up. */
 const RESERVED_MS = 50;
 
+/** A store that is back is noticed within this time, however long it was away. */
+const MAX_RETRY_MS = 1_000;
+
 /**
  * Claims tasks as there is room for them, one claim at a time. A queue is asked when it may have something:
  * after a wake-up, when something of it falls due, while claims bring something, and every `pollMs`. So an
@@ -70,13 +73,14 @@ export class Claimer {
   #soon = false;
   #requests = 0;
   #lastAnswerAt: number | undefined;
+  #endPause: (() => void) | undefined;
 
   constructor(parts: ClaimerParts) {
     this.#parts = parts;
     const { clock, queues, random, strict, terms } = parts;
     const { leaseMs, renewEveryMs } = terms;
     this.#turns = new QueueTurns(queues, strict, clock.now());
-    this.#retry = new RetryDelay(random, Math.min(100, leaseMs / 20), Math.min(5_000, renewEveryMs));
+    this.#retry = new RetryDelay(random, Math.min(100, leaseMs / 20), Math.min(MAX_RETRY_MS, renewEveryMs));
   }
 
   /** A claim is under way. */
@@ -99,6 +103,7 @@ export class Claimer {
     this.#started = false;
     this.#timer?.cancel();
     this.#timer = undefined;
+    this.#endPause?.();
   }
 
   /** The queue may have something. */
@@ -179,7 +184,13 @@ export class Claimer {
   }
 
   #pause(delayMs: number): Promise<void> {
-    return new Promise((resolve) => this.#parts.clock.setTimeout(resolve, delayMs));
+    return new Promise((resolve) => {
+      const timer = this.#parts.clock.setTimeout(resolve, delayMs);
+      this.#endPause = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
   }
 
   /** When the queue is to be asked next. */

@@ -113,7 +113,7 @@ export class DurableTasks implements Alarm {
     const { signals } = this.#backend;
     this.#unlisten.push(
       signals.listen(this.#consumed, {
-        ...{ wake, cancelAsked, storeLost: () => {} },
+        ...{ wake, cancelAsked, storeLost: (queue) => this.#parts.journal.recordStoreLost(queue) },
         finished: () => {}, // those who wait hear that for themselves
       }),
     );
