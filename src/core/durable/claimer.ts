@@ -66,9 +66,11 @@ export class Claimer {
   #timer: Timer | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
   #started = false;
-  #busy = false;
   #requests = 0;
   #lastAnswerAt: number | undefined;
+  /** Since when the store has been asked for what it has not answered; undefined while it is not asked. */
+  #askedAt: number | undefined;
+  #reclaimed = 0;
 
   constructor(parts: ClaimerParts) {
     this.#parts = parts;
@@ -80,12 +82,23 @@ export class Claimer {
 
   /** A claim is under way. */
   get busy(): boolean {
-    return this.#busy;
+    return this.#askedAt !== undefined;
   }
 
   /** When the store last answered a claim, monotonic; undefined before the first answer. */
   get lastAnswerAt(): number | undefined {
     return this.#lastAnswerAt;
+  }
+
+  /** Leases of any holder that had expired, and were given back by claims from here. */
+  get reclaimed(): number {
+    return this.#reclaimed;
+  }
+
+  /** For how long a claim has been wanted that is not answered; 0 where none is, or there is no room. */
+  overdueMs(now: number): number {
+    if (this.#askedAt !== undefined) return now - this.#askedAt;
+    return this.#timer === undefined ? 0 : Math.max(0, now - this.#timerAt);
   }
 
   start(): void {
@@ -108,7 +121,7 @@ export class Claimer {
 
   /** Claims what there is room for, unless a claim is under way. */
   claim(): void {
-    if (!this.#started || this.#busy) return;
+    if (!this.#started || this.busy) return;
     const { clock, host, terms } = this.#parts;
     const now = clock.now();
     for (const turn of this.#turns.candidates(now)) {
@@ -127,9 +140,9 @@ export class Claimer {
 
   async #send(turn: QueueTurn, request: ClaimRequest, reservation: Reservation): Promise<void> {
     const { clock, host } = this.#parts;
-    this.#busy = true;
     turn.woken = false;
     const sentAt = clock.now();
+    this.#askedAt = sentAt;
     let reserved = true;
     const release = () => {
       if (reserved) reservation.release();
@@ -138,7 +151,7 @@ export class Claimer {
     const kept = clock.setTimeout(release, RESERVED_MS);
     const answer = await this.#ask(request, sentAt, release);
     kept.cancel();
-    this.#busy = false;
+    this.#askedAt = undefined;
     release();
     if (answer !== undefined) this.#note(turn, answer, reservation.leftOut);
     host.claimed(request.queue, answer, sentAt);
@@ -171,6 +184,7 @@ export class Claimer {
   #note(turn: QueueTurn, answer: ClaimAnswer, leftOut: readonly string[]): void {
     const { clock, pollMs, random } = this.#parts;
     const { tasks, stoppedAtCost, nextDueMs, crashed, reclaimed } = answer;
+    this.#reclaimed += reclaimed;
     this.#turns.took(turn, tasks.length);
     turn.cost = stoppedAtCost ?? 1;
     turn.leftOut = leftOut;

@@ -111,7 +111,10 @@ export class DurableEnds implements Aftermath {
       case "fail":
         this.#forget(run);
         this.#parts.settler.defeat(task, { ...ending, transition: "fail" }, now, abandoned);
-        if (run.leavesDeadLetter) this.#parts.journal.recordDeadLettered(toDeadLetter(run, ending.reason));
+        if (run.leavesDeadLetter) {
+          task.tally.durable.deadLettered[ending.reason]++;
+          this.#parts.journal.recordDeadLettered(toDeadLetter(run, ending.reason));
+        }
         break;
       case "cancel":
         this.#forget(run);
@@ -176,6 +179,8 @@ export class DurableEnds implements Aftermath {
     const { journal, settler } = this.#parts;
     const { task } = this.#forget(run);
     if (task.state === "running") task.move("running", "queue");
+    if (event === "interrupted" || event === "ackUnknown") task.tally.durable[event]++;
+    else if (event === "leaseLost") task.tally.durable.leasesLost++;
     if (event !== undefined) journal.record(event, task);
     settler.leave(task, run.abandoned);
   }

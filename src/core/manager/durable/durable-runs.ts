@@ -91,6 +91,7 @@ export class DurableRuns {
     if (run === undefined) return;
     const { task } = run;
     const error = new LeaseLostError(`The lease of task ${task.id} was lost: it may run elsewhere`, task.id);
+    task.tally.durable.leasesLost++;
     journal.record("leaseLost", task);
     if (task.state === "running") runner.abort(task, { kind: "lease-lost", error }, clock.now());
     else ends.drop(run); // it has not begun
@@ -135,6 +136,7 @@ export class DurableRuns {
       state: "queued",
     });
     task.attempt = claimed.attempts;
+    if (claimed.deliveries > 1) task.tally.durable.redelivered++;
     const run = new DurableRun(task, held, handler, envelope);
     watches.watch(task);
     registry.add(task);
