@@ -9,7 +9,7 @@ import {
 } from "../../src/index.js";
 import type { BackendSignals, SignalListener } from "../../src/ports/backend-signals.js";
 import { ManualClock, seededRandom } from "../../src/testing/index.js";
-import { breakClient } from "./broken-backend.js";
+import { breakClient, breakInspector } from "./broken-backend.js";
 
 /** Calls that concern tasks. */
 type Call = Exclude<keyof Backend, "signals" | "inspector" | "close">;
@@ -22,6 +22,7 @@ export class FaultyLink {
   /** What calls meet instead of the store. */
   readonly faults = new Map<Call, () => Promise<never>>();
   readonly #listeners = new Set<SignalListener>();
+  #countsFault: Error | undefined;
   readonly backend: Backend;
 
   constructor(sound: Backend) {
@@ -31,6 +32,12 @@ export class FaultyLink {
         this.faults.get(call)?.() ?? ask(...given);
     this.backend = breakClient(sound, () => ({
       signals: this.#listenBy(sound.signals),
+      ...breakInspector(sound, {
+        counts: async (queues) => {
+          if (this.#countsFault !== undefined) throw this.#countsFault;
+          return await sound.inspector.counts(queues);
+        },
+      }),
       enqueue: pass("enqueue", (...given) => sound.enqueue(...given)),
       claim: pass("claim", (...given) => sound.claim(...given)),
       extend: pass("extend", (...given) => sound.extend(...given)),
@@ -51,8 +58,14 @@ export class FaultyLink {
     for (const call of calls) this.faults.set(call, () => new Promise(() => {}));
   }
 
+  /** What the store has cannot be asked for from now on. */
+  failCounts(error: Error): void {
+    this.#countsFault = error;
+  }
+
   mend(): void {
     this.faults.clear();
+    this.#countsFault = undefined;
   }
 
   /** Tells what a store tells that has lost what it had. */

@@ -95,6 +95,7 @@ export class DurableEnds implements Aftermath {
   /** Tells the store; what follows here waits until it has confirmed that. */
   settle(run: DurableRun, ending: DurableEnding): void {
     run.ending = ending;
+    run.task.rememberAttempt(this.#parts.clock.now()); // the way to the store is no part of it
     this.#parts.consumer().settle(run.held, toSettlement(run, ending));
   }
 
@@ -157,7 +158,6 @@ export class DurableEnds implements Aftermath {
     const { journal, queues } = this.#parts;
     const { task } = run;
     const { delayMs } = ending;
-    task.rememberAttempt(now);
     task.readyAt = now + delayMs;
     const reason = ending.next === "retry" ? "backoff" : ending.reason;
     task.move("running", delayMs > 0 ? "schedule" : "queue", delayMs > 0 ? reason : undefined);

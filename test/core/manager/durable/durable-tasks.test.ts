@@ -111,6 +111,22 @@ describe("the stats of durable tasks", () => {
     expect(tasks.stats().durable).toMatchObject({ ackUnknown: 1, leasesLost: 0 });
   });
 
+  it("are beside a run time that the way to the store is no part of", async () => {
+    const { clock, link, tasks } = createDurable({ handlers });
+    await clock.advance(1);
+    link.fail(unreachable, "deadLetter", "ack");
+    const [slow, mail] = await tasks.enqueueDurableMany([
+      ["slow", null, { timeoutMs: 200 }],
+      ["mail", "a"],
+    ]);
+    await clock.advance(2_000);
+    expect(tasks.get(mail.id)).toMatchObject({ state: "running", runMs: 0 });
+    link.mend();
+    await clock.advance(10_000);
+    expect(tasks.get(mail.id)).toMatchObject({ state: "completed", runMs: 0 });
+    expect(tasks.get(slow.id)).toMatchObject({ state: "failed", runMs: 200 });
+  });
+
   it("count what a stop has cut off", async () => {
     const { clock, store, tasks } = createDurable({ handlers });
     await tasks.enqueueDurable("slow", null);
