@@ -12,6 +12,8 @@ import { SettleBatcher } from "./settle-batcher.js";
 
 /** Who runs what is claimed. */
 export interface ConsumerHost {
+  /** A look at all queues begins, for what may be claimed. */
+  nextRound(): void;
   /** Keeps room for a claim; undefined where there is none now that would do. */
   reserve(need: ClaimNeed): Reservation | undefined;
   /**
@@ -77,6 +79,7 @@ export class Consumer {
       ...parts,
       host: {
         reserve: (need) => (this.#batcher.unconfirmed < MAX_UNCONFIRMED ? host.reserve(need) : undefined),
+        nextRound: () => host.nextRound(),
         claimed: (queue, answer, sentAt) => this.#take(queue, answer, sentAt),
         failed: (error) => host.failed("claim", error),
       },

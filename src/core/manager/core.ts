@@ -155,6 +155,7 @@ export function assembleCore(options: ResolvedOptions, world: World) {
       isOpen: () => lifecycle.phase === "running" && !dispatcher.paused && !results.blocking,
       takeNumber: () => intake.takeNumber(),
       dispatch: () => dispatcher.dispatch(),
+      wake: () => dispatcher.wake(),
     });
   connectPool(lanes.threads, dispatcher, ground, world.carrier);
   const cancelTask = (task: Task, reason: unknown) => canceller.cancel(task, reason, clock.now());

@@ -121,6 +121,7 @@ export class Dispatcher implements Alarm {
         this.#again = false;
         this.#parts.claim(); // before tasks of this process take all there is
         while (!this.#yielded && !this.#isHeldBack() && this.#startNext()) {}
+        this.#parts.claim(); // and what these have left
         for (const pool of this.#pools) pool.handOver(); // which may end some, and make room for others
       }
       if (this.#isHeldBack()) this.#endLimited();

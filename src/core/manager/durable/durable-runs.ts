@@ -24,6 +24,7 @@ import type { Registry } from "../registry.js";
 import type { Settler } from "../settler.js";
 import type { TaskPlanner } from "../task-plan.js";
 import type { Watches } from "../watches.js";
+import type { ClaimRoom } from "./claim-room.js";
 import type { DurableEnds } from "./durable-ends.js";
 import { DurableRun } from "./durable-run.js";
 
@@ -39,6 +40,7 @@ export interface DurableRunsParts {
   readonly planner: TaskPlanner;
   readonly queues: QueueSet;
   readonly registry: Registry;
+  readonly room: Pick<ClaimRoom, "admits">;
   readonly runner: AttemptRunner;
   readonly settler: Settler;
   readonly watches: Watches;
@@ -58,7 +60,7 @@ export class DurableRuns {
 
   /** False where there is no room for it after all, or it cannot be run here. */
   start(held: HeldLease): boolean {
-    const { handlers, clock, consumer, ends } = this.#parts;
+    const { handlers, clock, consumer, ends, room } = this.#parts;
     const { task: claimed } = held;
     const handler = handlers.get(claimed.handler);
     if (handler === undefined) return false;
@@ -70,7 +72,7 @@ export class DurableRuns {
     }
     const envelope = read.problem === undefined ? read.envelope : {};
     const lane = this.#laneOf(handler);
-    if (read.problem === undefined && !this.#hasRoom(held, lane)) return false;
+    if (read.problem === undefined && !room.admits(held, lane)) return false;
     const run = this.#admit(held, handler, envelope);
     if (read.problem !== undefined) {
       const error = refusedPayload(handler.name, "envelope", `cannot be read: ${read.message}`);
@@ -106,14 +108,6 @@ export class DurableRuns {
   #laneOf({ module }: HandlerDefinition): Lane {
     const { inline, threads } = this.#parts.lanes;
     return module === undefined ? inline : (threads ?? inline);
-  }
-
-  #hasRoom({ queue: queueName, task: { handler, cost } }: HeldLease, lane: Lane): boolean {
-    const { clock, limiter, queues } = this.#parts;
-    const now = clock.now();
-    if (!lane.open || !queues.queue(queueName).open || queues.handler(handler)?.open === false) return false;
-    if (limiter.sharedWaitMs(cost, now) > 0 || limiter.queues.waitMs(queueName, cost, now) > 0) return false;
-    return limiter.handlers.waitMs(handler, cost, now) === 0;
   }
 
   #admit(held: HeldLease, handler: HandlerDefinition, envelope: TaskEnvelope): DurableRun {
@@ -158,9 +152,9 @@ export class DurableRuns {
 
   /** Its payload has been checked meanwhile. */
   #startOrReturn(run: DurableRun, work: Work, lane: Lane): void {
-    const { ends } = this.#parts;
+    const { ends, room } = this.#parts;
     if (run.task.state !== "queued" || run.held.state !== "held") return;
-    if (this.#hasRoom(run.held, lane)) this.#start(run, work, lane);
+    if (room.admits(run.held, lane)) this.#start(run, work, lane);
     else ends.settle(run, { next: "hand-back", event: "handedBack" });
   }
 

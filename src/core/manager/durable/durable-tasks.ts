@@ -25,7 +25,7 @@ import { DurableRuns, type DurableRunsParts } from "./durable-runs.js";
 export interface DurableTasksParts
   extends Omit<ClaimRoomParts, "handlers" | "lanes" | "onRoom">,
     Omit<DurableEndsParts, "consumer">,
-    Omit<DurableRunsParts, "consumer" | "ends" | "handlers"> {
+    Omit<DurableRunsParts, "consumer" | "ends" | "handlers" | "room"> {
   readonly alarms: Alarms;
   readonly clock: Clock;
   readonly conditions: Conditions;
@@ -37,6 +37,8 @@ export interface DurableTasksParts
   readonly tallies: Tallies;
   /** There may be something to start. */
   readonly dispatch: () => void;
+  /** The same, when the present call has returned. */
+  readonly wake: () => void;
 }
 
 /** How long a queue of which nothing has been heard is left alone. */
@@ -67,13 +69,14 @@ export class DurableTasks implements Alarm {
     this.#consumed = options.consumed;
     this.#waiters = new ResultWaiters(backend.inspector, clock);
     this.ends = new DurableEnds({ ...parts, consumer });
-    const runs = new DurableRuns({ ...parts, consumer, ends: this.ends, handlers: options.handlers });
     const lanes = listLanes(parts.lanes);
     const room = new ClaimRoom({
       ...{ ...parts, lanes },
       handlers: toClaimable(options.handlers, parts.lanes),
-      onRoom: () => this.claim(),
+      onRoom: () => parts.wake(),
     });
+    const { handlers } = options;
+    const runs = new DurableRuns({ ...parts, consumer, ends: this.ends, handlers, room });
     const name = createName(random);
     this.#consumer = new Consumer({
       ...{ backend, clock, random, leaseMs: options.leaseMs, pollMs: POLL_MS, requestPrefix: `${name}-` },
@@ -160,6 +163,7 @@ export class DurableTasks implements Alarm {
   #toHost(room: ClaimRoom, runs: DurableRuns): ConsumerHost {
     const { conditions, dispatch, journal } = this.#parts;
     return {
+      nextRound: () => room.nextRound(),
       reserve: (need) => room.reserve(need),
       start: (held) => runs.start(held),
       claimed: () => dispatch(),
@@ -197,9 +201,9 @@ export class DurableTasks implements Alarm {
 
 /** What this process can run, and where. */
 function toClaimable(handlers: ReadonlyMap<string, HandlerDefinition>, { inline, threads }: Lanes) {
-  return [...handlers.values()].flatMap(({ name, run, module }) => {
-    if (module !== undefined && threads !== undefined) return [{ name, lane: threads.index }];
-    return run === undefined ? [] : [{ name, lane: inline.index }];
+  return [...handlers.values()].flatMap(({ name, run, module, cost = 1 }) => {
+    if (module !== undefined && threads !== undefined) return [{ name, cost, lane: threads.index }];
+    return run === undefined ? [] : [{ name, cost, lane: inline.index }];
   });
 }
 
