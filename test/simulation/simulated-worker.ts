@@ -136,6 +136,8 @@ export class SimulatedWorker implements ConsumerHost {
     this.#parts.audit.died(this.process);
   }
 
+  nextRound(): void {}
+
   reserve({ cost, oneOf }: ClaimNeed): Reservation | undefined {
     const { handlers, slots } = this.#parts;
     const free = slots - this.#running.size - this.#reserved;

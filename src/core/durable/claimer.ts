@@ -71,6 +71,8 @@ export class Claimer {
   #busy = false;
   #requests = 0;
   #lastAnswerAt: number | undefined;
+  /** Ends the pause before a claim is made again. */
+  #goOn: (() => void) | undefined;
 
   constructor(parts: ClaimerParts) {
     this.#parts = parts;
@@ -100,6 +102,7 @@ export class Claimer {
     this.#started = false;
     this.#timer?.cancel();
     this.#timer = undefined;
+    this.#goOn?.();
   }
 
   /** The queue may have something. */
@@ -167,7 +170,16 @@ export class Claimer {
   }
 
   #pause(delayMs: number): Promise<void> {
-    return new Promise((resolve) => this.#parts.clock.setTimeout(resolve, delayMs));
+    if (!this.#started) return Promise.resolve();
+    return new Promise((resolve) => {
+      const goOn = () => {
+        timer.cancel();
+        this.#goOn = undefined;
+        resolve();
+      };
+      const timer = this.#parts.clock.setTimeout(goOn, delayMs);
+      this.#goOn = goOn;
+    });
   }
 
   /** When the queue is to be asked next. */

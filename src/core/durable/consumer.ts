@@ -68,6 +68,7 @@ export class Consumer {
   readonly #batcher: SettleBatcher;
   readonly #marginMs: number;
   #stopped = false;
+  #gaveUp = false;
 
   constructor(options: ConsumerOptions) {
     const { host, ...ports } = options;
@@ -165,6 +166,7 @@ export class Consumer {
 
   /** Waits for the store no longer: what it has not confirmed is unknown, and leases are left to expire. */
   giveUp(error: unknown): void {
+    this.#gaveUp = true;
     this.#batcher.giveUp(error);
     for (const held of this.#keeper.all()) this.abandon(held);
   }
@@ -173,6 +175,7 @@ export class Consumer {
     const { clock, host, leaseMs } = this.#options;
     const { tasks = [], crashed = [] } = answer ?? {};
     if (crashed.length > 0) host.crashed(queue, crashed);
+    if (this.#gaveUp) return; // nobody is left to keep the leases
     const trustedUntil = sentAt + leaseMs - this.#marginMs;
     const inTime = clock.now() < trustedUntil;
     for (const task of tasks) {

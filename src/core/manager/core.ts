@@ -133,7 +133,10 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     ...{ ...ground, backlog, settler, enqueue, onProgress, onPermits },
     durable: () => durable?.ends,
   });
-  const canceller = new Canceller({ ...ground, backlog, runner, settler });
+  const canceller = new Canceller({
+    ...{ ...ground, backlog, runner, settler },
+    durable: () => durable?.ends,
+  });
   const results = new Broadcaster({
     ...{ alarms, clock, events: journal.events, errors: ground.observerErrors },
     running: () => runner.running,

@@ -100,9 +100,12 @@ export class DurableRuns {
 
   cancelAsked(held: HeldLease, error: StoredError): void {
     const { clock, ends, runner } = this.#parts;
-    const run = ends.find(held);
-    if (run !== undefined)
-      runner.abort(run.task, { kind: "cancelled", error: fromStoredError(error) }, clock.now());
+    const task = ends.find(held)?.task;
+    if (task === undefined) return;
+    const reason = "cancelled";
+    const cause = fromStoredError(error);
+    if (task.state === "running") runner.abort(task, { kind: reason, error: cause }, clock.now());
+    else ends.endWaiting(task, { next: "cancel", reason, error: cause });
   }
 
   #laneOf({ module }: HandlerDefinition): Lane {

@@ -6,6 +6,7 @@ import { StoreUnreachableError } from "../../../store-errors.js";
 import type { HandlerDefinition } from "../../../task/handler-definition.js";
 import { Consumer, type ConsumerHost } from "../../durable/consumer.js";
 import { EnqueueBatcher } from "../../durable/enqueue-batcher.js";
+import { GuardedBackend } from "../../durable/guarded-backend.js";
 import { ResultWaiters } from "../../durable/result-waiters.js";
 import type { Alarm, Alarms } from "../alarms.js";
 import type { Conditions } from "../conditions.js";
@@ -61,8 +62,9 @@ export class DurableTasks implements Alarm {
   readonly #unlisten: (() => void)[] = [];
   #stopped = false;
 
-  constructor(backend: Backend, options: ResolvedOptions, parts: DurableTasksParts) {
+  constructor(given: Backend, options: ResolvedOptions, parts: DurableTasksParts) {
     const { clock, random } = parts;
+    const backend = new GuardedBackend(given, clock, options.leaseMs / 3);
     const consumer = () => this.#consumer;
     this.#parts = parts;
     this.#backend = backend;
