@@ -17,6 +17,11 @@ export interface TaskContext {
   readonly metadata: TaskMetadata;
   readonly correlationId: string | undefined;
   /**
+   * Of a durable task: grows with each time that any process claims it. What it writes elsewhere can be
+   * refused there if it comes with a smaller one than was seen before. Undefined for a local task.
+   */
+  readonly fencingToken: number | undefined;
+  /**
    * Aborts when the attempt should end: the task was cancelled, ran into its timeout or deadline, or the
    * manager stops. Its `reason` is the error that says which. A handler that goes on regardless is given up
    * after `killAfterMs`. Made when it is first read: a handler that never asks costs nothing.

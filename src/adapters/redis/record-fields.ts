@@ -85,6 +85,7 @@ export class RecordFields {
       cost: this.#number("c", 1),
       attempts: this.#number("a", 0),
       enqueuedAt: this.#number("n", 0),
+      replayedAt: this.#values.has("ra") ? this.#number("ra", 0) : undefined,
     };
   }
 

@@ -36,6 +36,7 @@ export interface TaskExtras {
   readonly maxAttempts?: number | undefined;
   readonly metadata?: TaskMetadata | undefined;
   readonly correlationId?: string | undefined;
+  readonly fencingToken?: number | undefined;
   readonly locals?: object | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }

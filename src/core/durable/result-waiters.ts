@@ -1,4 +1,5 @@
 import type { BackendInspector, StoredTask } from "../../ports/backend-inspector.js";
+import type { BackendSignals } from "../../ports/backend-signals.js";
 import type { Clock, Timer } from "../../ports/clock.js";
 import type { StoredOutcome } from "../../task/stored-outcome.js";
 
@@ -12,22 +13,38 @@ const LAST_LOOK_MS = 5_000;
 /** So many are looked for in one call. */
 const BATCH = 500;
 
+/** The ends of so many queues are listened to though nobody waits for any of them now. */
+const MAX_IDLE_QUEUES = 100;
+
+/** A queue of which tasks are waited for. */
+interface ListenedQueue {
+  waiting: number;
+  readonly unlisten: () => void;
+}
+
+export interface ResultWaitersParts {
+  readonly inspector: Pick<BackendInspector, "read">;
+  readonly signals: BackendSignals;
+  readonly clock: Clock;
+  /** The queue of a task. */
+  readonly queueOf: (id: string) => string;
+}
+
 /**
  * Those who wait for durable tasks to end, wherever these run. The store signals ends; signals may be lost,
  * and so it is asked from time to time, about all of them at once.
  */
 export class ResultWaiters {
-  readonly #inspector: Pick<BackendInspector, "read">;
-  readonly #clock: Clock;
+  readonly #parts: ResultWaitersParts;
   readonly #waiting = new Map<string, Set<Tell>>();
+  readonly #queues = new Map<string, ListenedQueue>();
   #timer: Timer | undefined;
   #lookMs = FIRST_LOOK_MS;
   #due = new Set<string>();
   #soon = false;
 
-  constructor(inspector: Pick<BackendInspector, "read">, clock: Clock) {
-    this.#inspector = inspector;
-    this.#clock = clock;
+  constructor(parts: ResultWaitersParts) {
+    this.#parts = parts;
   }
 
   get size(): number {
@@ -42,9 +59,10 @@ export class ResultWaiters {
       this.#waiting.set(id, tells);
     }
     tells.add(tell);
+    const leaveQueue = this.#listen(this.#parts.queueOf(id));
     this.look(id);
     return () => {
-      tells.delete(tell);
+      if (tells.delete(tell)) leaveQueue();
       if (tells.size === 0 && this.#waiting.get(id) === tells) this.#waiting.delete(id);
       if (this.#waiting.size === 0) this.#disarm();
     };
@@ -68,6 +86,29 @@ export class ResultWaiters {
   close(): void {
     this.#disarm();
     this.#waiting.clear();
+    for (const { unlisten } of this.#queues.values()) unlisten();
+    this.#queues.clear();
+  }
+
+  /** Whoever waits for one task of a queue soon waits for another: so it is listened to for longer. */
+  #listen(queue: string): () => void {
+    const listened = this.#queues.get(queue) ?? { waiting: 0, unlisten: this.#toldOf(queue) };
+    this.#queues.set(queue, listened);
+    listened.waiting++;
+    return () => {
+      listened.waiting--;
+      if (listened.waiting > 0 || this.#queues.size <= MAX_IDLE_QUEUES) return;
+      listened.unlisten();
+      this.#queues.delete(queue);
+    };
+  }
+
+  #toldOf(queue: string): () => void {
+    const ignore = () => {};
+    const finished = (id: string) => this.look(id);
+    return this.#parts.signals.listen([queue], {
+      ...{ wake: ignore, cancelAsked: ignore, storeLost: ignore, finished },
+    });
   }
 
   async #lookAt(ids: readonly string[]): Promise<void> {
@@ -81,7 +122,7 @@ export class ResultWaiters {
   async #read(ids: readonly string[]): Promise<void> {
     let found: readonly (StoredTask | undefined)[];
     try {
-      found = await this.#inspector.read(ids);
+      found = await this.#parts.inspector.read(ids);
     } catch {
       return; // it is asked again
     }
@@ -94,12 +135,12 @@ export class ResultWaiters {
   #tell(id: string, outcome: StoredOutcome | undefined): void {
     const tells = this.#waiting.get(id);
     this.#waiting.delete(id);
-    for (const tell of tells ?? []) tell(outcome);
+    for (const tell of [...(tells ?? [])]) tell(outcome);
   }
 
   #arm(): void {
     if (this.#waiting.size === 0 || this.#timer !== undefined) return;
-    this.#timer = this.#clock.setTimeout(() => {
+    this.#timer = this.#parts.clock.setTimeout(() => {
       this.#timer = undefined;
       this.#lookMs = Math.min(LAST_LOOK_MS, this.#lookMs * 2);
       void this.#lookAt([...this.#waiting.keys()]);

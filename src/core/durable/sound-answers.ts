@@ -117,7 +117,8 @@ export function claimed({ queue, handlers }: ClaimRequest): Reader<ClaimAnswer> 
 
 function isClaimedTask(one: unknown): one is ClaimedTask {
   if (!isFields(one)) return false;
-  const { id, token, handler, payload, envelope, priority, weight, cost, attempts, deliveries, waitMs } = one;
+  const { id, token, handler, payload, envelope, priority, weight, cost } = one;
+  const { attempts, deliveries, replayedAt, waitMs } = one;
   return (
     isText(id) &&
     isText(handler) &&
@@ -129,6 +130,7 @@ function isClaimedTask(one: unknown): one is ClaimedTask {
     isCount(cost, 1) &&
     isCount(attempts) &&
     isCount(deliveries) &&
+    (replayedAt === undefined || isDuration(replayedAt)) &&
     isDuration(waitMs)
   );
 }

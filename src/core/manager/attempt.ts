@@ -244,6 +244,10 @@ class AttemptContext implements TaskContext {
     return this.#attempt.task.details?.correlationId;
   }
 
+  get fencingToken(): number | undefined {
+    return this.#attempt.task.details?.fencingToken;
+  }
+
   get signal(): AbortSignal {
     return this.#attempt.signal;
   }

@@ -49,6 +49,10 @@ export class ThreadContext implements TaskContext {
     return this.#extras?.correlationId;
   }
 
+  get fencingToken(): number | undefined {
+    return this.#extras?.fencingToken;
+  }
+
   get signal(): AbortSignal {
     return this.#task.signal;
   }

@@ -70,7 +70,7 @@ export class DurableRuns {
       consumer().settle(held, { kind: "nack", nack });
       return true;
     }
-    const envelope = read.problem === undefined ? read.envelope : {};
+    const envelope = read.problem === undefined ? forThisLife(read.envelope, claimed) : {};
     const lane = this.#laneOf(handler);
     if (read.problem === undefined && !room.admits(held, lane)) return false;
     const run = this.#admit(held, handler, envelope);
@@ -178,6 +178,13 @@ const INLINE: LaneName = "inline";
 /** Stands for the work until the payload has been decoded. */
 function unstarted(): never {
   throw new Error("It has not been decoded");
+}
+
+/** A deadline that had passed when somebody put the task back from the dead letters is that of its life before. */
+function forThisLife(envelope: TaskEnvelope, { replayedAt }: ClaimedTask): TaskEnvelope {
+  const { deadlineAt } = envelope;
+  if (deadlineAt === undefined || replayedAt === undefined || deadlineAt > replayedAt) return envelope;
+  return { ...envelope, deadlineAt: undefined };
 }
 
 /** The payload goes through its schema once more: what cannot pass is a failed attempt, as any other. */

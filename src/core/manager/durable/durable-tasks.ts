@@ -19,6 +19,7 @@ import type { Tallies } from "../tallies.js";
 import { ClaimRoom, type ClaimRoomParts } from "./claim-room.js";
 import { DurableEnds, type DurableEndsParts } from "./durable-ends.js";
 import type { DurableHandleHost } from "./durable-handle.js";
+import { queueOf } from "./durable-id.js";
 import { DurableIntake } from "./durable-intake.js";
 import { DurableRuns, type DurableRunsParts } from "./durable-runs.js";
 
@@ -69,7 +70,12 @@ export class DurableTasks implements Alarm {
     this.#parts = parts;
     this.#backend = backend;
     this.#consumed = options.consumed;
-    this.#waiters = new ResultWaiters(backend.inspector, clock);
+    this.#waiters = new ResultWaiters({
+      inspector: backend.inspector,
+      signals: backend.signals,
+      clock,
+      queueOf,
+    });
     this.ends = new DurableEnds({ ...parts, consumer });
     const lanes = listLanes(parts.lanes);
     const room = new ClaimRoom({
@@ -116,8 +122,7 @@ export class DurableTasks implements Alarm {
     const { signals } = this.#backend;
     this.#unlisten.push(
       signals.listen(this.#consumed, {
-        ...{ wake, cancelAsked, storeLost: () => {} },
-        finished: (id) => this.#waiters.look(id),
+        ...{ wake, cancelAsked, storeLost: () => {}, finished: () => {} },
       }),
     );
     this.#consumer.start();
