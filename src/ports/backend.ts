@@ -182,6 +182,8 @@ export interface ClaimedTask extends Lease {
   readonly deliveries: number;
   /** By the store's clock, in milliseconds since the epoch. */
   readonly enqueuedAt: number;
+  /** When it was last put back from the dead letters, by the same clock; undefined where it never was. */
+  readonly replayedAt: number | undefined;
   /** How long it had been ready, by the store's clock. */
   readonly waitMs: number;
 }

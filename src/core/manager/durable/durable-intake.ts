@@ -54,9 +54,16 @@ const MAX_DELIVERIES = 10;
 /** The door for durable tasks: what passes is handed to the store, and is there when the call resolves. */
 export class DurableIntake {
   readonly #parts: DurableIntakeParts;
+  /** Tasks of calls that the store has not answered, those included that are being checked. */
+  #unanswered = 0;
 
   constructor(parts: DurableIntakeParts) {
     this.#parts = parts;
+  }
+
+  /** Those that the store has not answered for, in the hands of schemas included. */
+  get unanswered(): number {
+    return this.#unanswered;
   }
 
   async enqueue(name: unknown, payload: unknown, options: unknown): Promise<DurableHandle> {
@@ -66,13 +73,22 @@ export class DurableIntake {
 
   /** All are checked before the first is handed to the store. */
   async enqueueAll(entries: readonly (readonly unknown[])[]): Promise<DurableHandle[]> {
-    const { batcher, capacity, lifecycle } = this.#parts;
+    const { capacity, lifecycle } = this.#parts;
     lifecycle.refuseUnlessAccepting();
-    if (entries.length === 0) return [];
-    if (batcher.tasks + entries.length > capacity) {
+    if (this.#unanswered + entries.length > capacity) {
       const message = `As many durable tasks wait for the store as capacity allows: ${capacity}`;
       throw new QueueFullError(message, capacity);
     }
+    this.#unanswered += entries.length;
+    try {
+      return entries.length === 0 ? [] : await this.#enqueueChecked(entries);
+    } finally {
+      this.#unanswered -= entries.length;
+    }
+  }
+
+  async #enqueueChecked(entries: readonly (readonly unknown[])[]): Promise<DurableHandle[]> {
+    const { lifecycle } = this.#parts;
     const requests = await Promise.all(
       entries.map(([name, payload, options]) => this.#check(name, payload, options)),
     );
