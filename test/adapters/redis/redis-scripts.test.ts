@@ -203,3 +203,13 @@ test("a store without tasks leaves behind what there is once for each queue alon
   const left = await scene.raw.keys(scene.key("*"));
   expect(left.sort()).toEqual([scene.key("handlers"), scene.key("meta")]);
 });
+
+test("a call with thousands of tasks is made in portions, and the same call again changes nothing", async () => {
+  const tasks = newTasks(2_500);
+  const kept = tasks.map(() => ({ outcome: "kept", replaced: undefined }));
+  expect(await scene.backend.enqueue("r", tasks)).toEqual(kept);
+  expect(await scene.backend.enqueue("r", tasks)).toEqual(kept);
+  expect(await scene.counts()).toEqual({ ready: 2_500 });
+  expect(await scene.backend.enqueue("r", [])).toEqual([]);
+  expect((await scene.claimIds()).slice(0, 3)).toEqual(["q:task-0", "q:task-1", "q:task-2"]);
+});
