@@ -35,6 +35,9 @@ function ownOptions(name: string, commandTimeoutMs: number): OwnOptions {
   };
 }
 
+/** What of the options of a user counts for nothing. */
+export const OWN_OPTION_NAMES: ReadonlySet<string> = new Set(Object.keys(ownOptions("", 0)));
+
 /** @throws {PeerMissingError} where ioredis is missing */
 export function clientFactory(address: RedisAddress): CreateClient {
   if ("client" in address) {

@@ -16,6 +16,7 @@ import type {
 } from "../../ports/backend.js";
 import type { BackendInspector } from "../../ports/backend-inspector.js";
 import type { BackendSignals } from "../../ports/backend-signals.js";
+import type { BackendRenewer } from "../../ports/lease-renewal.js";
 import { toCancelAnswer, toClaimAnswer, toEnqueueAnswer, toExtendAnswer, toHeld, toMark } from "./answers.js";
 import { nextPortion, type Part, type Portion, runByQueue } from "./by-queue.js";
 import { clientFactory } from "./create-client.js";
@@ -27,6 +28,7 @@ import { RedisInspector } from "./redis-inspector.js";
 import { RedisLog } from "./redis-log.js";
 import { type RedisBackendOptions, type RedisSettings, readRedisOptions } from "./redis-options.js";
 import { RedisSignals } from "./redis-signals.js";
+import { RedisRenewer } from "./renewal/redis-renewer.js";
 import {
   ackArguments,
   cancelArguments,
@@ -58,7 +60,8 @@ const SETTLEMENTS = 500;
 
 /**
  * Keeps durable tasks in Redis 7.0 or later, on `ioredis`. It connects at the first call, on one connection
- * for calls and one for signals, and keeps no process alive between calls.
+ * for calls and one for signals, and on a third one in a thread of its own once a task runs here. It keeps no
+ * process alive between calls.
  * @throws {OptionError}
  * @throws {PeerMissingError} where ioredis is missing
  */
@@ -68,6 +71,7 @@ export function redisBackend(options: RedisBackendOptions): Backend {
 
 class RedisBackend implements Backend {
   readonly inspector: BackendInspector;
+  readonly #renewer: RedisRenewer;
   readonly #signals: RedisSignals;
   readonly #connection: RedisConnection;
   readonly #runner: ScriptRunner;
@@ -77,7 +81,8 @@ class RedisBackend implements Backend {
   /** For the queues that this one uses first. */
   readonly #epoch = randomUUID();
 
-  constructor({ address, prefix, maxDead, deadTtlMs, commandTimeoutMs, logger }: RedisSettings) {
+  constructor(settings: RedisSettings) {
+    const { address, prefix, maxDead, deadTtlMs, commandTimeoutMs, logger } = settings;
     const create = clientFactory(address);
     const log = new RedisLog(logger);
     const keys = new StoreKeys(prefix);
@@ -90,6 +95,7 @@ class RedisBackend implements Backend {
     this.#runner = new ScriptRunner(this.#connection, [maxDead, deadTtlMs]);
     this.#reconciler = new Reconciler({ connection: this.#connection, runner: this.#runner, keys, log });
     this.inspector = new RedisInspector(this.#runner, keys);
+    this.#renewer = new RedisRenewer(settings, log);
     this.#signals = new RedisSignals({
       ...{ commandTimeoutMs, keys, log },
       create: () => create("millrace-signals", commandTimeoutMs),
@@ -98,6 +104,10 @@ class RedisBackend implements Backend {
 
   get signals(): BackendSignals {
     return this.#signals;
+  }
+
+  get renewer(): BackendRenewer {
+    return this.#renewer;
   }
 
   async enqueue(requestId: string, tasks: readonly NewTask[]): Promise<readonly EnqueueAnswer[]> {
@@ -157,6 +167,7 @@ class RedisBackend implements Backend {
   async close(): Promise<void> {
     this.#signals.close();
     this.#connection.close();
+    await this.#renewer.close();
   }
 
   #settle<T extends { readonly id: string }, R>(
