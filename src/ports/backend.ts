@@ -33,7 +33,8 @@ export interface Backend {
   /**
    * Keeps new tasks. One that comes twice in a call is kept once, and `taken` the second time.
    * @param requestId that of a call which is made again
-   * @throws {StoreFullError} as a rejection; of one queue, either all tasks were kept then, or none
+   * @throws {StoreFullError} as a rejection; of one queue, either all tasks were kept then, or none, if they
+   * are a thousand at most and have 8 MiB at most
    */
   enqueue(requestId: string, tasks: readonly NewTask[]): Promise<readonly EnqueueAnswer[]>;
 
