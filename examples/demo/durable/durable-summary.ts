@@ -115,9 +115,10 @@ function totals(summary: DurableSummary): string[] {
     `${formatCount(summary.cancelled)} cancelled`,
     `${formatCount(left)} left`,
   ];
+  const speed = `${formatCount(summary.filesPerSecond)} files/s`;
   const fate = left === 0 ? "every one has ended" : `stopped by ${summary.interruptedBy ?? "an error"}`;
   const lines = [
-    `${formatCount(files)} files in ${formatMs(elapsedMs)}, ${formatCount(summary.filesPerSecond)} files/s: ${fate}`,
+    `${formatCount(files)} files in ${formatMs(elapsedMs)}, ${speed}: ${fate}`,
     counts.join(" + "),
     `${formatCount(summary.retried)} retried, ${formatCount(summary.redelivered)} redelivered`,
     killed === null ? "no process was killed" : killedLine(killed),

@@ -27,8 +27,8 @@ const HOW_TO_GET_ONE = [
 ].join("\n");
 
 /**
- * Starts the server, in a group of its own that Ctrl-C does not reach: it is needed until the last task has been
- * handed back. When the pipe to this program closes, however that comes about, it is ended, and its files go.
+ * Starts the server, in a group of its own that Ctrl-C does not reach: it is needed until the last task has
+ * been handed back. When the pipe to this program closes, however that comes about, it ends, and its files go.
  */
 const KEEPER = `
 exec 3<&0
@@ -43,7 +43,7 @@ rm -rf "$folder"
 `;
 
 /**
- * Connects to the Redis of this URL, or starts one: on a socket in a temporary folder, which nobody else can see.
+ * Connects to the Redis of this URL, or starts one: on a socket in a temporary folder, for this user alone.
  * @throws {UsageError} that says what to do, where neither can be had
  */
 export async function openStore(url: string | undefined): Promise<Store> {
