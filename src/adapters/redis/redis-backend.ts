@@ -15,16 +15,19 @@ import type {
 } from "../../ports/backend.js";
 import type { BackendInspector } from "../../ports/backend-inspector.js";
 import type { BackendSignals } from "../../ports/backend-signals.js";
+import type { BackendRenewer } from "../../ports/lease-renewal.js";
 import { toCancelAnswer, toClaimAnswer, toEnqueueAnswer, toExtendAnswer, toHeld, toMark } from "./answers.js";
 import { type Part, runByQueue } from "./by-queue.js";
 import { clientFactory } from "./create-client.js";
-import { OWN_RESULT_TTL_MS, ownErrors } from "./own-errors.js";
+import { OWN_RESULT_TTL_MS } from "./own-errors.js";
+import { Reconciler } from "./reconciler.js";
 import type { ScriptValue } from "./record-fields.js";
 import { RedisConnection } from "./redis-connection.js";
 import { RedisInspector } from "./redis-inspector.js";
 import { RedisLog } from "./redis-log.js";
 import { type RedisBackendOptions, type RedisSettings, readRedisOptions } from "./redis-options.js";
 import { RedisSignals } from "./redis-signals.js";
+import { RedisRenewer } from "./renewal/redis-renewer.js";
 import {
   ackArguments,
   cancelArguments,
@@ -56,7 +59,8 @@ const TASKS_PER_SCRIPT = 500;
 
 /**
  * Keeps durable tasks in Redis 7.0 or later, on `ioredis`. It connects at the first call, on one connection
- * for calls and one for signals, and keeps no process alive between calls.
+ * for calls and one for signals, and on a third one in a thread of its own once a task runs here. It keeps no
+ * process alive between calls.
  * @throws {OptionError}
  * @throws {PeerMissingError} where ioredis is missing
  */
@@ -66,15 +70,18 @@ export function redisBackend(options: RedisBackendOptions): Backend {
 
 class RedisBackend implements Backend {
   readonly inspector: BackendInspector;
+  readonly #renewer: RedisRenewer;
   readonly #signals: RedisSignals;
   readonly #connection: RedisConnection;
   readonly #runner: ScriptRunner;
+  readonly #reconciler: Reconciler;
   readonly #keys: StoreKeys;
   readonly #marks = new StoreMarks();
   /** For the queues that this one uses first. */
   readonly #epoch = randomUUID();
 
-  constructor({ address, prefix, maxDead, deadTtlMs, commandTimeoutMs, logger }: RedisSettings) {
+  constructor(settings: RedisSettings) {
+    const { address, prefix, maxDead, deadTtlMs, commandTimeoutMs, logger } = settings;
     const create = clientFactory(address);
     const log = new RedisLog(logger);
     const keys = new StoreKeys(prefix);
@@ -85,7 +92,9 @@ class RedisBackend implements Backend {
       check: (client) => checkStore(client, log),
     });
     this.#runner = new ScriptRunner(this.#connection, [maxDead, deadTtlMs]);
+    this.#reconciler = new Reconciler({ connection: this.#connection, runner: this.#runner, keys, log });
     this.inspector = new RedisInspector(this.#runner, keys);
+    this.#renewer = new RedisRenewer(settings, log);
     this.#signals = new RedisSignals({
       ...{ commandTimeoutMs, keys, log },
       create: () => create("millrace-signals", commandTimeoutMs),
@@ -96,11 +105,15 @@ class RedisBackend implements Backend {
     return this.#signals;
   }
 
+  get renewer(): BackendRenewer {
+    return this.#renewer;
+  }
+
   enqueue(requestId: string, tasks: readonly NewTask[]): Promise<readonly EnqueueAnswer[]> {
     let before = 0;
     const mark = toMarkOfRequest(requestId);
     return runByQueue(tasks, TASKS_PER_ENQUEUE, async (queue, parts) => {
-      const error = ownErrors(queue).replaced;
+      const error = this.#keys.of(queue).errors.replaced;
       const first = [this.#epoch, mark, OWN_RESULT_TTL_MS, error];
       const bytes = parts.reduce((sum, { one }) => sum + one.payload.length + one.envelope.length, 0);
       const args = [...first, ...enqueueArguments(parts, before)];
@@ -114,7 +127,8 @@ class RedisBackend implements Backend {
     const { requestId, queue, leaseMs } = request;
     const [permits = 0, ...room] = claimArguments(request);
     const first = [this.#epoch, requestId, toWhole(leaseMs), permits];
-    const args = [...first, ownErrors(queue).crashLoop, OWN_RESULT_TTL_MS, ...room];
+    const args = [...first, this.#keys.of(queue).errors.crashLoop, OWN_RESULT_TTL_MS, ...room];
+    this.#reconciler.occasion();
     return toClaimAnswer(queue, await this.#marked(CLAIM, queue, args, "holder", 0));
   }
 
@@ -141,6 +155,7 @@ class RedisBackend implements Backend {
   async close(): Promise<void> {
     this.#signals.close();
     this.#connection.close();
+    await this.#renewer.close();
   }
 
   #settle<T extends { readonly id: string }, R>(

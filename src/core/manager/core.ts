@@ -148,7 +148,7 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     canceller,
     results,
     lanes: listLanes(lanes),
-    claim: () => durable?.claim(),
+    claim: (contended) => durable?.claim(contended),
   });
   const durable: DurableTasks | undefined =
     options.backend &&

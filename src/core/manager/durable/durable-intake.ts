@@ -39,6 +39,9 @@ interface DurableRequest {
   readonly task: NewTask;
 }
 
+/** That of a task which says nothing itself, as most do. */
+const PLAIN_ENVELOPE = toTaskEnvelope({});
+
 /** Of claims in a row without a word from the holder, where nobody says. */
 const MAX_DELIVERIES = 10;
 
@@ -121,6 +124,7 @@ export class DurableIntake {
   #toEnvelope({ ttlMs: defaultTtlMs }: HandlerDefinition, options: CheckedDurableOptions): string {
     const { timeoutMs, maxAttempts, killAfterMs, backoff, deadline, resultTtlMs, deadLetter } = options;
     const { name, description, metadata, correlationId, ttlMs = defaultTtlMs } = options;
+    if (ttlMs === undefined && Object.keys(options).length === 0) return PLAIN_ENVELOPE;
     const byTtl = ttlMs === undefined ? undefined : this.#parts.clock.wallNow() + ttlMs;
     const deadlineAt = Math.min(deadline ?? Number.POSITIVE_INFINITY, byTtl ?? Number.POSITIVE_INFINITY);
     return toTaskEnvelope({

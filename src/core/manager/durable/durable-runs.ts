@@ -165,13 +165,15 @@ export class DurableRuns {
   }
 
   /** What fails before it comes to its handler needs no thread for that. */
-  #start({ held, task }: DurableRun, work: Work, lane: Lane): void {
-    const { clock, lanes, limiter, queues, runner } = this.#parts;
+  #start(run: DurableRun, work: Work, lane: Lane): void {
+    const { held, task } = run;
+    const { clock, ends, lanes, limiter, queues, runner } = this.#parts;
     const { cost, handler } = held.task;
     const now = clock.now();
     const place = typeof work === "function" ? lanes.inline : lane;
     task.work = work;
     limiter.take(held.queue, handler, cost, now);
+    ends.begins(run, place.executor.lane);
     runner.start(task, queues.join(held.queue, handler, place), place, now);
   }
 }

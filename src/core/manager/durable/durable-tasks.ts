@@ -72,11 +72,13 @@ export class DurableTasks implements Alarm {
     const room = new ClaimRoom({
       ...{ ...parts, lanes },
       handlers: toClaimable(options.handlers, parts.lanes),
-      onRoom: () => this.claim(),
+      onRoom: () => this.claim(true),
     });
     const name = createName(random);
+    const { leaseMs, maxBlockedMs } = options;
     this.#consumer = new Consumer({
-      ...{ backend, clock, random, leaseMs: options.leaseMs, pollMs: POLL_MS, requestPrefix: `${name}-` },
+      ...{ backend, clock, random, leaseMs, pollMs: POLL_MS, requestPrefix: `${name}-` },
+      openRenewal: (listener) => backend.renewer?.open({ leaseMs, maxBlockedMs, listener }),
       queues: options.consumed.map((queue) => ({
         name: queue,
         share: options.queueShapes.get(queue)?.share ?? 1,
@@ -87,7 +89,7 @@ export class DurableTasks implements Alarm {
     let ids = 0;
     this.intake = new DurableIntake({
       ...{ ...parts, backend, idempotency: options.idempotency, capacity: options.capacity },
-      batcher: new EnqueueBatcher(backend, `${name}-`),
+      batcher: new EnqueueBatcher(backend, clock, `${name}-`),
       defaultQueue: options.defaultQueue,
       handleHost: this.#toHandleHost(),
       createId: () => `${name}-${(++ids).toString(36)}`,
@@ -119,8 +121,8 @@ export class DurableTasks implements Alarm {
   }
 
   /** There may be room for more. */
-  claim(): void {
-    this.#consumer.claim();
+  claim(contended: boolean): void {
+    this.#consumer.claim(contended);
   }
 
   /** Asks again until there is no more. */
@@ -154,6 +156,7 @@ export class DurableTasks implements Alarm {
     for (const unlisten of this.#unlisten) unlisten();
     this.#waiters.close();
     for (const stop of [...this.#waiting]) stop();
+    await this.#consumer.close();
     await this.#backend.close();
   }
 
