@@ -103,6 +103,18 @@ describe("the demo with --durable", () => {
   }, 60_000);
 });
 
+test("the demo with --durable ends though its Redis hangs, and says which keys are left there", async () => {
+  await using server = await RedisServer.start();
+  const words = ["--rate", "2", "--deadline", "2", "--no-mishaps", "--redis", server.url];
+  const demo = await startDemo(createFolder(createLargeFiles(40)), ...words);
+  await demo.says(UNDER_WAY);
+  server.pause();
+  demo.signalAll("SIGINT");
+  const { code, stderr } = await demo.ended;
+  expect(code).toBe(130);
+  expect(stderr).toMatch(/^The keys \{millrace-demo-.* are left in Redis: /m);
+}, 60_000);
+
 describe.concurrent("the demo with --durable, where it cannot be", () => {
   test.each([
     ["without a redis-server, says how to get one", [], /^error: there is no redis-server on the path/],
