@@ -77,8 +77,6 @@ class RedisBackend implements Backend {
   readonly #reconciler: Reconciler;
   readonly #keys: StoreKeys;
   readonly #marks = new StoreMarks();
-  /** For the queues that this one uses first. */
-  readonly #epoch = randomUUID();
 
   constructor(settings: RedisSettings) {
     const { address, prefix, maxDead, deadTtlMs, commandTimeoutMs, logger } = settings;
@@ -114,7 +112,7 @@ class RedisBackend implements Backend {
     const mark = toMarkOfRequest(requestId);
     return runByQueue(tasks, TASKS_PER_ENQUEUE, async (queue, parts) => {
       const error = this.#keys.of(queue).errors.replaced;
-      const first = [this.#epoch, mark, OWN_RESULT_TTL_MS, error];
+      const first = [randomUUID(), mark, OWN_RESULT_TTL_MS, error];
       const bytes = parts.reduce((sum, { one }) => sum + one.payload.length + one.envelope.length, 0);
       const args = [...first, ...enqueueArguments(parts, before)];
       before += parts.length;
@@ -126,7 +124,7 @@ class RedisBackend implements Backend {
   async claim(request: ClaimRequest): Promise<ClaimAnswer> {
     const { requestId, queue, leaseMs } = request;
     const [permits = 0, ...room] = claimArguments(request);
-    const first = [this.#epoch, requestId, toWhole(leaseMs), permits];
+    const first = [randomUUID(), requestId, toWhole(leaseMs), permits];
     const args = [...first, this.#keys.of(queue).errors.crashLoop, OWN_RESULT_TTL_MS, ...room];
     this.#reconciler.occasion();
     return toClaimAnswer(queue, await this.#marked(CLAIM, queue, args, "holder", 0));

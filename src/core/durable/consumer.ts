@@ -117,6 +117,21 @@ export class Consumer {
     return this.#claimer.lastAnswerAt;
   }
 
+  /** A claim is under way. */
+  get claiming(): boolean {
+    return this.#claimer.busy;
+  }
+
+  /** For how long a claim has been wanted that has not been answered. */
+  overdueMs(now: number): number {
+    return this.#claimer.overdueMs(now);
+  }
+
+  /** Leases of any holder that had expired, and were given back by claims from here. */
+  get reclaimed(): number {
+    return this.#claimer.reclaimed;
+  }
+
   get tally(): LeaseKeeper["tally"] {
     return this.#keeper.tally;
   }

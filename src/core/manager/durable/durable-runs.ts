@@ -18,6 +18,7 @@ import type { Limiter } from "../../limiter/limiter.js";
 import type { QueueSet } from "../../queue/queue-set.js";
 import type { AttemptRunner } from "../attempt-runner.js";
 import type { Calendar } from "../calendar.js";
+import type { Carriers } from "../carriers.js";
 import type { Journal } from "../journal.js";
 import type { Lane, Lanes } from "../lane.js";
 import type { Registry } from "../registry.js";
@@ -29,6 +30,7 @@ import { DurableRun } from "./durable-run.js";
 
 export interface DurableRunsParts {
   readonly calendar: Calendar;
+  readonly carriers: Carriers;
   readonly clock: Clock;
   readonly consumer: () => Consumer;
   readonly ends: DurableEnds;
@@ -91,6 +93,7 @@ export class DurableRuns {
     if (run === undefined) return;
     const { task } = run;
     const error = new LeaseLostError(`The lease of task ${task.id} was lost: it may run elsewhere`, task.id);
+    task.tally.durable.leasesLost++;
     journal.record("leaseLost", task);
     if (task.state === "running") runner.abort(task, { kind: "lease-lost", error }, clock.now());
     else ends.drop(run); // it has not begun
@@ -117,7 +120,7 @@ export class DurableRuns {
   }
 
   #admit(held: HeldLease, handler: HandlerDefinition, envelope: TaskEnvelope): DurableRun {
-    const { calendar, clock, ends, planner, registry, settler, takeNumber, watches } = this.#parts;
+    const { calendar, carriers, clock, ends, planner, registry, settler, takeNumber, watches } = this.#parts;
     const { task: claimed } = held;
     const now = clock.now();
     const { name, description, metadata, correlationId, deadlineAt } = envelope;
@@ -129,12 +132,14 @@ export class DurableRuns {
       order: toOrder(claimed.priority, claimed.weight),
       details: {
         ...{ id: claimed.id, name, description, metadata, correlationId, expiresAt },
-        ...{ cost: claimed.cost, fencingToken: claimed.token },
+        ...{ cost: claimed.cost, fencingToken: claimed.token, deliveries: claimed.deliveries },
       },
       enqueuedAt: now - claimed.waitMs,
       state: "queued",
     });
     task.attempt = claimed.attempts;
+    task.captured = carriers.receive(envelope.headers);
+    if (claimed.deliveries > 1) task.tally.durable.redelivered++;
     const run = new DurableRun(task, held, handler, envelope);
     watches.watch(task);
     registry.add(task);

@@ -1,12 +1,16 @@
 import type { Backend } from "../../../ports/backend.js";
-import type { ReplayRequest } from "../../../ports/backend-inspector.js";
+import type { QueueCounts, ReplayRequest } from "../../../ports/backend-inspector.js";
 import type { Clock } from "../../../ports/clock.js";
 import type { Random } from "../../../ports/random.js";
 import { StoreUnreachableError } from "../../../store-errors.js";
+import { type DurableStats, sumDurable } from "../../../task/durable-stats.js";
 import type { HandlerDefinition } from "../../../task/handler-definition.js";
 import { Consumer, type ConsumerHost } from "../../durable/consumer.js";
+import { CountedBackend } from "../../durable/counted-backend.js";
 import { EnqueueBatcher } from "../../durable/enqueue-batcher.js";
 import { ResultWaiters } from "../../durable/result-waiters.js";
+import { StoreCalls } from "../../durable/store-calls.js";
+import type { Mishaps } from "../../events/mishaps.js";
 import type { Alarm, Alarms } from "../alarms.js";
 import type { Conditions } from "../conditions.js";
 import { AWAITED, CONSUMING, type KeepAlive } from "../keep-alive.js";
@@ -20,6 +24,7 @@ import { DurableEnds, type DurableEndsParts } from "./durable-ends.js";
 import type { DurableHandleHost } from "./durable-handle.js";
 import { DurableIntake } from "./durable-intake.js";
 import { DurableRuns, type DurableRunsParts } from "./durable-runs.js";
+import { StoreCondition } from "./store-condition.js";
 
 /** What durable tasks need of the manager that they visit. */
 export interface DurableTasksParts
@@ -32,6 +37,7 @@ export interface DurableTasksParts
   readonly keepAlive: KeepAlive;
   readonly lanes: Lanes;
   readonly lifecycle: Lifecycle;
+  readonly mishaps: Mishaps;
   readonly random: Random;
   readonly signals: SignalListeners;
   readonly tallies: Tallies;
@@ -50,17 +56,22 @@ export class DurableTasks implements Alarm {
   alarmTicket = -1;
   readonly intake: DurableIntake;
   readonly ends: DurableEnds;
+  readonly calls: StoreCalls;
+  readonly condition: StoreCondition;
   readonly #parts: DurableTasksParts;
   readonly #backend: Backend;
   readonly #consumer: Consumer;
   readonly #waiters: ResultWaiters;
+  readonly #batcher: EnqueueBatcher;
   readonly #waiting = new Set<() => void>();
   readonly #consumed: readonly string[];
   readonly #unlisten: (() => void)[] = [];
   #stopped = false;
 
-  constructor(backend: Backend, options: ResolvedOptions, parts: DurableTasksParts) {
+  constructor(given: Backend, options: ResolvedOptions, parts: DurableTasksParts) {
     const { clock, random } = parts;
+    this.calls = new StoreCalls(clock);
+    const backend = new CountedBackend(given, this.calls);
     const consumer = () => this.#consumer;
     this.#parts = parts;
     this.#backend = backend;
@@ -86,10 +97,14 @@ export class DurableTasks implements Alarm {
       strict: options.strictQueues,
       host: this.#toHost(room, runs),
     });
+    this.condition = new StoreCondition({
+      ...{ ...parts, calls: this.calls, consumer: this.#consumer, pollMs: POLL_MS },
+    });
+    this.#batcher = new EnqueueBatcher(backend, clock, `${name}-`);
     let ids = 0;
     this.intake = new DurableIntake({
       ...{ ...parts, backend, idempotency: options.idempotency, capacity: options.capacity },
-      batcher: new EnqueueBatcher(backend, clock, `${name}-`),
+      batcher: this.#batcher,
       defaultQueue: options.defaultQueue,
       handleHost: this.#toHandleHost(),
       createId: () => `${name}-${(++ids).toString(36)}`,
@@ -106,6 +121,28 @@ export class DurableTasks implements Alarm {
     return this.#consumer.leased;
   }
 
+  read(): DurableStats {
+    const consumer = this.#consumer;
+    const { lastClaimAt, leased, reclaimed, tally, unconfirmed } = consumer;
+    return Object.freeze({
+      ...sumDurable(this.#parts.tallies),
+      ...{ leased, unconfirmed, reclaimed, renewals: tally.renewals, failedRenewals: tally.failures },
+      waitingForStore: this.#batcher.tasks,
+      storeLosses: this.condition.losses,
+      lastClaimAgoMs: lastClaimAt === undefined ? undefined : this.#parts.clock.now() - lastClaimAt,
+      calls: this.calls.read(),
+    });
+  }
+
+  /** What the store has of each queue that is consumed here. */
+  async counts(): Promise<ReadonlyMap<string, QueueCounts>> {
+    const queues = this.#consumed;
+    const counts = queues.length === 0 ? [] : await this.#backend.inspector.counts(queues);
+    return new Map(
+      queues.flatMap((queue, index) => (counts[index] === undefined ? [] : [[queue, counts[index]]])),
+    );
+  }
+
   start(): void {
     if (this.#consumed.length === 0) return;
     this.#parts.keepAlive.hold(CONSUMING);
@@ -113,7 +150,7 @@ export class DurableTasks implements Alarm {
     const { signals } = this.#backend;
     this.#unlisten.push(
       signals.listen(this.#consumed, {
-        ...{ wake, cancelAsked, storeLost: () => {} },
+        ...{ wake, cancelAsked, storeLost: (queue) => this.#storeLost(queue) },
         finished: () => {}, // those who wait hear that for themselves
       }),
     );
@@ -160,8 +197,13 @@ export class DurableTasks implements Alarm {
     await this.#backend.close();
   }
 
+  #storeLost(queue: string): void {
+    this.condition.noteLoss();
+    this.#parts.journal.recordStoreLost(queue);
+  }
+
   #toHost(room: ClaimRoom, runs: DurableRuns): ConsumerHost {
-    const { conditions, dispatch, journal } = this.#parts;
+    const { conditions, dispatch, journal, tallies } = this.#parts;
     return {
       reserve: (need) => room.reserve(need),
       start: (held) => runs.start(held),
@@ -175,8 +217,10 @@ export class DurableTasks implements Alarm {
       refused: (held) => this.ends.refused(held),
       unknown: (held) => this.ends.unknown(held),
       crashed: (queue, tasks) => {
-        for (const { id, handler, deliveries: _deliveries } of tasks)
+        for (const { id, handler } of tasks) {
+          tallies.of(queue, handler).durable.deadLettered["crash-loop"]++;
           journal.recordDeadLettered({ id, handler, queue, reason: "crash-loop", attempts: 0 });
+        }
       },
       failed: () => {},
       idle: () => conditions.check(),
