@@ -115,7 +115,6 @@ export class Places {
     record.deliveries = 0;
     record.sequence = 0;
     record.settledBy = undefined;
-    record.cancellation = undefined;
     record.progress = undefined;
     record.error = undefined;
     record.outcome = undefined;
@@ -193,7 +192,7 @@ export class Places {
 
   #endKey(key: NonNullable<TaskRecord["key"]>, { state }: StoredOutcome): void {
     if (state === "cancelled") this.keys.release(key);
-    else this.keys.ended(key, this.#time.elapsed);
+    else this.keys.ended(key);
   }
 
   #dropOldestDead(queue: StoredQueue): void {

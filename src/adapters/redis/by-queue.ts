@@ -10,8 +10,8 @@ export interface Part<T> {
 export type RunParts<T, R> = (queue: string, parts: readonly Part<T>[]) => Promise<readonly R[]>;
 
 /**
- * Runs a script for each queue of a batch, and for each `most` tasks of one, all at the same time. Answers are
- * in the order of the batch.
+ * Runs a script for each queue of a batch, and for each `most` tasks of one, all at the same time. Answers
+ * are in the order of the batch.
  */
 export async function runByQueue<T extends { readonly id: string }, R>(
   batch: readonly T[],

@@ -19,7 +19,8 @@ import type { BackendRenewer } from "../../ports/lease-renewal.js";
 import { toCancelAnswer, toClaimAnswer, toEnqueueAnswer, toExtendAnswer, toHeld, toMark } from "./answers.js";
 import { type Part, runByQueue } from "./by-queue.js";
 import { clientFactory } from "./create-client.js";
-import { OWN_RESULT_TTL_MS, ownErrors } from "./own-errors.js";
+import { OWN_RESULT_TTL_MS } from "./own-errors.js";
+import { Reconciler } from "./reconciler.js";
 import type { ScriptValue } from "./record-fields.js";
 import { RedisConnection } from "./redis-connection.js";
 import { RedisInspector } from "./redis-inspector.js";
@@ -73,6 +74,7 @@ class RedisBackend implements Backend {
   readonly #signals: RedisSignals;
   readonly #connection: RedisConnection;
   readonly #runner: ScriptRunner;
+  readonly #reconciler: Reconciler;
   readonly #keys: StoreKeys;
   readonly #marks = new StoreMarks();
   /** For the queues that this one uses first. */
@@ -90,6 +92,7 @@ class RedisBackend implements Backend {
       check: (client) => checkStore(client, log),
     });
     this.#runner = new ScriptRunner(this.#connection, [maxDead, deadTtlMs]);
+    this.#reconciler = new Reconciler({ connection: this.#connection, runner: this.#runner, keys, log });
     this.inspector = new RedisInspector(this.#runner, keys);
     this.#renewer = new RedisRenewer(settings, log);
     this.#signals = new RedisSignals({
@@ -110,7 +113,7 @@ class RedisBackend implements Backend {
     let before = 0;
     const mark = toMarkOfRequest(requestId);
     return runByQueue(tasks, TASKS_PER_ENQUEUE, async (queue, parts) => {
-      const error = ownErrors(queue).replaced;
+      const error = this.#keys.of(queue).errors.replaced;
       const first = [this.#epoch, mark, OWN_RESULT_TTL_MS, error];
       const bytes = parts.reduce((sum, { one }) => sum + one.payload.length + one.envelope.length, 0);
       const args = [...first, ...enqueueArguments(parts, before)];
@@ -124,7 +127,8 @@ class RedisBackend implements Backend {
     const { requestId, queue, leaseMs } = request;
     const [permits = 0, ...room] = claimArguments(request);
     const first = [this.#epoch, requestId, toWhole(leaseMs), permits];
-    const args = [...first, ownErrors(queue).crashLoop, OWN_RESULT_TTL_MS, ...room];
+    const args = [...first, this.#keys.of(queue).errors.crashLoop, OWN_RESULT_TTL_MS, ...room];
+    this.#reconciler.occasion();
     return toClaimAnswer(queue, await this.#marked(CLAIM, queue, args, "holder", 0));
   }
 

@@ -32,8 +32,8 @@ export interface RedisBackendOptions {
   /** `redis://` or, with TLS, `rediss://`: with user, password and number of the database if need be. */
   url?: string | undefined;
   /**
-   * Options of ioredis: host, TLS, Sentinel. Those on which Millrace depends are its own: of queues, time
-   * limits, reconnecting, `keyPrefix` and `protocol`.
+   * Options of ioredis, such as host, user and TLS. Those on which Millrace depends are its own: of queues,
+   * time limits, reconnecting, `keyPrefix` and `protocol`.
    */
   options?: RedisOptions | undefined;
   /** A client of ioredis that you have. Millrace makes clients like it, and leaves it alone. */
@@ -45,8 +45,8 @@ export interface RedisBackendOptions {
   prefix?: string | undefined;
   deadLetters?: RedisDeadLetterOptions | undefined;
   /**
-   * For how long a call waits for Redis, in milliseconds; it should be less than a third of `leaseMs`. From 10
-   * up. Default 5,000.
+   * For how long a call waits for Redis, in milliseconds; it should be less than a third of `leaseMs`. From
+   * 10 up. Default 5,000.
    */
   commandTimeoutMs?: number | undefined;
   /**

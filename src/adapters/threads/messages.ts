@@ -38,6 +38,7 @@ export interface TaskExtras {
   readonly correlationId?: string | undefined;
   readonly locals?: object | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly fencingToken?: number | undefined;
 }
 
 /** One task of a batch. A tuple, since names would cost more than what they name. */
@@ -104,6 +105,7 @@ export interface ThrewMessage {
 /** A handler enqueues. */
 export interface EnqueueMessage {
   readonly type: "enqueue";
+  readonly durable: boolean;
   readonly index: number;
   readonly call: number;
   readonly handler: string;

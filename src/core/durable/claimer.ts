@@ -67,6 +67,7 @@ export class Claimer {
   #timerAt = Number.POSITIVE_INFINITY;
   #started = false;
   #busy = false;
+  #soon = false;
   #requests = 0;
   #lastAnswerAt: number | undefined;
 
@@ -104,6 +105,20 @@ export class Claimer {
   wake(queue: string): void {
     this.#turns.wake(queue);
     this.claim();
+  }
+
+  /**
+   * The same in the next turn of the event loop: slots that become free one by one in this turn are then
+   * claimed for together.
+   */
+  claimSoon(): void {
+    const { clock } = this.#parts;
+    if (!this.#started || this.#busy || this.#soon || !this.#turns.hasCandidate(clock.now())) return;
+    this.#soon = true;
+    clock.setImmediate(() => {
+      this.#soon = false;
+      this.claim();
+    });
   }
 
   /** Claims what there is room for, unless a claim is under way. */

@@ -121,9 +121,9 @@ export class Consumer {
     return this.#keeper.tally;
   }
 
-  /** Whether a claim is under way, or any lease is held. */
+  /** Whether a claim is under way, any lease is held, or any settlement is not confirmed. */
   get busy(): boolean {
-    return this.#claimer.busy || this.#keeper.size > 0;
+    return this.#claimer.busy || this.#keeper.size > 0 || this.#batcher.unconfirmed > 0;
   }
 
   /** What the store tells by itself, as far as it concerns a consumer. */
@@ -143,9 +143,10 @@ export class Consumer {
     this.#claimer.stop();
   }
 
-  /** There may be room. */
-  claim(): void {
-    this.#claimer.claim();
+  /** There may be room. Where others are about to take it, `now` asks for it before they do. */
+  claim(now: boolean): void {
+    if (now) this.#claimer.claim();
+    else this.#claimer.claimSoon();
   }
 
   /** The lease of a task that runs here; undefined where it has none. */
@@ -210,7 +211,7 @@ export class Consumer {
   #endSettled(held: HeldLease, tell: () => void): void {
     this.#keeper.release(held);
     this.#end(tell);
-    this.#claimer.claim(); // it may have waited for fewer to be unconfirmed
+    this.#claimer.claimSoon(); // it may have waited for fewer to be unconfirmed
   }
 
   #end(act: () => void): void {

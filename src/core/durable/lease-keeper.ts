@@ -105,10 +105,14 @@ export class LeaseKeeper {
     await renewal?.close();
   }
 
-  /** Those of one claim; before the first of them starts, since its handler may block this thread. */
+  /**
+   * Those of one claim; before the first of them starts, since its handler may block this thread. One of the
+   * same task that this process had is void: the store has given the task anew.
+   */
   keep(all: readonly HeldLease[]): void {
     const [first] = all;
     if (first === undefined) return;
+    const former = all.map(({ task }) => this.#held.get(task.id));
     for (const held of all) this.#held.set(held.task.id, held);
     if (this.#renewal !== undefined) {
       const dueInMs = first.renewAt - this.#parts.clock.now();
@@ -119,6 +123,7 @@ export class LeaseKeeper {
       for (const held of all) held.renewAt += this.#graceMs;
     }
     this.#arm(Math.min(first.renewAt, first.trustedUntil));
+    for (const held of former) if (held?.state === "held") this.#lose(held);
   }
 
   /**

@@ -39,6 +39,9 @@ interface DurableRequest {
   readonly task: NewTask;
 }
 
+/** That of a task which says nothing itself, as most do. */
+const PLAIN_ENVELOPE = toTaskEnvelope({});
+
 /** Of claims in a row without a word from the holder, where nobody says. */
 const MAX_DELIVERIES = 10;
 
@@ -93,8 +96,10 @@ export class DurableIntake {
     if (typeof name !== "string") throw expected("task", "the name of a handler", name);
     const handler = this.#parts.planner.find(name);
     const read = readDurableOptions(options);
-    await startPayloadCheck(handler, payload);
-    return { handler, task: this.#toNewTask(handler, encodePayload(handler, payload), read) };
+    const checked = startPayloadCheck(handler, payload);
+    const task = this.#toNewTask(handler, encodePayload(handler, payload), read); // as it is at the call
+    await checked;
+    return { handler, task };
   }
 
   #toNewTask(handler: HandlerDefinition, payload: Uint8Array, options: CheckedDurableOptions): NewTask {
@@ -119,6 +124,7 @@ export class DurableIntake {
   #toEnvelope({ ttlMs: defaultTtlMs }: HandlerDefinition, options: CheckedDurableOptions): string {
     const { timeoutMs, maxAttempts, killAfterMs, backoff, deadline, resultTtlMs, deadLetter } = options;
     const { name, description, metadata, correlationId, ttlMs = defaultTtlMs } = options;
+    if (ttlMs === undefined && Object.keys(options).length === 0) return PLAIN_ENVELOPE;
     const byTtl = ttlMs === undefined ? undefined : this.#parts.clock.wallNow() + ttlMs;
     const deadlineAt = Math.min(deadline ?? Number.POSITIVE_INFINITY, byTtl ?? Number.POSITIVE_INFINITY);
     return toTaskEnvelope({

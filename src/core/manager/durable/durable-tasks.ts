@@ -65,14 +65,14 @@ export class DurableTasks implements Alarm {
     this.#parts = parts;
     this.#backend = backend;
     this.#consumed = options.consumed;
-    this.#waiters = new ResultWaiters(backend.inspector, clock);
+    this.#waiters = new ResultWaiters(backend, clock);
     this.ends = new DurableEnds({ ...parts, consumer });
     const runs = new DurableRuns({ ...parts, consumer, ends: this.ends, handlers: options.handlers });
     const lanes = listLanes(parts.lanes);
     const room = new ClaimRoom({
       ...{ ...parts, lanes },
       handlers: toClaimable(options.handlers, parts.lanes),
-      onRoom: () => this.claim(),
+      onRoom: () => this.claim(true),
     });
     const name = createName(random);
     const { leaseMs, maxBlockedMs } = options;
@@ -89,7 +89,7 @@ export class DurableTasks implements Alarm {
     let ids = 0;
     this.intake = new DurableIntake({
       ...{ ...parts, backend, idempotency: options.idempotency, capacity: options.capacity },
-      batcher: new EnqueueBatcher(backend, `${name}-`),
+      batcher: new EnqueueBatcher(backend, clock, `${name}-`),
       defaultQueue: options.defaultQueue,
       handleHost: this.#toHandleHost(),
       createId: () => `${name}-${(++ids).toString(36)}`,
@@ -114,15 +114,15 @@ export class DurableTasks implements Alarm {
     this.#unlisten.push(
       signals.listen(this.#consumed, {
         ...{ wake, cancelAsked, storeLost: () => {} },
-        finished: (id) => this.#waiters.look(id),
+        finished: () => {}, // those who wait hear that for themselves
       }),
     );
     this.#consumer.start();
   }
 
   /** There may be room for more. */
-  claim(): void {
-    this.#consumer.claim();
+  claim(contended: boolean): void {
+    this.#consumer.claim(contended);
   }
 
   /** Asks again until there is no more. */
