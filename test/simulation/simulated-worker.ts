@@ -84,7 +84,7 @@ export class SimulatedWorker implements ConsumerHost {
       shape: room,
       now: () => timeline.now,
       after: (delayMs, happen) => this.#after(delayMs, happen),
-      onRoom: () => this.consumer.claim(),
+      onRoom: () => this.consumer.claim(false),
     });
   }
 
