@@ -145,11 +145,7 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     onUnblocked: () => dispatcher.wake(),
   });
   const dispatcher = new Dispatcher({
-    ...ground,
-    backlog,
-    runner,
-    canceller,
-    results,
+    ...{ ...ground, backlog, runner, canceller, results },
     lanes: listLanes(lanes),
     claim: (contended) => durable?.claim(contended),
   });

@@ -11,7 +11,7 @@ const LEASE_MS = 900;
 function claimed(id: string, token: number): HeldLease {
   const task: ClaimedTask = {
     ...{ id, token, handler: "h", payload: new Uint8Array(), envelope: "", priority: 0, weight: 1, cost: 1 },
-    ...{ attempts: 0, deliveries: 1, enqueuedAt: 0, waitMs: 0 },
+    ...{ attempts: 0, deliveries: 1, enqueuedAt: 0, replayedAt: undefined, waitMs: 0 },
   };
   return new HeldLease(task, "q", LEASE_MS, LEASE_MS / 3);
 }
