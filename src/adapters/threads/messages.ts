@@ -105,6 +105,7 @@ export interface ThrewMessage {
 /** A handler enqueues. */
 export interface EnqueueMessage {
   readonly type: "enqueue";
+  readonly durable: boolean;
   readonly index: number;
   readonly call: number;
   readonly handler: string;

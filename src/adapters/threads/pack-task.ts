@@ -47,10 +47,10 @@ function toExtras({ attempt, headers }: HandedAttempt, maxAttempts: number): Tas
   const hasLocals = Object.keys(locals).length > 0;
   const hasMetadata = Object.keys(metadata).length > 0;
   const isPlain =
-    (name ?? correlationId ?? fencingToken ?? headers) === undefined && !hasLocals && !hasMetadata;
+    (name ?? correlationId ?? headers ?? fencingToken) === undefined && !hasLocals && !hasMetadata;
   if (isPlain && context.maxAttempts === maxAttempts) return undefined;
   return {
-    ...{ name, correlationId, fencingToken, headers, maxAttempts: context.maxAttempts },
+    ...{ name, correlationId, headers, fencingToken, maxAttempts: context.maxAttempts },
     metadata: hasMetadata ? metadata : undefined,
     locals: hasLocals ? { ...locals } : undefined,
   };

@@ -1,4 +1,5 @@
 import type { Backend, EnqueueAnswer, NewTask } from "../../ports/backend.js";
+import type { Clock } from "../../ports/clock.js";
 
 /** One call that waits for its turn. */
 interface WaitingCall {
@@ -19,14 +20,16 @@ const MAX_CALLS = 4;
  */
 export class EnqueueBatcher {
   readonly #backend: Pick<Backend, "enqueue">;
+  readonly #clock: Pick<Clock, "setImmediate">;
   readonly #requestPrefix: string;
   #waiting: WaitingCall[] = [];
   #calls = 0;
   #requests = 0;
   #soon = false;
 
-  constructor(backend: Pick<Backend, "enqueue">, requestPrefix: string) {
+  constructor(backend: Pick<Backend, "enqueue">, clock: Pick<Clock, "setImmediate">, requestPrefix: string) {
     this.#backend = backend;
+    this.#clock = clock;
     this.#requestPrefix = requestPrefix;
   }
 
@@ -35,7 +38,7 @@ export class EnqueueBatcher {
       this.#waiting.push({ tasks, resolve, reject });
       if (this.#soon) return;
       this.#soon = true;
-      queueMicrotask(() => {
+      this.#clock.setImmediate(() => {
         this.#soon = false;
         this.#flush();
       });

@@ -15,6 +15,7 @@ import type {
 import type { BackendInspector } from "../../ports/backend-inspector.js";
 import type { BackendSignals, SignalListener } from "../../ports/backend-signals.js";
 import type { Clock } from "../../ports/clock.js";
+import type { BackendRenewer } from "../../ports/lease-renewal.js";
 import { StoreUnreachableError } from "../../store-errors.js";
 import * as sound from "./sound-answers.js";
 
@@ -26,6 +27,7 @@ import * as sound from "./sound-answers.js";
 export class GuardedBackend implements Backend {
   readonly signals: BackendSignals;
   readonly inspector: BackendInspector;
+  readonly renewer: BackendRenewer | undefined;
   readonly #backend: Backend;
   readonly #clock: Clock;
   readonly #timeoutMs: number;
@@ -38,6 +40,7 @@ export class GuardedBackend implements Backend {
     this.#timeoutMs = timeoutMs;
     this.signals = { listen: (queues, listener) => this.#listen(queues, listener) };
     const { inspector } = backend;
+    this.renewer = backend.renewer;
     this.inspector = {
       read: (ids) => this.#call("read", () => inspector.read(ids), sound.storedTasks(ids)),
       counts: (queues) => this.#call("counts", () => inspector.counts(queues), sound.oneFor(queues)),

@@ -1,5 +1,5 @@
-import type { BackendInspector, StoredTask } from "../../ports/backend-inspector.js";
-import type { BackendSignals } from "../../ports/backend-signals.js";
+import type { Backend } from "../../ports/backend.js";
+import type { StoredTask } from "../../ports/backend-inspector.js";
 import type { Clock, Timer } from "../../ports/clock.js";
 import type { StoredOutcome } from "../../task/stored-outcome.js";
 
@@ -13,38 +13,28 @@ const LAST_LOOK_MS = 5_000;
 /** So many are looked for in one call. */
 const BATCH = 500;
 
-/** The ends of so many queues are listened to though nobody waits for any of them now. */
-const MAX_IDLE_QUEUES = 100;
-
-/** A queue of which tasks are waited for. */
-interface ListenedQueue {
-  waiting: number;
-  readonly unlisten: () => void;
-}
-
-export interface ResultWaitersParts {
-  readonly inspector: Pick<BackendInspector, "read">;
-  readonly signals: BackendSignals;
-  readonly clock: Clock;
-  /** The queue of a task. */
-  readonly queueOf: (id: string) => string;
-}
+/** Signals of so many queues are heard; of others, the store is asked. */
+const MAX_QUEUES = 1_000;
 
 /**
  * Those who wait for durable tasks to end, wherever these run. The store signals ends; signals may be lost,
  * and so it is asked from time to time, about all of them at once.
  */
 export class ResultWaiters {
-  readonly #parts: ResultWaitersParts;
+  readonly #backend: Pick<Backend, "inspector" | "signals">;
+  readonly #clock: Clock;
+  /** By queue, what stops hearing it. */
+  readonly #heard = new Map<string, () => void>();
   readonly #waiting = new Map<string, Set<Tell>>();
-  readonly #queues = new Map<string, ListenedQueue>();
   #timer: Timer | undefined;
   #lookMs = FIRST_LOOK_MS;
   #due = new Set<string>();
   #soon = false;
+  #closed = false;
 
-  constructor(parts: ResultWaitersParts) {
-    this.#parts = parts;
+  constructor(backend: Pick<Backend, "inspector" | "signals">, clock: Clock) {
+    this.#backend = backend;
+    this.#clock = clock;
   }
 
   get size(): number {
@@ -59,10 +49,10 @@ export class ResultWaiters {
       this.#waiting.set(id, tells);
     }
     tells.add(tell);
-    const leaveQueue = this.#listen(this.#parts.queueOf(id));
+    this.#hear(id.slice(0, id.indexOf(":")));
     this.look(id);
     return () => {
-      if (tells.delete(tell)) leaveQueue();
+      tells.delete(tell);
       if (tells.size === 0 && this.#waiting.get(id) === tells) this.#waiting.delete(id);
       if (this.#waiting.size === 0) this.#disarm();
     };
@@ -84,31 +74,18 @@ export class ResultWaiters {
   }
 
   close(): void {
+    this.#closed = true;
+    for (const leave of this.#heard.values()) leave();
+    this.#heard.clear();
     this.#disarm();
     this.#waiting.clear();
-    for (const { unlisten } of this.#queues.values()) unlisten();
-    this.#queues.clear();
   }
 
-  /** Whoever waits for one task of a queue soon waits for another: so it is listened to for longer. */
-  #listen(queue: string): () => void {
-    const listened = this.#queues.get(queue) ?? { waiting: 0, unlisten: this.#toldOf(queue) };
-    this.#queues.set(queue, listened);
-    listened.waiting++;
-    return () => {
-      listened.waiting--;
-      if (listened.waiting > 0 || this.#queues.size <= MAX_IDLE_QUEUES) return;
-      listened.unlisten();
-      this.#queues.delete(queue);
-    };
-  }
-
-  #toldOf(queue: string): () => void {
-    const ignore = () => {};
+  /** Whether or not its tasks run here: whoever only produces waits for results, too. */
+  #hear(queue: string): void {
+    if (this.#closed || this.#heard.has(queue) || this.#heard.size >= MAX_QUEUES) return;
     const finished = (id: string) => this.look(id);
-    return this.#parts.signals.listen([queue], {
-      ...{ wake: ignore, cancelAsked: ignore, storeLost: ignore, finished },
-    });
+    this.#heard.set(queue, this.#backend.signals.listen([queue], { ...DEAF, finished }));
   }
 
   async #lookAt(ids: readonly string[]): Promise<void> {
@@ -122,7 +99,7 @@ export class ResultWaiters {
   async #read(ids: readonly string[]): Promise<void> {
     let found: readonly (StoredTask | undefined)[];
     try {
-      found = await this.#parts.inspector.read(ids);
+      found = await this.#backend.inspector.read(ids);
     } catch {
       return; // it is asked again
     }
@@ -135,12 +112,12 @@ export class ResultWaiters {
   #tell(id: string, outcome: StoredOutcome | undefined): void {
     const tells = this.#waiting.get(id);
     this.#waiting.delete(id);
-    for (const tell of [...(tells ?? [])]) tell(outcome);
+    for (const tell of tells ?? []) tell(outcome);
   }
 
   #arm(): void {
     if (this.#waiting.size === 0 || this.#timer !== undefined) return;
-    this.#timer = this.#parts.clock.setTimeout(() => {
+    this.#timer = this.#clock.setTimeout(() => {
       this.#timer = undefined;
       this.#lookMs = Math.min(LAST_LOOK_MS, this.#lookMs * 2);
       void this.#lookAt([...this.#waiting.keys()]);
@@ -152,3 +129,6 @@ export class ResultWaiters {
     this.#timer = undefined;
   }
 }
+
+/** To all that does not concern those who wait. */
+const DEAF = { wake: () => {}, cancelAsked: () => {}, storeLost: () => {} };

@@ -56,6 +56,8 @@ export interface World {
    * told of these tasks too.
    */
   readonly enqueue: (...given: EnqueueArguments) => { readonly id: string };
+  /** The same for durable tasks. */
+  readonly enqueueDurable: (...given: EnqueueArguments) => Promise<{ readonly id: string }>;
 }
 
 /** The parts of a manager, put together. Each owns its state; they meet only here. */
@@ -127,11 +129,11 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     conditions.check();
     dispatcher.dispatch();
   };
-  const enqueue = (...given: EnqueueArguments): string => world.enqueue(...given).id;
+  const { enqueue, enqueueDurable } = world;
   const onPermits = () => dispatcher.reconsider();
   const ends = () => durable?.ends;
   const runner = new AttemptRunner({
-    ...{ ...ground, backlog, settler, enqueue, onProgress, onPermits, durable: ends },
+    ...{ ...ground, backlog, settler, enqueue, enqueueDurable, onProgress, onPermits, durable: ends },
   });
   const canceller = new Canceller({ ...ground, backlog, runner, settler, durable: ends });
   const results = new Broadcaster({
@@ -146,7 +148,7 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     canceller,
     results,
     lanes: listLanes(lanes),
-    claim: () => durable?.claim(),
+    claim: (contended) => durable?.claim(contended),
   });
   const durable: DurableTasks | undefined =
     options.backend &&

@@ -52,6 +52,8 @@ export class TrialAttempt implements RunnableAttempt {
       stopping: this.#stopping.signal,
       locals: Object.create(null) as object,
       enqueue: refuse,
+      enqueueDurable: refuse,
+      fencingToken: undefined,
       progress: (value) => this.reports.push(value),
       ...context,
     };

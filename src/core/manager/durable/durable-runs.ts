@@ -18,6 +18,7 @@ import type { Limiter } from "../../limiter/limiter.js";
 import type { QueueSet } from "../../queue/queue-set.js";
 import type { AttemptRunner } from "../attempt-runner.js";
 import type { Calendar } from "../calendar.js";
+import type { Carriers } from "../carriers.js";
 import type { Journal } from "../journal.js";
 import type { Lane, Lanes } from "../lane.js";
 import type { Registry } from "../registry.js";
@@ -30,6 +31,7 @@ import { DurableRun } from "./durable-run.js";
 
 export interface DurableRunsParts {
   readonly calendar: Calendar;
+  readonly carriers: Carriers;
   readonly clock: Clock;
   readonly consumer: () => Consumer;
   readonly ends: DurableEnds;
@@ -93,6 +95,7 @@ export class DurableRuns {
     if (run === undefined) return;
     const { task } = run;
     const error = new LeaseLostError(`The lease of task ${task.id} was lost: it may run elsewhere`, task.id);
+    task.tally.durable.leasesLost++;
     journal.record("leaseLost", task);
     if (task.state === "running") runner.abort(task, { kind: "lease-lost", error }, clock.now());
     else ends.drop(run); // it has not begun
@@ -114,7 +117,7 @@ export class DurableRuns {
   }
 
   #admit(held: HeldLease, handler: HandlerDefinition, envelope: TaskEnvelope): DurableRun {
-    const { calendar, clock, ends, planner, registry, settler, takeNumber, watches } = this.#parts;
+    const { calendar, carriers, clock, ends, planner, registry, settler, takeNumber, watches } = this.#parts;
     const { task: claimed } = held;
     const now = clock.now();
     const { name, description, metadata, correlationId, deadlineAt } = envelope;
@@ -126,12 +129,14 @@ export class DurableRuns {
       order: toOrder(claimed.priority, claimed.weight),
       details: {
         ...{ id: claimed.id, name, description, metadata, correlationId, expiresAt },
-        ...{ cost: claimed.cost, fencingToken: claimed.token },
+        ...{ cost: claimed.cost, fencingToken: claimed.token, deliveries: claimed.deliveries },
       },
       enqueuedAt: now - claimed.waitMs,
       state: "queued",
     });
     task.attempt = claimed.attempts;
+    task.captured = carriers.receive(envelope.headers);
+    if (claimed.deliveries > 1) task.tally.durable.redelivered++;
     const run = new DurableRun(task, held, handler, envelope);
     watches.watch(task);
     registry.add(task);
@@ -162,13 +167,15 @@ export class DurableRuns {
   }
 
   /** What fails before it comes to its handler needs no thread for that. */
-  #start({ held, task }: DurableRun, work: Work, lane: Lane): void {
-    const { clock, lanes, limiter, queues, runner } = this.#parts;
+  #start(run: DurableRun, work: Work, lane: Lane): void {
+    const { held, task } = run;
+    const { clock, ends, lanes, limiter, queues, runner } = this.#parts;
     const { cost, handler } = held.task;
     const now = clock.now();
     const place = typeof work === "function" ? lanes.inline : lane;
     task.work = work;
     limiter.take(held.queue, handler, cost, now);
+    ends.begins(run, place.executor.lane);
     runner.start(task, queues.join(held.queue, handler, place), place, now);
   }
 }
