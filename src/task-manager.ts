@@ -82,6 +82,8 @@ export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
       ...{ clock, random, carrier, inline: new InlineExecutor() },
       threads: resolved.threaded ? new ThreadExecutor(resolved.threads, rooted) : undefined,
       enqueue: (first, second, third) => this.enqueue(first as never, second as never, third as never),
+      enqueueDurable: (handler, payload, options) =>
+        this.enqueueDurable(handler as never, payload as never, options as DurableTaskOptions | undefined),
     });
     this.#controls = new Controls(this.#core);
     const point = toInstrumentationPoint(this.#core);

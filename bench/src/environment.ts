@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 
-const PACKAGES = ["fastq", "p-queue", "piscina", "tinypool", "tinyqueue"];
+const PACKAGES = ["bee-queue", "bullmq", "fastq", "p-queue", "piscina", "tinypool", "tinyqueue"];
 
 /** What a number must be read with. */
 export interface Environment {

@@ -2,12 +2,13 @@
 import { type AnyHandlers, TaskManager } from "../../dist/index.js";
 
 export { instrument } from "../../dist/adapters/otel/index.js";
+export { redisBackend } from "../../dist/adapters/redis/index.js";
 export { IndexedHeap } from "../../dist/core/collections/indexed-heap.js";
 export {
   defineHandlers,
   json,
   type Subscription,
-  type TaskManager,
+  TaskManager,
   type TaskResult,
   threadModule,
 } from "../../dist/index.js";

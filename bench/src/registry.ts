@@ -6,6 +6,11 @@ import { inlineFifo } from "./cases/inline-fifo.js";
 import { inlinePriority } from "./cases/inline-priority.js";
 import { memory } from "./cases/memory.js";
 import { observeMetrics, observeOff } from "./cases/observe.js";
+import { redisBacklog } from "./cases/redis-backlog.js";
+import { redisEnqueue, redisEnqueueMany } from "./cases/redis-enqueue.js";
+import { redisMemory } from "./cases/redis-memory.js";
+import { redisPickup } from "./cases/redis-pickup.js";
+import { redisProcess } from "./cases/redis-process.js";
 import { scale } from "./cases/scale.js";
 import { subscribe } from "./cases/subscribe.js";
 import { subscribeMemory } from "./cases/subscribe-memory.js";
@@ -19,4 +24,5 @@ export const cases: readonly BenchCase[] = [
   ...[inlineFifo, inlinePriority, handlersByName, heap, cancel, memory],
   ...[subscribe, subscribeMemory, observeOff, observeMetrics, scale],
   ...[threadsTiny, threadsCpu, threadsRoundtrip, threadsMixed],
+  ...[redisEnqueue, redisEnqueueMany, redisProcess, redisPickup, redisBacklog, redisMemory],
 ];

@@ -12,6 +12,4 @@ export type Mishap =
   /** The store did not do what it was asked. */
   | { readonly type: "storeFailed"; readonly call: StoreCall; readonly error: unknown }
   /** No call to the store is failing any more. */
-  | { readonly type: "storeRecovered" }
-  /** The store has forgotten what it had. */
-  | { readonly type: "storeLost" };
+  | { readonly type: "storeRecovered" };

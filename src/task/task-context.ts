@@ -1,3 +1,4 @@
+import type { DurableTaskOptions } from "./durable-task-options.js";
 import type { TaskMetadata } from "./metadata.js";
 import type { TaskLocals } from "./task-locals.js";
 import type { TaskOptions } from "./task-options.js";
@@ -17,6 +18,11 @@ export interface TaskContext {
   readonly metadata: TaskMetadata;
   readonly correlationId: string | undefined;
   /**
+   * Of a durable task: grows with each time that any process claims it. What it writes elsewhere can be
+   * refused there if it comes with a smaller one than was seen before. Undefined for a local task.
+   */
+  readonly fencingToken: number | undefined;
+  /**
    * Aborts when the attempt should end: the task was cancelled, ran into its timeout or deadline, or the
    * manager stops. Its `reason` is the error that says which. A handler that goes on regardless is given up
    * after `killAfterMs`. Made when it is first read: a handler that never asks costs nothing.
@@ -31,6 +37,12 @@ export interface TaskContext {
    * @throws what `enqueue` of the manager throws, as a rejection; while the manager stops, NotAcceptingError
    */
   readonly enqueue: EnqueueFromHandler;
+  /**
+   * Hands a durable task to the manager's backend, and gives its id when it is kept there. Like `enqueue`, it
+   * is refused while the manager stops.
+   * @throws what `enqueueDurable` of the manager throws, as a rejection
+   */
+  readonly enqueueDurable: EnqueueDurableFromHandler;
   /**
    * Whatever those who share this attempt want to hand on. Made when it is first read, without a prototype,
    * and anew for each attempt.
@@ -49,6 +61,13 @@ export interface EnqueueFromHandler {
   (work: TaskFunction, options?: TaskOptions): Promise<{ readonly id: string }>;
   (handler: string, payload: unknown, options?: TaskOptions): Promise<{ readonly id: string }>;
 }
+
+/** How a handler enqueues durable tasks. */
+export type EnqueueDurableFromHandler = (
+  handler: string,
+  payload: unknown,
+  options?: DurableTaskOptions,
+) => Promise<{ readonly id: string }>;
 
 /** A task's work as a function. */
 export type TaskFunction<R = unknown> = (context: TaskContext) => R | PromiseLike<R>;

@@ -81,11 +81,16 @@ export function toTaskEnvelope(envelope: TaskEnvelope): string {
   return JSON.stringify({ v: TASK_ENVELOPE_VERSION, ...checked });
 }
 
+/** What most tasks have: nothing that they say themselves. */
+const PLAIN = JSON.stringify({ v: TASK_ENVELOPE_VERSION });
+const NOTHING: ReadTaskEnvelope = Object.freeze({ envelope: Object.freeze({}) });
+
 /**
  * Reads what a process has written, or anything else that is in the store: each field is checked, and what
  * is not known to this version counts for nothing. It never throws.
  */
 export function readTaskEnvelope(text: string): ReadTaskEnvelope {
+  if (text === PLAIN) return NOTHING;
   if (typeof text !== "string" || text.length > MAX_LENGTH)
     return malformed("it is no text, or a too long one");
   let kept: unknown;

@@ -3,6 +3,7 @@ import {
   type AttemptMiddleware,
   type BackoffInput,
   cancelTask,
+  type DurableTaskOptions,
   defineHandlers,
   type HandlerEntry,
   handlerEntries,
@@ -90,6 +91,10 @@ class LoneManager extends TaskManager {
 
   override enqueue(first: unknown, second?: unknown, third?: unknown): TaskHandle<never> {
     return this.#outer.enqueue(first as never, second as never, third as never);
+  }
+
+  override async enqueueDurable(handler: never, payload: never, options?: DurableTaskOptions) {
+    return await this.#outer.enqueueDurable(handler, payload, options);
   }
 }
 

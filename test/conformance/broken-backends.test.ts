@@ -142,7 +142,7 @@ const BROKEN: readonly Broken[] = [
   [
     "leases anew when a claim is made again",
     asking(() => ({ requestId: anew() })),
-    ["gives the same leases, and", "gives those leases to a"],
+    ["gives the same leases, and", "gives those leases to a", "gives no leases"],
   ],
   [
     "takes a call that is made again for another",
@@ -330,7 +330,8 @@ const BROKEN: readonly Broken[] = [
       "keeps no second task with the key of one that is delayed",
       "replaces the holder of a key that is delayed",
       "lets go of the key of a delayed",
-      "gives no",
+      "gives no delayed task",
+      "gives no task away",
       "makes all ready that are",
       "gives delayed tasks their place",
       "leaves what is delayed where",
@@ -451,6 +452,7 @@ const BROKEN: readonly Broken[] = [
       "drops dead letters that are",
       "leaves a task alone that is dead",
       "tells all that listen of a dead",
+      "forgets that a task was",
     ],
   ],
   [

@@ -26,6 +26,8 @@ export interface Plan {
   readonly timeoutMs: number;
   readonly workers: number;
   readonly producers: number;
+  readonly queues: number;
+  /** Of each producer. */
   readonly tasks: number;
   readonly spanMs: number;
   readonly maxDeliveries: number;
@@ -58,13 +60,19 @@ const PROCESS_ACTS = [
 ] as const;
 const STORE_ACTS = ["restart-store", "older-store", "empty-store", "step-clock"] as const;
 
+/** What goes wrong: processes and their network alone, or the store as well. */
+export type Theme = "processes" | "store" | "anything";
+
+/** How likely it is that something is done to the store, where anything is done at all. */
+const STORE_ACT: Record<Theme, number> = { processes: 0, store: 1, anything: 0.4 };
+
 /** From quiet schedules, in which nothing may happen twice, to those in which everything goes wrong. */
-export function drawPlan(chance: Chance): Plan {
+export function drawPlan(chance: Chance, theme: Theme): Plan {
   const kind = chance.next();
   const hasWeather = kind > 0.2;
   const hasActs = kind > 0.35;
   const spanMs = chance.between(100, 3 * LEASE_MS);
-  const acts = hasActs ? drawActs(chance, spanMs + LEASE_MS) : [];
+  const acts = hasActs ? drawActs(chance, spanMs + LEASE_MS, STORE_ACT[theme]) : [];
   const ends = acts.map(({ at, lastsMs }) => at + lastsMs);
   return {
     leaseMs: LEASE_MS,
@@ -72,6 +80,7 @@ export function drawPlan(chance: Chance): Plan {
     timeoutMs: LEASE_MS / 4,
     workers: 1 + chance.below(3),
     producers: 1 + chance.below(2),
+    queues: chance.happens(0.3) ? 2 : 1,
     tasks: 1 + chance.below(6),
     spanMs,
     maxDeliveries: chance.pick([2, 3, 10]),
@@ -99,12 +108,12 @@ function drawWeather(chance: Chance): Weather {
   };
 }
 
-function drawActs(chance: Chance, untilMs: number): readonly Act[] {
+function drawActs(chance: Chance, untilMs: number, storeAct: number): readonly Act[] {
   // What throws the store's contents away is rare, and then the one thing of its kind.
-  const storeAct = chance.happens(0.4) ? chance.pick(STORE_ACTS) : undefined;
+  const act = chance.happens(storeAct) ? chance.pick(STORE_ACTS) : undefined;
   const acts: Act[] = [];
-  if (storeAct !== undefined)
-    acts.push({ at: chance.between(0, untilMs), do: storeAct, lastsMs: chance.between(1, LEASE_MS) });
+  if (act !== undefined)
+    acts.push({ at: chance.between(0, untilMs), do: act, lastsMs: chance.between(1, LEASE_MS) });
   for (let left = 1 + chance.below(3); left > 0; left--) {
     const lastsMs = chance.happens(0.5) ? chance.between(1, LEASE_MS) : 3 * LEASE_MS;
     acts.push({ at: chance.between(0, untilMs), do: chance.pick(PROCESS_ACTS), lastsMs });

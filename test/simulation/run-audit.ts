@@ -35,7 +35,7 @@ export class RunAudit {
     return this.#runs;
   }
 
-  /** A handler starts. What is wrong is told to the verdict: the code under test would catch what is thrown. */
+  /** A handler starts. The verdict is told what is wrong: what is thrown, the code under test may catch. */
   started(process: SimulatedProcess, { id, token }: HeldLease["lease"]): Run {
     const run: Run = { id, token, process, startedAt: this.#timeline.now, aborted: false, result: undefined };
     this.#runs++;
@@ -46,11 +46,10 @@ export class RunAudit {
     }
     if (lease.run !== undefined) this.#verdict.fail("I3", `${process.name} runs ${id} twice under one lease`);
     lease.run = run;
-    if (lease.excused) return run;
-    if (this.#timeline.now >= lease.validUntil)
+    if (this.#timeline.now >= lease.validUntil && !lease.excused)
       this.#verdict.fail("I3", `${process.name} starts ${id} when its lease has expired`);
     const believers = this.#believers.get(id) ?? new Set();
-    for (const other of believers) this.#checkOverlap(run, other);
+    for (const other of believers) this.#checkOverlap(run, other, lease.excused);
     believers.add(run);
     this.#believers.set(id, believers);
     return run;
@@ -101,9 +100,12 @@ export class RunAudit {
       this.#verdict.fail("I3", `${run.process.name} believes in its lease of ${lease.id}, which has expired`);
   }
 
-  #checkOverlap(run: Run, other: Run): void {
+  #checkOverlap(run: Run, other: Run, isExcused: boolean): void {
+    // Whatever befell the store: who is given a task anew knows that what he had of it is void.
+    if (other.process === run.process)
+      this.#verdict.fail("I3", `${run.process.name} runs ${run.id} under two leases`);
     const lease = this.#store.lease(other);
-    if (!other.process.running || lease === undefined || lease.excused) return;
+    if (isExcused || !other.process.running || lease === undefined || lease.excused) return;
     this.#verdict.fail("I3", `${run.process.name} runs ${run.id}, and so does ${other.process.name}`);
   }
 }

@@ -4,6 +4,8 @@ import type { Timeline } from "./timeline.js";
 
 const EPOCH = Date.UTC(2026, 0, 1);
 const HOUR_MS = 3_600_000;
+/** Far more than clocks of real machines differ. */
+const MAX_DRIFT = 0.01;
 /** How late a timer may be, and, for what rounding does, how early. */
 const LATE_MS = 1;
 const EARLY_MS = 0.9;
@@ -24,6 +26,8 @@ export class SimulatedProcess {
   readonly #timeline: Timeline;
   readonly #chance: Chance;
   readonly #origin: number;
+  /** How fast its clock runs. */
+  readonly #rate: number;
   #state: "running" | "paused" | "dead" = "running";
   /** What came while it was paused, and has not been let in. */
   #outside: Entry[] = [];
@@ -38,9 +42,10 @@ export class SimulatedProcess {
     this.#timeline = timeline;
     this.#chance = chance;
     this.#origin = Math.floor(chance.between(0, 1e6));
+    this.#rate = chance.between(1 - MAX_DRIFT, 1 + MAX_DRIFT);
     this.clock = {
-      now: () => this.#origin + this.#timeline.now,
-      wallNow: () => EPOCH + this.#wallOffset + this.#timeline.now,
+      now: () => this.#origin + this.#timeline.now * this.#rate,
+      wallNow: () => EPOCH + this.#wallOffset + this.#timeline.now * this.#rate,
       setTimeout: (callback, delayMs) => this.#startTimer(callback, delayMs),
       setImmediate: (callback) => {
         if (this.alive) this.#timeline.after(0, () => this.enter(callback));
@@ -91,7 +96,7 @@ export class SimulatedProcess {
     if (this.#state === "running") this.#state = "paused";
   }
 
-  /** All that has come meanwhile comes at once: what was due first, or what was sent first, as chance has it. */
+  /** All that has come meanwhile comes at once: timers first or last, as chance has it. */
   resume(): void {
     if (this.#state !== "paused") return;
     this.#state = "running";
@@ -135,7 +140,9 @@ export class SimulatedProcess {
       close();
       callback();
     };
-    const due = this.#timeline.after(Math.max(0, delayMs + jitter), () => this.enter(fire, true));
+    const due = this.#timeline.after(Math.max(0, delayMs / this.#rate + jitter), () =>
+      this.enter(fire, true),
+    );
     return {
       cancel: () => {
         close();

@@ -1,7 +1,7 @@
 import type { Backend, NewTask } from "../../src/ports/backend.js";
 import type { Chance } from "./chance.js";
 import type { SimulatedProcess } from "./simulated-process.js";
-import { HANDLERS, QUEUES } from "./simulated-worker.js";
+import { HANDLERS } from "./simulated-worker.js";
 import type { StoreAudit } from "./store-audit.js";
 import type { Timeline } from "./timeline.js";
 import type { Verdict } from "./violation.js";
@@ -19,13 +19,14 @@ export interface ProducerParts {
   readonly chance: Chance;
   readonly audit: StoreAudit;
   readonly verdict: Verdict;
+  readonly queues: readonly string[];
   readonly tasks: number;
   /** Within so long it begins all its calls. */
   readonly spanMs: number;
   readonly maxDeliveries: number;
 }
 
-/** A process that enqueues tasks, makes a call again that has failed, and cancels some of what it enqueued. */
+/** A process that enqueues tasks, makes calls again that have failed, and cancels some of its tasks. */
 export class SimulatedProducer {
   readonly process: SimulatedProcess;
   readonly #parts: ProducerParts;
@@ -55,11 +56,11 @@ export class SimulatedProducer {
   }
 
   #draw(number: number): NewTask {
-    const { chance, maxDeliveries, process } = this.#parts;
+    const { chance, maxDeliveries, process, queues } = this.#parts;
     const delayed = chance.happens(0.2);
     const onDuplicate = chance.pick(["keep", "replace", "reject"] as const);
     return {
-      id: `${QUEUES[0]}:${process.name}-${number}`,
+      id: `${chance.pick(queues)}:${process.name}-${number}`,
       handler: chance.happens(0.2) ? HANDLERS[1] : HANDLERS[0],
       ...{ payload: PAYLOAD, envelope: "", priority: chance.below(3), weight: 1, cost: 1 + chance.below(2) },
       ...{ maxDeliveries, delayMs: delayed ? chance.below(500) : 0, runAt: undefined },

@@ -8,8 +8,10 @@ import type { Run, RunResult } from "./run.js";
 import type { RunAudit } from "./run-audit.js";
 import type { SimulatedProcess } from "./simulated-process.js";
 import type { Appointment, Timeline } from "./timeline.js";
+import type { Verdict } from "./violation.js";
+import { type RoomShape, WorkerRoom } from "./worker-room.js";
 
-export const QUEUES = ["q"];
+export const QUEUES = ["q", "r"] as const;
 export const HANDLERS = ["common", "rare"] as const;
 const RESULT_TTL_MS = 600_000;
 /** From the abort of a handler until it ends, where it listens. */
@@ -25,12 +27,11 @@ export interface WorkerParts {
   readonly chance: Chance;
   readonly faults: Faults;
   readonly audit: RunAudit;
+  readonly verdict: Verdict;
   readonly leaseMs: number;
   readonly pollMs: number;
-  readonly slots: number;
-  /** So many starts in each `PERMIT_MS`; Infinity where nothing limits that. */
-  readonly permits: number;
-  readonly handlers: readonly string[];
+  readonly room: RoomShape;
+  readonly queues: readonly string[];
   readonly maxAttempts: number;
   /** How likely it is that a handler takes long, and that it fails. */
   readonly long: number;
@@ -41,9 +42,6 @@ export interface WorkerParts {
   /** It has stopped, and nothing of it is under way. */
   readonly stopped: () => void;
 }
-
-/** After so long a permit comes back. */
-const PERMIT_MS = 40;
 
 /** A run and what it holds here. */
 interface Running {
@@ -64,24 +62,29 @@ export class SimulatedWorker implements ConsumerHost {
   readonly consumer: Consumer;
   readonly #parts: WorkerParts;
   readonly #running = new Set<Running>();
-  #reserved = 0;
-  #freeSince: number;
-  #permits: number;
+  /** Settlements of which it has not been told what came of them. */
+  readonly #untold = new Set<HeldLease>();
+  readonly #heard = new WeakSet<HeldLease>();
+  readonly #room: WorkerRoom;
   #stopping = false;
   #over = false;
   #deafen: () => void = () => {};
 
   constructor(parts: WorkerParts) {
-    const { backend, chance, leaseMs, pollMs, process } = parts;
+    const { backend, chance, leaseMs, pollMs, process, queues, room, timeline } = parts;
     this.#parts = parts;
-    this.#permits = parts.permits;
-    this.#freeSince = parts.timeline.now;
     this.process = process;
     this.consumer = new Consumer({
       ...{ backend, clock: process.clock, random: chance.fork(), leaseMs, pollMs, strict: false },
-      queues: QUEUES.map((name) => ({ name, share: 1 })),
+      queues: queues.map((name, index) => ({ name, share: index + 1 })),
       requestPrefix: `${process.name}-`,
       host: this,
+    });
+    this.#room = new WorkerRoom({
+      shape: room,
+      now: () => timeline.now,
+      after: (delayMs, happen) => this.#after(delayMs, happen),
+      onRoom: () => this.consumer.claim(false),
     });
   }
 
@@ -90,11 +93,14 @@ export class SimulatedWorker implements ConsumerHost {
     return this.process.alive && !this.#stopping;
   }
 
+  /** Whether it can run every task. */
+  get complete(): boolean {
+    return this.#parts.room.handlers === HANDLERS;
+  }
+
   /** For how long it has had room for a task of this handler. */
   freeFor(handler: string): number {
-    const { handlers, permits, slots, timeline } = this.#parts;
-    const isFree = this.works && handlers.includes(handler) && this.#running.size < slots;
-    return isFree && permits === Number.POSITIVE_INFINITY ? timeline.now - this.#freeSince : 0;
+    return this.works ? this.#room.freeFor(handler) : 0;
   }
 
   get stopped(): boolean {
@@ -107,7 +113,10 @@ export class SimulatedWorker implements ConsumerHost {
     if (held !== undefined) return this.#start(held);
     const { consumer } = this;
     const ignored = { finished: () => {}, storeLost: () => {} };
-    this.#deafen = this.#parts.backend.signals.listen(QUEUES, { ...consumer.signals, ...ignored });
+    this.#deafen = this.#parts.backend.signals.listen(this.#parts.queues, {
+      ...consumer.signals,
+      ...ignored,
+    });
     consumer.start();
     return undefined;
   }
@@ -136,23 +145,11 @@ export class SimulatedWorker implements ConsumerHost {
     this.#parts.audit.died(this.process);
   }
 
-  reserve({ cost, oneOf }: ClaimNeed): Reservation | undefined {
-    const { handlers, slots } = this.#parts;
-    const free = slots - this.#running.size - this.#reserved;
-    const permits = this.#permits;
-    if (free <= 0 || permits < Math.min(cost, this.#parts.permits) || oneOf !== undefined) return undefined;
-    // What costs more than there can ever be takes all that there is.
-    const most = permits === this.#parts.permits ? Math.max(permits, cost) : permits;
-    this.#reserved += free;
-    if (permits !== Number.POSITIVE_INFINITY) this.#permits = 0;
-    return {
-      handlers: handlers.map((name) => ({ name, lane: 0, room: Number.POSITIVE_INFINITY })),
-      ...{ slots: [free], permits: most, leftOut: [] },
-      release: () => {
-        this.#reserved -= free;
-        if (permits !== Number.POSITIVE_INFINITY) this.#permits += permits;
-      },
-    };
+  nextRound(): void {}
+
+  reserve(need: ClaimNeed): Reservation | undefined {
+    if (this.#stopping) this.#parts.verdict.fail("X2", `${this.process.name} claims, and was to stop`);
+    return this.#room.reserve(need);
   }
 
   claimed(): void {}
@@ -174,15 +171,18 @@ export class SimulatedWorker implements ConsumerHost {
 
   confirmed(held: HeldLease, { kind }: Settlement): void {
     this.#trace(`confirmed ${kind}`, held);
+    this.#told(held);
     this.#parts.audit.confirmed(held.lease, kind);
   }
 
   refused(held: HeldLease): void {
     this.#trace("refused", held);
+    this.#told(held);
   }
 
   unknown(held: HeldLease): void {
     this.#trace("unknown", held);
+    this.#told(held);
   }
 
   crashed(): void {}
@@ -194,11 +194,9 @@ export class SimulatedWorker implements ConsumerHost {
   }
 
   #start(held: HeldLease): boolean {
-    const { audit, chance, leaseMs, long, slots, turbulent } = this.#parts;
-    const { cost } = held.task;
-    if (this.#running.size + this.#reserved >= slots) return false;
-    if (this.#permits < Math.min(cost, this.#parts.permits)) return false;
-    this.#usePermits(cost);
+    if (this.#stopping) this.#parts.verdict.fail("X2", `${held.task.id} is started, and its process stops`);
+    const { audit, chance, leaseMs, long, turbulent } = this.#parts;
+    if (!this.#room.take(held.task.handler, held.task.cost)) return false;
     this.#trace("starts", held);
     const run = audit.started(this.process, held.lease);
     const running: Running = { held, run, next: undefined, stubborn: turbulent() && chance.happens(0.2) };
@@ -218,8 +216,11 @@ export class SimulatedWorker implements ConsumerHost {
   /** The handler has ended, and what came of it counts. */
   #end(running: Running, result: RunResult): void {
     const { held, run } = running;
+    // It was over before, by what came while the process stood still.
+    if (run.aborted || !this.#running.has(running)) return;
     this.#parts.audit.ended(run, result);
     this.#trace(result, held);
+    this.#untold.add(held);
     this.consumer.settle(held, this.#toSettlement(held, result));
     this.#leave(running);
   }
@@ -254,9 +255,8 @@ export class SimulatedWorker implements ConsumerHost {
 
   #leave(running: Running): void {
     this.#cancelNext(running);
-    if (this.#running.size === this.#parts.slots) this.#freeSince = this.#parts.timeline.now;
     this.#running.delete(running);
-    this.consumer.claim();
+    this.#room.leave(running.held.task.handler);
     this.#finish();
   }
 
@@ -286,21 +286,20 @@ export class SimulatedWorker implements ConsumerHost {
     this.#finish();
   }
 
+  /** I9: of each settlement it hears once. Those of hand-backs are the consumer's own. */
+  #told(held: HeldLease): void {
+    if (held.settlement === undefined) this.#parts.verdict.fail("I9", `${held.task.id} was never settled`);
+    this.#untold.delete(held);
+    if (this.#heard.has(held)) this.#parts.verdict.fail("I9", `${held.task.id} was told of twice`);
+    this.#heard.add(held);
+  }
+
   #finish(): void {
     if (!this.#stopping || this.#over || this.#running.size > 0 || this.consumer.busy) return;
     this.#over = true;
+    for (const { task } of this.#untold) this.#parts.verdict.fail("I9", `nothing was told of ${task.id}`);
     this.#parts.trace(`${this.process.name} has stopped`);
     this.#parts.stopped();
-  }
-
-  #usePermits(cost: number): void {
-    if (this.#permits === Number.POSITIVE_INFINITY) return;
-    const used = Math.min(cost, this.#permits);
-    this.#permits -= used;
-    this.#after(PERMIT_MS, () => {
-      this.#permits += used;
-      this.consumer.claim();
-    });
   }
 
   #find(held: HeldLease): Running | undefined {

@@ -3,7 +3,7 @@ import type { AuditedTask } from "./audited-task.js";
 import { Chance } from "./chance.js";
 import { Faults } from "./faults.js";
 import { FAIR, Link } from "./link.js";
-import { type Act, drawPlan, type Plan } from "./plan.js";
+import { type Act, drawPlan, type Plan, type Theme } from "./plan.js";
 import { RemoteBackend } from "./remote-backend.js";
 import { RunAudit } from "./run-audit.js";
 import { SimulatedProcess } from "./simulated-process.js";
@@ -19,6 +19,13 @@ import { Verdict, type Violation } from "./violation.js";
 export interface Mutant {
   readonly execute?: Executor;
   readonly wrapBackend?: (backend: Backend, process: SimulatedProcess, chance: Chance) => Backend;
+}
+
+export interface SimulationOptions {
+  readonly theme?: Theme;
+  readonly mutant?: Mutant;
+  /** Whether the report tells in words what happened. */
+  readonly keepsLines?: boolean;
 }
 
 /** What one schedule came to. */
@@ -37,15 +44,15 @@ export interface Report {
 }
 
 /** After the last fault, all is done within so many leases: I16. */
-const DRAIN_LEASES = 15;
+const DRAIN_LEASES = 8;
 /** Several round trips in fair weather. */
 const PROMPT_MS = 50;
 const STOP_MS = 300;
 /** A run that takes more steps than this goes round in circles. */
 const MAX_STEPS = 50_000;
 /** So often all tasks are looked at. */
-const CHECK_EVERY = 32;
-const NEVER = Number.POSITIVE_INFINITY;
+const CHECK_EVERY = 64;
+const UNLIMITED = Number.POSITIVE_INFINITY;
 const HOUR_MS = 3_600_000;
 const OLDER_MS = 500;
 
@@ -62,6 +69,7 @@ export class Simulation {
   readonly #audit: StoreAudit;
   readonly #runs: RunAudit;
   readonly #mutant: Mutant;
+  readonly #queues: readonly string[];
   readonly #workers: SimulatedWorker[] = [];
   readonly #producers: SimulatedProducer[] = [];
   readonly #links = new Map<SimulatedProcess, Link>();
@@ -70,20 +78,18 @@ export class Simulation {
   #drainedAt = 0;
   #stopped = 0;
 
-  constructor(
-    seed: number,
-    { mutant = {}, keepsLines = false }: { mutant?: Mutant; keepsLines?: boolean } = {},
-  ) {
+  constructor(seed: number, { theme = "anything", mutant = {}, keepsLines = false }: SimulationOptions = {}) {
     this.#seed = seed;
     this.#mutant = mutant;
     this.#chance = new Chance(seed);
-    this.#plan = drawPlan(this.#chance);
+    this.#plan = drawPlan(this.#chance, theme);
     this.#trace = new Trace(keepsLines);
     this.#timeline = new Timeline(this.#chance.fork());
-    const { leaseMs } = this.#plan;
+    const { leaseMs, queues } = this.#plan;
+    this.#queues = QUEUES.slice(0, queues);
     this.#store = new SimulatedStore({
       timeline: this.#timeline,
-      queues: QUEUES,
+      queues: this.#queues,
       execute: mutant.execute ?? executeCall,
       watcher: {
         executing: (sent) => this.#audit.before(sent),
@@ -150,6 +156,7 @@ export class Simulation {
 
   #lookWhetherDrained(): void {
     if (!this.#producers.every(({ done }) => done)) return;
+    this.#audit.noticeCancelled();
     for (const { live } of this.#audit.tasks.values()) if (live) return;
     this.#drainedAt = this.#timeline.now;
     this.#note("drained");
@@ -181,7 +188,7 @@ export class Simulation {
     const { process, backend } = this.#addProcess("p");
     const { maxDeliveries, spanMs } = this.#plan;
     const producer = new SimulatedProducer({
-      ...{ process, backend, tasks, spanMs, maxDeliveries },
+      ...{ process, backend, tasks, spanMs, maxDeliveries, queues: this.#queues },
       ...{
         timeline: this.#timeline,
         chance: this.#chance.fork(),
@@ -200,10 +207,14 @@ export class Simulation {
     const chance = this.#chance.fork();
     const worker = new SimulatedWorker({
       ...{ process, backend, leaseMs, pollMs, maxAttempts, chance, long, failing },
-      ...{ timeline: this.#timeline, faults: this.#faults, audit: this.#runs },
-      slots: 1 + chance.below(4),
-      permits: chance.happens(0.2) ? 1 + chance.below(2) : Number.POSITIVE_INFINITY,
-      handlers: complete || chance.happens(0.5) ? HANDLERS : HANDLERS.slice(0, 1),
+      ...{ timeline: this.#timeline, faults: this.#faults, audit: this.#runs, verdict: this.#verdict },
+      queues: this.#queues,
+      room: {
+        slots: 1 + chance.below(4),
+        permits: chance.happens(0.2) ? 1 + chance.below(2) : UNLIMITED,
+        handlers: complete || chance.happens(0.5) ? HANDLERS : HANDLERS.slice(0, 1),
+        lastHandlerRoom: chance.happens(0.2) ? 1 : UNLIMITED,
+      },
       turbulent: () => turbulent && !this.#calm,
       trace: (what) => this.#note(what),
       stopped: () => this.#stopped++,
@@ -286,7 +297,8 @@ export class Simulation {
 
   #stop(worker: SimulatedWorker, deadlineMs: number): void {
     worker.stop(deadlineMs);
-    if (!this.#workers.some(({ works }) => works)) this.#timeline.after(1, () => this.#addWorker(true));
+    if (!this.#workers.some(({ complete, works }) => complete && works))
+      this.#timeline.after(1, () => this.#addWorker(true));
   }
 
   #remove(worker: SimulatedWorker): void {
@@ -326,12 +338,12 @@ export class Simulation {
     this.#calm = true;
     this.#note("calm");
     for (const { process } of [...this.#workers, ...this.#producers])
-      process.crashAfterSending(NEVER, () => {});
+      process.crashAfterSending(UNLIMITED, () => {});
     if (this.#store.clockOffset < 0) {
       this.#audit.timeJumped();
       this.#store.stepClock(-this.#store.clockOffset);
     }
-    this.#addWorker(true);
+    if (!this.#workers.some(({ complete, works }) => complete && works)) this.#addWorker(true);
   }
 
   #note(what: string): void {

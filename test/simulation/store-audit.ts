@@ -123,6 +123,12 @@ export class StoreAudit {
     for (const [index, task] of tasks.entries()) this.#checkPlace(task, found[index]);
   }
 
+  /** Looks for tasks that the store has cancelled by itself, when their holders did not end them. */
+  noticeCancelled(): void {
+    for (const task of this.tasks.values())
+      if (task.live && task.cancelAsked) this.#checkPlace(task, this.#look(task.id));
+  }
+
   /** The store has other contents than before: what it lost, what it has still, and what it has again. */
   storeReplaced(): void {
     const tasks = [...this.tasks.values()];
@@ -158,28 +164,26 @@ export class StoreAudit {
   }
 
   #enqueued(requestId: string, tasks: readonly NewTask[], answers: readonly EnqueueAnswer[]): void {
-    const kept: AuditedTask[] = [];
     for (const [index, task] of tasks.entries()) {
       const answer = answers[index];
-      if (answer?.outcome === "kept") kept.push(this.#kept(requestId, task, answer.replaced));
+      if (answer?.outcome === "kept") this.#kept(requestId, task, answer.replaced);
     }
-    for (const task of kept) this.#checkPlace(task, this.#look(task.id));
   }
 
-  #kept(requestId: string, task: NewTask, replaced: string | undefined): AuditedTask {
+  #kept(requestId: string, task: NewTask, replaced: string | undefined): void {
     const known = this.tasks.get(task.id);
     // The store answers a call that is made again, also when the task has ended since; as long as it knows.
     const isForgotten = known?.lost || (known?.ending !== undefined && this.#hasAged && this.#waits(task.id));
     if (known !== undefined && !isForgotten) {
       if (known.requestId !== requestId) throw this.#fail("I2", `${task.id} was kept for two calls`);
-      return known;
+      this.#checkPlace(known, this.#look(task.id));
+      return;
     }
     const audited = new AuditedTask(requestId, task);
     audited.readyAt = this.#parts.timeline.now + task.delayMs;
     if (known !== undefined) audited.token = known.token;
     this.tasks.set(task.id, audited);
     this.#takeKey(audited, replaced);
-    return audited;
   }
 
   #takeKey(task: AuditedTask, replaced: string | undefined): void {
@@ -192,6 +196,7 @@ export class StoreAudit {
       this.#end(other, "cancelled");
     }
     const holder = this.#keys.get(key);
+    if (holder?.live && holder.cancelAsked) this.#checkPlace(holder, this.#look(holder.id));
     if (holder?.live) throw this.#fail("I2", `${task.id} was kept, and ${holder.id} has its key and lives`);
     this.#keys.set(key, task);
   }
@@ -206,13 +211,10 @@ export class StoreAudit {
     for (const task of answer.tasks) {
       given.set(task.id, task.token);
       if (first?.given.get(task.id) === task.token) continue;
-      // One that gave nothing need not be remembered: it may give something when it is made again.
-      if (isAgain && first.given.size > 0)
-        throw this.#fail("I6", `${requestId} was made again, and leased ${task.id} anew`);
+      if (isAgain) throw this.#fail("I6", `${requestId} was made again, and leased ${task.id} anew`);
       this.#leased(process, request, task);
     }
-    if (first === undefined || !isAgain || first.given.size === 0)
-      this.#claims.set(requestId, { given, until: elapsed + leaseMs, era: this.era });
+    if (!isAgain) this.#claims.set(requestId, { given, until: elapsed + leaseMs, era: this.era });
   }
 
   #leased(process: SimulatedProcess, { leaseMs }: ClaimRequest, claimed: ClaimAnswer["tasks"][number]): void {
@@ -313,7 +315,6 @@ export class StoreAudit {
     if (call.method === "ack") this.#acked(task, call.args[0][index], lease);
     else if (call.method === "nack") this.#nacked(task, call.args[0][index], lease);
     else this.#deadLettered(task, call.args[0][index], lease);
-    this.#checkPlace(task, this.#look(task.id));
   }
 
   #acked(task: AuditedTask, ack: Ack | undefined, { run }: AuditedLease): void {

@@ -46,6 +46,7 @@ export class ThreadedManager implements Instrumentable {
       ...{ clock, random: seededRandom(1), inline: new InlineExecutor(), carrier: new AsyncContext() },
       threads: resolved.threaded ? pool : undefined,
       enqueue: (...given) => this.core.calls.enqueue(...given),
+      enqueueDurable: (...given) => this.core.calls.enqueueDurable(...given),
     });
     this.controls = new Controls(this.core);
     this.core.journal.events.subscribe((event) => this.events.push(event));

@@ -19,14 +19,14 @@ type Kind =
   | "resultDropped"
   | "workerLost"
   | "lateFault"
+  | "storeLost"
   | "observerFailed"
   | "hookCallsDropped"
   | "leaseLost"
   | "ackUnknown"
   | "deadLettered"
   | "storeFailed"
-  | "storeRecovered"
-  | "storeLost";
+  | "storeRecovered";
 
 const TEXTS: Readonly<Record<Kind, string>> = {
   abandoned: "attempts abandoned",
@@ -35,6 +35,7 @@ const TEXTS: Readonly<Record<Kind, string>> = {
   resultDropped: "results dropped",
   workerLost: "worker threads lost",
   lateFault: "late faults of finished tasks",
+  storeLost: "queues lost by the store of durable tasks",
   observerFailed: "observers failed",
   hookCallsDropped: "hook calls dropped",
   leaseLost: "leases of durable tasks lost",
@@ -42,13 +43,12 @@ const TEXTS: Readonly<Record<Kind, string>> = {
   deadLettered: "durable tasks have become dead letters",
   storeFailed: "calls to the store failed",
   storeRecovered: "the store answers again",
-  storeLost: "the store has forgotten what it had",
 };
 
 /** What listeners to events tell of. */
 const HEARD: readonly TaskEventType[] = [
   ...(["abandoned", "dropped", "resultDropped"] as const),
-  ...(["workerExited", "lateFault", "stopping"] as const),
+  ...(["workerExited", "lateFault", "storeLost", "stopping"] as const),
   ...(["leaseLost", "ackUnknown", "deadLettered"] as const),
 ];
 
@@ -102,6 +102,8 @@ export class ManagerLog {
       if (LOST.includes(reason)) this.#count("workerLost", { worker, reason, ...failure });
     } else if (event.type === "lateFault") {
       this.#count("lateFault", toFaultFields(event.fault));
+    } else if (event.type === "storeLost") {
+      this.#count("storeLost", { queue: event.queue });
     } else if (event.type === "leaseLost" || event.type === "ackUnknown") {
       this.#count(event.type, { ...toFields(event.task), attempt: event.task.attempt });
     } else if (event.type === "deadLettered") {

@@ -38,10 +38,9 @@ export class HeldKeys {
   }
 
   /** The task of the key has ended, and was not cancelled. */
-  ended(held: HeldKey, elapsed: number): void {
+  ended(held: HeldKey): void {
     if (this.#held.get(held.scope) !== held || held.ticket !== LIVE) return;
-    if (held.expiresAt <= elapsed) this.release(held);
-    else held.ticket = this.#ended.push(held, held.expiresAt, 0);
+    held.ticket = this.#ended.push(held, held.expiresAt, 0);
   }
 
   /** The task of the key lives again, and holds it if nobody else does. */

@@ -22,7 +22,6 @@ import { replayDeadLetters } from "./replay.js";
 import { Settlements } from "./settlements.js";
 import { SignalBoard } from "./signal-board.js";
 import { StoreTime } from "./store-time.js";
-import { queueOf } from "./task-record.js";
 
 /** What a store is made with. */
 export interface MemoryStoreSettings {
@@ -99,9 +98,9 @@ export class MemoryStore {
   read(ids: readonly string[]): readonly (StoredTask | undefined)[] {
     return this.#call(0, () =>
       ids.map((id) => {
-        const queue = this.#places.queue(queueOf(id));
-        if (queue !== undefined) this.#places.dropOldDead(queue, STEPS_PER_CALL);
         const record = this.#places.find(id);
+        const queue = record?.place === "dead" ? this.#places.queue(record.queue) : undefined;
+        if (queue !== undefined) this.#places.dropOldDead(queue, STEPS_PER_CALL);
         const isKept = record?.place !== "finished" || record.outcomeUntil > this.#time.elapsed;
         return isKept ? record?.toStoredTask(this.#time) : undefined;
       }),
@@ -151,7 +150,7 @@ export class MemoryStore {
     if (known + tasks.length <= this.#capacity) return;
     let additions = 0;
     for (const { id } of tasks) if (this.#places.find(id) === undefined) additions++;
-    if (additions === 0 || known + additions <= this.#capacity) return;
+    if (known + additions <= this.#capacity) return;
     const found = `The memory backend holds ${known} tasks, those that ended a while ago included`;
     throw new StoreFullError(`${found}, and its \`capacity\` is ${this.#capacity}`);
   }

@@ -114,8 +114,8 @@ export class Places {
     record.attempts = 0;
     record.deliveries = 0;
     record.sequence = 0;
+    record.replayedAt = this.#time.now;
     record.settledBy = undefined;
-    record.cancellation = undefined;
     record.progress = undefined;
     record.error = undefined;
     record.outcome = undefined;
@@ -193,7 +193,7 @@ export class Places {
 
   #endKey(key: NonNullable<TaskRecord["key"]>, { state }: StoredOutcome): void {
     if (state === "cancelled") this.keys.release(key);
-    else this.keys.ended(key, this.#time.elapsed);
+    else this.keys.ended(key);
   }
 
   #dropOldestDead(queue: StoredQueue): void {

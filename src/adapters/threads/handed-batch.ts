@@ -1,4 +1,5 @@
 import type { Transferable } from "node:worker_threads";
+import type { DurableTaskOptions } from "../../task/durable-task-options.js";
 import { checkResult } from "../../task/payload.js";
 import type { TaskOptions } from "../../task/task-options.js";
 import { toEnvelope } from "../../task/to-envelope.js";
@@ -158,12 +159,15 @@ export class HandedBatch implements AttemptPlace {
   }
 
   /** The handler enqueues; the answer goes back to it. */
-  async enqueues({ index, call, handler, payload, options }: EnqueueMessage): Promise<void> {
+  async enqueues({ index, call, durable, handler, payload, options }: EnqueueMessage): Promise<void> {
     const handed = this.attempts[index];
     if (handed === undefined) return;
-    const { enqueue } = handed.attempt.context;
+    const { enqueue, enqueueDurable } = handed.attempt.context;
+    const accept = durable
+      ? () => enqueueDurable(handler, payload, options as DurableTaskOptions)
+      : () => enqueue(handler, payload, options as TaskOptions);
     try {
-      const { id } = await handed.inContext(() => enqueue(handler, payload, options as TaskOptions));
+      const { id } = await handed.inContext(accept);
       this.#tell({ type: "enqueued", call, id });
     } catch (error) {
       this.#tell({ type: "refused", call, error: toEnvelope(error) });

@@ -36,6 +36,7 @@ export interface TaskExtras {
   readonly maxAttempts?: number | undefined;
   readonly metadata?: TaskMetadata | undefined;
   readonly correlationId?: string | undefined;
+  readonly fencingToken?: number | undefined;
   readonly locals?: object | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
@@ -104,6 +105,7 @@ export interface ThrewMessage {
 /** A handler enqueues. */
 export interface EnqueueMessage {
   readonly type: "enqueue";
+  readonly durable: boolean;
   readonly index: number;
   readonly call: number;
   readonly handler: string;

@@ -43,13 +43,14 @@ function toTuple({ attempt }: HandedAttempt, payload: unknown, extras: TaskExtra
 /** What goes beyond the plain task; undefined for most. */
 function toExtras({ attempt, headers }: HandedAttempt, maxAttempts: number): TaskExtras | undefined {
   const { context } = attempt;
-  const { name, metadata, correlationId, locals } = context;
+  const { name, metadata, correlationId, fencingToken, locals } = context;
   const hasLocals = Object.keys(locals).length > 0;
   const hasMetadata = Object.keys(metadata).length > 0;
-  const isPlain = (name ?? correlationId ?? headers) === undefined && !hasLocals && !hasMetadata;
+  const isPlain =
+    (name ?? correlationId ?? headers ?? fencingToken) === undefined && !hasLocals && !hasMetadata;
   if (isPlain && context.maxAttempts === maxAttempts) return undefined;
   return {
-    ...{ name, correlationId, headers, maxAttempts: context.maxAttempts },
+    ...{ name, correlationId, headers, fencingToken, maxAttempts: context.maxAttempts },
     metadata: hasMetadata ? metadata : undefined,
     locals: hasLocals ? { ...locals } : undefined,
   };

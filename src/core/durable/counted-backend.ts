@@ -10,18 +10,22 @@ import type {
 } from "../../ports/backend.js";
 import type { BackendInspector } from "../../ports/backend-inspector.js";
 import type { BackendSignals } from "../../ports/backend-signals.js";
+import type { BackendRenewer } from "../../ports/lease-renewal.js";
 import type { StoreCalls } from "./store-calls.js";
 
 /** A backend all of whose calls are counted. */
 export class CountedBackend implements Backend {
   readonly signals: BackendSignals;
   readonly inspector: BackendInspector;
+  /** Counted by who keeps the leases: it is told what becomes of them. */
+  readonly renewer: BackendRenewer | undefined;
   readonly #backend: Backend;
   readonly #calls: StoreCalls;
 
   constructor(backend: Backend, calls: StoreCalls) {
     const { inspector, signals } = backend;
     this.signals = signals;
+    this.renewer = backend.renewer;
     this.inspector = {
       read: (ids) => calls.make("read", () => inspector.read(ids)),
       counts: (queues) => calls.make("counts", () => inspector.counts(queues)),

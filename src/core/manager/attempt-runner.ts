@@ -31,7 +31,8 @@ export interface AttemptRunnerParts {
   readonly backlog: Backlog;
   readonly settler: Settler;
   readonly journal: Journal;
-  readonly enqueue: (...given: EnqueueArguments) => string;
+  readonly enqueue: (...given: EnqueueArguments) => { readonly id: string };
+  readonly enqueueDurable: (...given: EnqueueArguments) => Promise<{ readonly id: string }>;
   /** What becomes of durable tasks; undefined where there are none. */
   readonly durable: () => Aftermath | undefined;
   /** Middleware round attempts; undefined where there is none. */
@@ -123,6 +124,7 @@ export class AttemptRunner implements AttemptKeeper {
     const { timeoutMs } = task.settings;
     task.startedAt = now;
     if (timeoutMs !== false && attempt.cause === undefined) this.#parts.alarms.set(attempt, now + timeoutMs);
+    this.#aftermathOf(task).began(attempt);
   }
 
   handlerRan({ over, task }: Attempt, runMs: number): void {
@@ -172,7 +174,11 @@ export class AttemptRunner implements AttemptKeeper {
     return this.#parts.carriers.headers(task);
   }
 
-  enqueue(...given: EnqueueArguments): string {
+  enqueueDurable(...given: EnqueueArguments): Promise<{ readonly id: string }> {
+    return this.#parts.enqueueDurable(...given);
+  }
+
+  enqueue(...given: EnqueueArguments): { readonly id: string } {
     return this.#parts.enqueue(...given);
   }
 

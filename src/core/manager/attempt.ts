@@ -28,8 +28,10 @@ export interface AttemptKeeper {
   handedBack(attempt: Attempt): void;
   /** What carriers give to travel along. */
   headersOf(task: Task): Readonly<Record<string, string>> | undefined;
-  /** Accepts a task that the handler asks for, and gives its id. */
-  enqueue(...given: EnqueueArguments): string;
+  /** Accepts a task that the handler asks for. */
+  enqueue(...given: EnqueueArguments): { readonly id: string };
+  /** The same for a durable task, when the store has it. */
+  enqueueDurable(...given: EnqueueArguments): Promise<{ readonly id: string }>;
   /** The handler says how far it has come. */
   progressed(attempt: Attempt, value: unknown): void;
 }
@@ -164,7 +166,11 @@ export class Attempt implements RunnableAttempt, Alarm {
   }
 
   async enqueue(...given: EnqueueArguments): Promise<{ readonly id: string }> {
-    return { id: this.#keeper.enqueue(...given) };
+    return { id: this.#keeper.enqueue(...given).id };
+  }
+
+  async enqueueDurable(...given: EnqueueArguments): Promise<{ readonly id: string }> {
+    return { id: (await this.#keeper.enqueueDurable(...given)).id };
   }
 
   began(): void {
@@ -244,6 +250,10 @@ class AttemptContext implements TaskContext {
     return this.#attempt.task.details?.correlationId;
   }
 
+  get fencingToken(): number | undefined {
+    return this.#attempt.task.details?.fencingToken;
+  }
+
   get signal(): AbortSignal {
     return this.#attempt.signal;
   }
@@ -255,6 +265,10 @@ class AttemptContext implements TaskContext {
   /** A function of its own, since handlers take what they need of their context apart. */
   get enqueue(): TaskContext["enqueue"] {
     return (first: unknown, second?: unknown, third?: unknown) => this.#attempt.enqueue(first, second, third);
+  }
+
+  get enqueueDurable(): TaskContext["enqueueDurable"] {
+    return (handler, payload, options) => this.#attempt.enqueueDurable(handler, payload, options);
   }
 
   get locals(): TaskLocals {

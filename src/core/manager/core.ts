@@ -56,6 +56,8 @@ export interface World {
    * told of these tasks too.
    */
   readonly enqueue: (...given: EnqueueArguments) => { readonly id: string };
+  /** The same for durable tasks. */
+  readonly enqueueDurable: (...given: EnqueueArguments) => Promise<{ readonly id: string }>;
 }
 
 /** The parts of a manager, put together. Each owns its state; they meet only here. */
@@ -127,13 +129,16 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     conditions.check();
     dispatcher.dispatch();
   };
-  const enqueue = (...given: EnqueueArguments): string => world.enqueue(...given).id;
+  const { enqueue, enqueueDurable } = world;
   const onPermits = () => dispatcher.reconsider();
   const runner = new AttemptRunner({
-    ...{ ...ground, backlog, settler, enqueue, onProgress, onPermits },
+    ...{ ...ground, backlog, settler, enqueue, enqueueDurable, onProgress, onPermits },
     durable: () => durable?.ends,
   });
-  const canceller = new Canceller({ ...ground, backlog, runner, settler });
+  const canceller = new Canceller({
+    ...{ ...ground, backlog, runner, settler },
+    durable: () => durable?.ends,
+  });
   const results = new Broadcaster({
     ...{ alarms, clock, events: journal.events, errors: ground.observerErrors },
     running: () => runner.running,
@@ -146,7 +151,7 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     canceller,
     results,
     lanes: listLanes(lanes),
-    claim: () => durable?.claim(),
+    claim: (contended) => durable?.claim(contended),
   });
   const durable: DurableTasks | undefined =
     options.backend &&
@@ -155,6 +160,7 @@ export function assembleCore(options: ResolvedOptions, world: World) {
       isOpen: () => lifecycle.phase === "running" && !dispatcher.paused && !results.blocking,
       takeNumber: () => intake.takeNumber(),
       dispatch: () => dispatcher.dispatch(),
+      wake: () => dispatcher.wake(),
     });
   connectPool(lanes.threads, dispatcher, ground, world.carrier);
   const cancelTask = (task: Task, reason: unknown) => canceller.cancel(task, reason, clock.now());

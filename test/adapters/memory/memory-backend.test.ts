@@ -149,6 +149,73 @@ describe("the dead letters of a memory backend", () => {
   });
 });
 
+describe("the keys of a memory backend", () => {
+  const key = (ttlMs: number, onDuplicate: "keep" | "replace" = "keep") => ({
+    idempotency: { key: "key", ttlMs, onDuplicate },
+  });
+  const all = { queue: "q", ids: undefined, handler: undefined, reason: undefined };
+
+  async function buryOne({ backend, claim }: ReturnType<typeof createBackend>): Promise<void> {
+    const { id = "", token = 0 } = (await claim()).tasks[0] ?? {};
+    const rest = { reason: "error", error: "{}", charged: true, resultTtlMs: LONG_MS };
+    expect(await backend.deadLetter([{ id, token, ...rest }])).toEqual([true]);
+  }
+
+  test("are held again by a task that is replayed, as long as it lives", async () => {
+    const kit = createBackend();
+    await kit.enqueue(newTask("q:a", key(1_000)));
+    await buryOne(kit);
+    await kit.backend.inspector.replay(all);
+    await kit.clock.advance(2_000);
+    expect(await kit.enqueue(newTask("q:b", key(0)))).toEqual([{ outcome: "duplicate", id: "q:a" }]);
+    await buryOne(kit);
+    expect(await kit.enqueue(newTask("q:b", key(0)))).toEqual([{ outcome: "kept", replaced: undefined }]);
+  });
+
+  test.each(["ends", "is cancelled"])(
+    "stay with who has taken them from one that is replayed, and %s",
+    async (how) => {
+      const kit = createBackend();
+      await kit.enqueue(newTask("q:a", key(0)));
+      await buryOne(kit);
+      await kit.enqueue(newTask("q:b", { ...key(0), delayMs: LONG_MS }));
+      await kit.backend.inspector.replay(all);
+      if (how === "ends") await kit.end(LONG_MS);
+      else await kit.backend.cancel([{ id: "q:a", error: "{}", resultTtlMs: LONG_MS }]);
+      expect(await kit.enqueue(newTask("q:c", key(0)))).toEqual([{ outcome: "duplicate", id: "q:b" }]);
+    },
+  );
+
+  test("do not let another task be replaced that only has the id of their holder", async () => {
+    const kit = createBackend();
+    await kit.enqueue(newTask("q:a", key(2 * LONG_MS)));
+    await kit.end(0);
+    await kit.clock.advance(60_000);
+    await kit.counts();
+    await kit.enqueue(newTask("q:a"));
+    const asks = newTask("q:b", key(0, "replace"));
+    expect(await kit.enqueue(asks)).toEqual([{ outcome: "duplicate", id: "q:a" }]);
+    expect(await kit.counts()).toMatchObject({ ready: 1 });
+  });
+});
+
+describe("a claim of a memory backend", () => {
+  test("makes a hundred tasks dead letters at most, and says that there are more", async () => {
+    const { claim, enqueue } = createBackend();
+    await enqueue(...Array.from({ length: 150 }, (_, index) => newTask(`q:${index}`, { maxDeliveries: 1 })));
+    expect((await claim({ leaseMs: 0 })).tasks).toHaveLength(150);
+    const reclaimed = [await claim({ slots: [0] }), await claim({ slots: [0] })];
+    expect(reclaimed.map((answer) => [answer.reclaimed, answer.crashed])).toEqual([
+      [100, []],
+      [50, []],
+    ]);
+    const first = await claim();
+    expect([first.crashed.length, first.nextDueMs]).toEqual([100, 0]);
+    const second = await claim();
+    expect([second.crashed.length, second.nextDueMs]).toEqual([50, undefined]);
+  });
+});
+
 describe("a memory backend whose wall clock steps", () => {
   test("back, lets leases expire when they would have (T3)", async () => {
     const { clock, claim, enqueue } = createBackend();

@@ -23,7 +23,7 @@ interface Call {
   readonly site: { readonly stack?: string };
 }
 
-/** `context.enqueue` in a thread: asks the main thread, and settles each call with its answer. */
+/** `enqueue` and `enqueueDurable` of a thread's contexts: asks the main thread, which settles each call. */
 export class Enqueuer {
   readonly #post: (message: EnqueueMessage) => void;
   readonly #calls = new Map<number, Call>();
@@ -35,7 +35,11 @@ export class Enqueuer {
     this.#post = post;
   }
 
-  enqueue(task: ThreadTask, handler: unknown, payload: unknown, options: unknown): Promise<{ id: string }> {
+  enqueue(
+    task: ThreadTask,
+    durable: boolean,
+    ...[handler, payload, options]: [unknown, unknown, unknown]
+  ): Promise<{ id: string }> {
     if (task.over)
       throw new NotAcceptingError(`Task ${task.id} is over: its thread enqueues nothing more for it`);
     if (typeof handler !== "string")
@@ -51,7 +55,7 @@ export class Enqueuer {
       const call = ++this.#called;
       const site: { stack?: string } = {};
       Error.captureStackTrace(site, this.enqueue);
-      this.#post({ type: "enqueue", index: task.index, call, handler, payload, options });
+      this.#post({ type: "enqueue", durable, index: task.index, call, handler, payload, options });
       this.#bytes += bytes;
       this.#calls.set(call, { resolve, reject, site, bytes });
     });

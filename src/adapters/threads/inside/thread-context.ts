@@ -49,6 +49,10 @@ export class ThreadContext implements TaskContext {
     return this.#extras?.correlationId;
   }
 
+  get fencingToken(): number | undefined {
+    return this.#extras?.fencingToken;
+  }
+
   get signal(): AbortSignal {
     return this.#task.signal;
   }
@@ -60,7 +64,12 @@ export class ThreadContext implements TaskContext {
   /** A function of its own, since handlers take what they need of their context apart. */
   get enqueue(): TaskContext["enqueue"] {
     return (first: unknown, second?: unknown, third?: unknown) =>
-      this.#task.host.enqueue(this.#task, first, second, third);
+      this.#task.host.enqueue(this.#task, false, first, second, third);
+  }
+
+  get enqueueDurable(): TaskContext["enqueueDurable"] {
+    return (handler, payload, options) =>
+      this.#task.host.enqueue(this.#task, true, handler, payload, options);
   }
 
   get locals(): TaskLocals {

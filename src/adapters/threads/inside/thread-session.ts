@@ -72,8 +72,12 @@ export class ThreadSession implements FaultListener, TaskHost {
     }
   }
 
-  async enqueue(task: ThreadTask, ...given: [unknown, unknown, unknown]): Promise<{ readonly id: string }> {
-    return await this.#enqueuer.enqueue(task, ...given);
+  async enqueue(
+    task: ThreadTask,
+    durable: boolean,
+    ...given: [unknown, unknown, unknown]
+  ): Promise<{ readonly id: string }> {
+    return await this.#enqueuer.enqueue(task, durable, ...given);
   }
 
   faulted(task: ThreadTask, thrown: unknown): void {

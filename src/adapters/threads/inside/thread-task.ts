@@ -16,7 +16,11 @@ export interface TaskHost {
   postProgress(task: ThreadTask, value: unknown): void;
   /** What carries context has failed; the task goes on. */
   reportCarrier(error: unknown): void;
-  enqueue(task: ThreadTask, ...given: [unknown, unknown, unknown]): Promise<{ readonly id: string }>;
+  enqueue(
+    task: ThreadTask,
+    durable: boolean,
+    ...given: [unknown, unknown, unknown]
+  ): Promise<{ readonly id: string }>;
 }
 
 /** A task that runs in this thread: what its context is made of, and what has become of it. */

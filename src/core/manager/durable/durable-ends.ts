@@ -1,4 +1,5 @@
 import type { Clock } from "../../../ports/clock.js";
+import type { LaneName } from "../../../task/lane-name.js";
 import type { Outcome } from "../../../task/outcome.js";
 import { encodeResult } from "../../../task/stored-result.js";
 import type { Task } from "../../../task/task.js";
@@ -26,6 +27,8 @@ export interface DurableEndsParts {
   readonly settler: Settler;
 }
 
+const INLINE: LaneName = "inline";
+
 /**
  * What becomes of durable tasks: the store is told first, and only what it has confirmed counts. Until then a
  * task is still running here, though its slot is free.
@@ -46,6 +49,18 @@ export class DurableEnds implements Aftermath {
 
   find(held: HeldLease): DurableRun | undefined {
     return this.#byLease.get(held);
+  }
+
+  /** Its handler begins in this lane, or stands in line there. */
+  begins({ held, task }: DurableRun, lane: LaneName): void {
+    const { timeoutMs, killAfterMs } = task.settings;
+    const atMostMs = timeoutMs === false ? Number.POSITIVE_INFINITY : timeoutMs + killAfterMs;
+    this.#parts.consumer().begins(held, atMostMs, lane !== INLINE);
+  }
+
+  began({ lane, task }: Attempt): void {
+    const run = this.#byTask.get(task);
+    if (run !== undefined) this.begins(run, lane.executor.lane);
   }
 
   /** What cannot be stored is no result: the attempt has failed. */
@@ -90,6 +105,15 @@ export class DurableEnds implements Aftermath {
     task.attempt--;
     if (run.held.state === "over") this.#leave(run);
     else this.settle(run, { next: "hand-back", event: "handedBack" });
+  }
+
+  /** Ends a claimed task that has not begun; false where the store has been told of its end already. */
+  endWaiting(task: Task, ending: Extract<DurableEnding, { next: "cancel" | "fail" }>): boolean {
+    const run = this.#byTask.get(task);
+    if (run?.held.state !== "held") return false;
+    const isStop = ending.next === "cancel" && ending.reason === "stopped";
+    this.settle(run, isStop ? { next: "hand-back", event: "interrupted" } : ending);
+    return true;
   }
 
   /** Tells the store; what follows here waits until it has confirmed that. */

@@ -44,15 +44,26 @@ interface DurableRequest {
   readonly envelope: TaskEnvelope;
 }
 
+/** That of a task which says nothing itself, as most do. */
+const PLAIN_ENVELOPE: TaskEnvelope = Object.freeze({});
+const PLAIN_TEXT = toTaskEnvelope(PLAIN_ENVELOPE);
+
 /** Of claims in a row without a word from the holder, where nobody says. */
 const MAX_DELIVERIES = 10;
 
 /** The door for durable tasks: what passes is handed to the store, and is there when the call resolves. */
 export class DurableIntake {
   readonly #parts: DurableIntakeParts;
+  /** Tasks of calls that the store has not answered, those included that are being checked. */
+  #unanswered = 0;
 
   constructor(parts: DurableIntakeParts) {
     this.#parts = parts;
+  }
+
+  /** Those that the store has not answered for, in the hands of schemas included. */
+  get unanswered(): number {
+    return this.#unanswered;
   }
 
   async enqueue(name: unknown, payload: unknown, options: unknown): Promise<DurableHandle> {
@@ -62,13 +73,22 @@ export class DurableIntake {
 
   /** All are checked before the first is handed to the store. */
   async enqueueAll(entries: readonly (readonly unknown[])[]): Promise<DurableHandle[]> {
-    const { batcher, capacity, lifecycle } = this.#parts;
+    const { capacity, lifecycle } = this.#parts;
     lifecycle.refuseUnlessAccepting();
-    if (entries.length === 0) return [];
-    if (batcher.tasks + entries.length > capacity) {
+    if (this.#unanswered + entries.length > capacity) {
       const message = `As many durable tasks wait for the store as capacity allows: ${capacity}`;
       throw new QueueFullError(message, capacity);
     }
+    this.#unanswered += entries.length;
+    try {
+      return entries.length === 0 ? [] : await this.#enqueueChecked(entries);
+    } finally {
+      this.#unanswered -= entries.length;
+    }
+  }
+
+  async #enqueueChecked(entries: readonly (readonly unknown[])[]): Promise<DurableHandle[]> {
+    const { lifecycle } = this.#parts;
     const requests = await Promise.all(
       entries.map(([name, payload, options]) => this.#check(name, payload, options)),
     );
@@ -126,9 +146,11 @@ export class DurableIntake {
     if (typeof name !== "string") throw expected("task", "the name of a handler", name);
     const handler = this.#parts.planner.find(name);
     const read = readDurableOptions(options);
-    await startPayloadCheck(handler, payload);
+    const checked = startPayloadCheck(handler, payload);
     const envelope = this.#toEnvelope(handler, read);
-    const task = this.#toNewTask(handler, encodePayload(handler, payload), read, toTaskEnvelope(envelope));
+    const text = envelope === PLAIN_ENVELOPE ? PLAIN_TEXT : toTaskEnvelope(envelope);
+    const task = this.#toNewTask(handler, encodePayload(handler, payload), read, text); // as it is at the call
+    await checked;
     return { handler, task, envelope };
   }
 
@@ -158,6 +180,7 @@ export class DurableIntake {
   #toEnvelope({ ttlMs: defaultTtlMs }: HandlerDefinition, options: CheckedDurableOptions): TaskEnvelope {
     const { timeoutMs, maxAttempts, killAfterMs, backoff, deadline, resultTtlMs, deadLetter } = options;
     const { name, description, metadata, correlationId, ttlMs = defaultTtlMs } = options;
+    if (ttlMs === undefined && Object.keys(options).length === 0) return PLAIN_ENVELOPE;
     const byTtl = ttlMs === undefined ? undefined : this.#parts.clock.wallNow() + ttlMs;
     const deadlineAt = Math.min(deadline ?? Number.POSITIVE_INFINITY, byTtl ?? Number.POSITIVE_INFINITY);
     return {

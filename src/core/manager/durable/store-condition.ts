@@ -55,10 +55,8 @@ export class StoreCondition {
   }
 
   noteLoss(): void {
-    const { clock, mishaps } = this.#parts;
     this.#losses++;
-    this.#lostAt = clock.now();
-    mishaps.record({ type: "storeLost" });
+    this.#lostAt = this.#parts.clock.now();
   }
 
   /** A store that is full has answered. */

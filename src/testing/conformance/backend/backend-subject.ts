@@ -27,8 +27,8 @@ export interface BackendSubject {
   /** Makes an empty store: a new prefix will do. Stores of different cases may be used at the same time. */
   open(limits: StoreLimits): StoreSubject | Promise<StoreSubject>;
   /**
-   * How long a lease is that is to expire, in milliseconds. Where `advanceTime` waits, it should be short, but
-   * a few calls, and what it waits too long, must together take less than a fifth of it.
+   * How long a lease is that is to expire, in milliseconds. Where `advanceTime` waits, a short one, of which
+   * a few calls, and what is waited too long, take less than a fifth.
    */
   readonly leaseMs: number;
   /** Whether `advanceTime` takes no time, so that rules about minutes can be looked at. Default false. */

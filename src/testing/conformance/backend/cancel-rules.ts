@@ -78,6 +78,20 @@ export const CANCEL_RULES: readonly BackendRule[] = [
   endsAfter("hands it back", (trial, lease) => trial.nack(lease)),
   endsAfter("wants to retry it", (trial, lease) => trial.nack(lease, { kind: "retry", delayMs: 60_000 })),
   {
+    name: "forgets that a task was to be cancelled when it has ended otherwise",
+    async check(trial) {
+      const lease = await trial.put("q:a", "leased");
+      await trial.cancel("q:a", WANTED);
+      await trial.bury(lease);
+      const request = { queue: "q", ids: undefined, handler: undefined, reason: undefined };
+      await trial.backend.inspector.replay(request);
+      const again = await trial.claimOne();
+      assert.deepEqual(await trial.extend(again), { held: true, cancel: undefined });
+      assert(await trial.nack(again));
+      assert.deepEqual(await trial.claimIds(), ["q:a"]);
+    },
+  },
+  {
     name: "answers for each cancellation of a batch in turn",
     async check(trial) {
       await trial.put("q:leased", "leased");

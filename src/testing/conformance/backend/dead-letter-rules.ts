@@ -29,8 +29,9 @@ async function buryFour(trial: BackendTrial): Promise<void> {
 
 async function replaysFiltered(trial: BackendTrial): Promise<void> {
   await buryFour(trial);
-  await trial.put("other:5", "ready");
-  assert.deepEqual(await replay(trial, { queue: "other" }), []);
+  await trial.keep("other:5");
+  await trial.bury(await trial.claimOne({ queue: "other" }));
+  assert.deepEqual(await replay(trial, { ids: ["other:5"] }), []);
   assert.deepEqual(await replay(trial, { handler: "work", reason: "timeout" }), ["q:3"]);
   assert.deepEqual(await trial.counts(), { ready: 1, dead: 3 });
   const chosen = ["q:4", "q:3", "q:nobody", "q:2", "q:4"];
@@ -38,7 +39,7 @@ async function replaysFiltered(trial: BackendTrial): Promise<void> {
   assert.deepEqual(await replay(trial, { ids: chosen }), []);
   assert.deepEqual(await replay(trial, { reason: "timeout" }), []);
   assert.deepEqual(await replay(trial, { reason: "error" }), ["q:1"]);
-  assert.deepEqual(await trial.counts(), { ready: 4 });
+  assert.deepEqual([await trial.counts(), await trial.counts("other")], [{ ready: 4 }, { dead: 1 }]);
 }
 
 async function beginsAnew(trial: BackendTrial): Promise<void> {
@@ -59,6 +60,8 @@ async function beginsAnew(trial: BackendTrial): Promise<void> {
   const [, again] = tasks;
   assert(again !== undefined && again.token > lease.token, "tokens grow");
   assert.deepEqual([again.attempts, again.deliveries], [0, 1]);
+  assert(again.replayedAt !== undefined && again.replayedAt >= again.enqueuedAt, "it was put back");
+  assert.equal(tasks[0]?.replayedAt, undefined, "the other never was");
   sameBytes(again.payload, new Uint8Array([8]));
   assert(await trial.ack(again));
 }

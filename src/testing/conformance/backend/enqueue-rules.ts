@@ -113,7 +113,11 @@ export const ENQUEUE_RULES: readonly BackendRule[] = [
   {
     name: "knows nothing of what was never enqueued",
     async check(trial) {
-      assert.equal(await trial.read("q:nobody"), undefined);
+      for (const id of ["q:nobody", "nobody", ":", "", "__proto__", "constructor"]) {
+        assert.equal(await trial.read(id), undefined);
+        assert.equal(await trial.cancel(id), "unknown");
+        assert.equal(await trial.ack({ id, token: 1 }), false);
+      }
       assert.deepEqual(await trial.counts("never"), {});
       const { tasks, nextDueMs, crashed, reclaimed, stoppedAtCost } = await trial.claim({ queue: "never" });
       assert.deepEqual(

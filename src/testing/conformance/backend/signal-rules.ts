@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import type { Backend } from "../../../ports/backend.js";
+import type { Backend, Lease } from "../../../ports/backend.js";
 import type { SignalListener } from "../../../ports/backend-signals.js";
 import type { BackendRule } from "./backend-rule.js";
-import type { BackendTrial } from "./backend-trial.js";
+import { type BackendTrial, LONG_MS } from "./backend-trial.js";
+import { newTasks } from "./stored-things.js";
 
 /** What has been heard, as `wake q` or `finished q:a`. */
 class Ear implements SignalListener {
@@ -61,23 +62,40 @@ function tells(
   };
 }
 
+/** The same of what wakes: nothing else may, so the tasks are claimed before anybody listens. */
+function wakesFor(what: string, act: (trial: BackendTrial, lease: Lease) => Promise<unknown>): BackendRule {
+  return {
+    name: `tells all that listen of ${what}`,
+    async check(trial) {
+      await trial.enqueue(...newTasks(2 * TIMES));
+      const leases = [...(await trial.claim()).tasks];
+      for (const by of [trial.backend, await trial.connect()]) {
+        await hears(trial, by, wake, async () => {
+          const lease = leases.shift();
+          if (lease !== undefined) await act(trial, lease);
+        });
+      }
+    },
+  };
+}
+
+/** So often something is done for one listener, at most. */
+const TIMES = 50;
+
 const wake = () => "wake q";
 const finished = (id: string) => `finished ${id}`;
 
 /** What a store tells by itself. */
 export const SIGNAL_RULES: readonly BackendRule[] = [
   tells("a task that is enqueued and ready", wake, (trial, id) => trial.keep(id)),
-  tells("a task that is given back and ready", wake, async (trial, id) => {
-    // What makes it ready for the first time is heard by nobody, since it is claimed by who promotes it.
-    await trial.keep(id, { delayMs: 1 });
-    await trial.passMs(5);
-    for (const lease of (await trial.claim()).tasks) await trial.nack(lease);
+  tells("a delayed task that falls due before all others", wake, async (trial, id) => {
+    const { delayed = 0 } = await trial.counts();
+    await trial.keep(id, { delayMs: LONG_MS - 1_000 * delayed });
   }),
-  tells("a dead letter that is put back to work", wake, async (trial, id) => {
-    await trial.keep(id, { delayMs: 1 });
-    await trial.passMs(5);
-    for (const lease of (await trial.claim()).tasks) await trial.bury(lease);
-    const request = { queue: "q", ids: [id], handler: undefined, reason: undefined };
+  wakesFor("a task that is given back and ready", (trial, lease) => trial.nack(lease)),
+  wakesFor("a dead letter that is put back to work", async (trial, lease) => {
+    await trial.bury(lease);
+    const request = { queue: "q", ids: [lease.id], handler: undefined, reason: undefined };
     await trial.backend.inspector.replay(request);
   }),
   tells("a task that has ended", finished, async (trial, id) => {

@@ -1,0 +1,30 @@
+import { expect, test } from "vitest";
+import { explore } from "./explore.js";
+import { MUTANTS } from "./mutants.js";
+import { Simulation } from "./simulation.js";
+
+const SEEDS = 300;
+
+test("M4: the same seed gives the same schedule, step by step, and another one another", async () => {
+  const hashes = new Set<number>();
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const { hash, steps } = await new Simulation(seed).play();
+    const again = await new Simulation(seed, { keepsLines: true }).play();
+    expect(again).toMatchObject({ hash, steps });
+    hashes.add(hash);
+  }
+  expect(hashes.size).toBe(SEEDS);
+});
+
+test("a rule that is broken is told with its seed, what led to it, and how to play it again", async () => {
+  const [broken] = MUTANTS;
+  const told = await explore(1, 1_000, "processes", broken?.mutant).catch((error: Error) => error.message);
+  const [what = "", replay = "", ...lines] = String(told).split("\n");
+  const [, seed, violation] = /^seed (\d+): (.*)$/.exec(what) ?? [];
+  expect(replay).toBe(
+    `to replay: MILLRACE_SIMULATION_SEED=${seed} npx vitest run test/simulation/processes.test.ts`,
+  );
+  expect(lines.length).toBeGreaterThan(5);
+  const played = { theme: "processes", mutant: broken?.mutant ?? {} } as const;
+  expect((await new Simulation(Number(seed), played).play()).violation?.message).toBe(violation);
+});
