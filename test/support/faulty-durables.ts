@@ -15,6 +15,8 @@ import { untilAborted } from "./manual-manager.js";
 
 const MANAGER = "post";
 const QUEUE = "default";
+/** How long its tasks run: most others of the workload take no time at all. */
+const WORK_MS = 50;
 export const LEASE_MS = 3_000;
 /** Enough for a backlog. */
 export const LEFT_READY = 1_100;
@@ -73,11 +75,18 @@ export class FaultyDurables implements AsyncDisposable {
   #define() {
     const begin = ({ handler }: TaskContext) => this.#count("tasks_started_total", handler as Handler);
     return defineHandlers({
-      letter: { payload: json<null>(), run: async (_, context) => begin(context) },
+      letter: {
+        payload: json<null>(),
+        run: async (_, context) => {
+          begin(context);
+          await this.#work();
+        },
+      },
       bounce: {
         ...{ payload: json<null>(), maxAttempts: 1 },
         run: async (_, context) => {
           begin(context);
+          await this.#work();
           throw new Error("moved away");
         },
       },
@@ -89,6 +98,11 @@ export class FaultyDurables implements AsyncDisposable {
         },
       },
     });
+  }
+
+  /** By the clock of this manager. */
+  #work(): Promise<void> {
+    return new Promise((resolve) => this.#clock.setTimeout(resolve, WORK_MS));
   }
 
   async #enqueue(handler: Handler, end: End | undefined): Promise<void> {
