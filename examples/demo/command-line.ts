@@ -9,6 +9,10 @@ export interface DemoCommand {
   readonly concurrency: number | undefined;
   /** Whether the work is done on the event loop, in place of worker threads. */
   readonly inline: boolean;
+  /** Whether the tasks are kept in Redis, and done by processes of which one is killed. */
+  readonly durable: boolean;
+  /** The Redis for that; undefined to start one. */
+  readonly redis: string | undefined;
   /** Files that wait, at most; the walk waits when there are as many. */
   readonly backlog: number;
   /** How long a graceful stop may take, in seconds. */
@@ -36,6 +40,8 @@ export function readCommand(words: readonly string[]): DemoCommand | undefined {
     .option("-r, --rate <number>", "files begun per second", toPositive, 2_500)
     .option("-c, --concurrency <count>", "files worked on at once (default: one for each core)", toCount)
     .option("--inline", "do the work on the event loop, without threads", false)
+    .option("--durable", "keep the tasks in Redis, and kill one of two processes that do them", false)
+    .option("--redis <url>", "with --durable: this Redis (default: starts one)", toRedisUrl)
     .option("-b, --backlog <count>", "files that wait, at most; the walk waits for room", toCount, 1_000)
     .option("-d, --deadline <seconds>", "how long a graceful stop may take", toPositive, 5)
     .option("--no-mishaps", "make no file fail once, and cancel none")
@@ -51,14 +57,22 @@ export function readCommand(words: readonly string[]): DemoCommand | undefined {
     throw new UsageError("", { cause: error });
   }
   const [folder = NODE_MODULES] = program.args;
-  const { concurrency, ...options } = program.opts<Omit<DemoCommand, "folder">>();
-  return { folder, concurrency, ...options };
+  const { concurrency, redis, ...options } = program.opts<Omit<DemoCommand, "folder">>();
+  if (redis !== undefined && !options.durable) throw new UsageError("--redis goes with --durable");
+  return { folder, concurrency, redis, ...options };
 }
 
 function toPositive(text: string): number {
   const value = Number(text);
   if (!(value > 0)) throw new InvalidArgumentError("Expected a number greater than 0.");
   return value;
+}
+
+/** It may hold a password: nobody is told what it was. */
+function toRedisUrl(text: string): string {
+  if (!/^rediss?:\/\/./.test(text) || !URL.canParse(text))
+    throw new UsageError("--redis: Expected a URL that begins with redis:// or rediss://");
+  return text;
 }
 
 function toCount(text: string): number {

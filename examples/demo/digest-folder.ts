@@ -49,7 +49,7 @@ export async function digestFolder(
 }
 
 /** The size of a file, or 0 when it cannot be told: its task will say why. */
-async function sizeOf(path: string): Promise<number> {
+export async function sizeOf(path: string): Promise<number> {
   try {
     return (await lstat(path)).size;
   } catch {
@@ -58,7 +58,7 @@ async function sizeOf(path: string): Promise<number> {
 }
 
 /** The first two files fail once, the third is cancelled. */
-function chooseMishap(mishaps: Mishaps, path: string): "fail once" | "cancel" | undefined {
+export function chooseMishap(mishaps: Mishaps, path: string): "fail once" | "cancel" | undefined {
   if (mishaps.failedOnce.length < 2) {
     mishaps.failedOnce.push(path);
     return "fail once";

@@ -40,6 +40,13 @@ export function formatUsage({ threads, coresBusy }: Usage): string[] {
   return [...part, `${oneDigit.format(coresBusy)} cores busy`];
 }
 
+/** The same, and how many of the threads are busy at this moment. */
+export function formatUsageNow(usage: Usage): string {
+  const { threads } = usage;
+  const busy = threads === null ? [] : [`${threads.busy} of ${threads.alive} threads busy now`];
+  return [...busy, ...formatUsage(usage)].join(", ");
+}
+
 /** Text for people: the name of a file may hold what moves the cursor of a terminal. */
 export function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, (control) => `\\x${control.charCodeAt(0).toString(16).padStart(2, "0")}`);

@@ -1,5 +1,5 @@
 import { defineHandlers, json, threadModule } from "millrace";
-import digestFile from "./digest-file.mjs";
+import digestFile, { type Digest } from "./digest-file.mjs";
 
 interface FilePayload {
   readonly path: string;
@@ -24,4 +24,9 @@ export type DemoHandlers = typeof threadHandlers;
 /** The same function, called on the event loop. */
 export const inlineHandlers: DemoHandlers = defineHandlers({
   digestFile: { payload, maxAttempts, run: digestFile },
+});
+
+/** The same without the work, for a process that only produces: it is done elsewhere. */
+export const contract = defineHandlers({
+  digestFile: { payload, result: json<Digest>() },
 });

@@ -5,6 +5,7 @@
  *     npm run demo              looks through node_modules of this project
  *     npm run demo -- FOLDER    looks through another folder
  *     npm run demo -- --inline  does the work on the event loop
+ *     npm run demo -- --durable keeps the tasks in Redis, has two processes do them, and kills one
  *     npm run demo -- --help    says what else there is
  *
  * Where to look for what:
@@ -13,15 +14,26 @@
  * - `handlers.ts` names the one kind of task there is, says what it takes, and where it runs;
  * - `digest-folder.ts` enqueues, with a priority from the size, and waits for room while the backlog is full;
  * - `digest-file.mjs` is the work itself, which threads import;
- * - `outcomes.ts` subscribes to the results, and keeps only what it counts.
+ * - `outcomes.ts` subscribes to the results, and keeps only what it counts;
+ * - `durable/` is the same with durable tasks: `run-durable.ts` produces, `worker.ts` is what does the work.
  */
 import { opendir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { setTimeout } from "node:timers/promises";
-import { exponential, OptionError, type StopReport, stopOnSignals, TaskManager } from "millrace";
+import {
+  exponential,
+  OptionError,
+  type StopReport,
+  StoreRefusedError,
+  StoreUnreachableError,
+  stopOnSignals,
+  TaskManager,
+} from "millrace";
 import { type DemoCommand, readCommand, UsageError } from "./command-line.ts";
 import { digestFolder, type Mishaps } from "./digest-folder.ts";
-import { printable } from "./format.ts";
+import { toDurableText } from "./durable/durable-summary.ts";
+import { runDurable } from "./durable/run-durable.ts";
+import { formatUsageNow, printable } from "./format.ts";
 import { type DemoHandlers, inlineHandlers, threadHandlers } from "./handlers.ts";
 import { QUEUES } from "./kinds.ts";
 import { Outcomes } from "./outcomes.ts";
@@ -29,10 +41,7 @@ import { toText } from "./print-summary.ts";
 import { showProgress } from "./progress.ts";
 import { type Summary, summarize } from "./summary.ts";
 import { UsageMeter } from "./usage.ts";
-import { walk } from "./walk.ts";
-
-/** How far the counting of files may be ahead of the work. Most folders are counted by then. */
-const HEAD_START_MS = 500;
+import { countFiles, HEAD_START_MS } from "./walk.ts";
 
 // Whoever reads the output may leave before its end: npm run demo | head.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -43,15 +52,19 @@ try {
   const command = readCommand(process.argv.slice(2));
   if (command !== undefined) await main(command);
 } catch (error) {
-  if (!(error instanceof UsageError || error instanceof OptionError)) throw error;
+  const isUsage = error instanceof UsageError || error instanceof OptionError;
+  const isStore = error instanceof StoreUnreachableError || error instanceof StoreRefusedError;
+  if (!isUsage && !isStore) throw error;
   if (error.message !== "") console.error(`error: ${error.message}`);
-  process.exitCode = 2;
+  process.exitCode = isUsage ? 2 : 1;
 }
 
 async function main(command: DemoCommand): Promise<void> {
   await refuseUnreadable(command.folder);
-  const summary = await run(command);
-  process.stdout.write(command.json ? `${JSON.stringify(summary)}\n` : toText(summary));
+  const [summary, text] = command.durable
+    ? await runDurable(command).then((summary) => [summary, toDurableText(summary)] as const)
+    : await run(command).then((summary) => [summary, toText(summary)] as const);
+  process.stdout.write(command.json ? `${JSON.stringify(summary)}\n` : text);
 }
 
 async function run(command: DemoCommand): Promise<Summary> {
@@ -82,7 +95,8 @@ async function run(command: DemoCommand): Promise<Summary> {
     const ended = completed + failed + cancelled;
     const total = Math.max(counted, enqueued);
     const { bytes } = outcomes;
-    return { ended, total, bytes, elapsedMs: meter.elapsedMs, usage: meter.ofLastSeconds() };
+    const detail = formatUsageNow(meter.ofLastSeconds());
+    return { ended, total, bytes, elapsedMs: meter.elapsedMs, detail };
   });
   const counting = countFiles(folder, signal, () => counted++);
   let stop: StopReport;
@@ -111,11 +125,6 @@ function createTasks({ rate, concurrency, backlog, inline }: DemoCommand): TaskM
     defaultQueue: "other",
     backoff: exponential({ delayMs: 100 }),
   });
-}
-
-/** Counts ahead of the work, so that the progress has an end to go to. */
-async function countFiles(folder: string, signal: AbortSignal, onFile: () => void): Promise<void> {
-  for await (const _ of walk(folder, { signal })) onFile();
 }
 
 /** @throws {UsageError} when the folder is none, or cannot be read */

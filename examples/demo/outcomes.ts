@@ -36,8 +36,8 @@ export class Outcomes {
   async follow(results: Results): Promise<void> {
     for await (const { handler, state, value, queue, metadata, waitMs, runMs, error } of results) {
       const path = String(metadata["path"]);
-      if (handler === "digestFile" && state === "completed") this.#addDigest(path, value);
-      if (state === "failed") this.#complain(path, error);
+      if (handler === "digestFile" && state === "completed") this.addDigest(path, value);
+      if (state === "failed") this.complain(path, error);
       const kind = queue as Kind;
       if (waitMs !== undefined) this.waits[kind].record(waitMs);
       if (runMs !== undefined) this.runs[kind].record(runMs);
@@ -46,16 +46,16 @@ export class Outcomes {
 
   addUnreadableFolder(path: string, error: unknown): void {
     this.unreadableFolders++;
-    this.#complain(path, error);
+    this.complain(path, error);
   }
 
-  #addDigest(path: string, digest: Digest): void {
+  addDigest(path: string, digest: Digest): void {
     this.bytes += digest.bytes;
     this.gzipBytes += digest.gzipBytes;
     if (digest.bytes > (this.largest?.bytes ?? -1)) this.largest = { path, ...digest };
   }
 
-  #complain(path: string, error: unknown): void {
+  complain(path: string, error: unknown): void {
     if (this.complaints.length >= MAX_KEPT) return;
     this.complaints.push({ path, error: error instanceof Error ? error.message : String(error) });
   }

@@ -11,7 +11,7 @@ export function toText(summary: Summary): string {
     toTable(summary),
     "",
     ...totals(summary),
-    ...complaints(summary),
+    ...complaintLines(summary),
   ];
   return `${lines.join("\n")}\n`;
 }
@@ -67,7 +67,12 @@ function usageLine({ usage, elapsedMs }: Summary): string {
   return `${where}: ${[`${formatMs(cpuMs)} of CPU in ${formatMs(elapsedMs)}`, ...formatUsage(usage)].join(", ")}`;
 }
 
-function complaints({ failed, unreadableFolders, complaints }: Summary): string[] {
+/** What went wrong with files and folders, where anything did. */
+export function complaintLines({
+  failed,
+  unreadableFolders,
+  complaints,
+}: Pick<Summary, "failed" | "unreadableFolders" | "complaints">): string[] {
   const all = failed + unreadableFolders;
   if (all === 0) return [];
   const folders = unreadableFolders === 0 ? "" : `, ${formatCount(unreadableFolders)} folders unreadable`;
@@ -76,7 +81,8 @@ function complaints({ failed, unreadableFolders, complaints }: Summary): string[
   return ["", `${formatCount(failed)} files failed${folders}:`, ...lines];
 }
 
-const NO_LINES = {
+/** A table of columns alone. */
+export const NO_LINES = {
   top: "",
   "top-mid": "",
   "top-left": "",

@@ -1,6 +1,5 @@
 import { MultiBar, Presets } from "cli-progress";
-import { formatBytes, formatCount, formatUsage } from "./format.ts";
-import type { Usage } from "./usage.ts";
+import { formatBytes, formatCount } from "./format.ts";
 
 /** How far the work has come. */
 export interface Progress {
@@ -9,7 +8,8 @@ export interface Progress {
   readonly total: number;
   readonly bytes: number;
   readonly elapsedMs: number;
-  readonly usage: Usage;
+  /** A second line: who is busy with it. */
+  readonly detail: string;
 }
 
 /** What is shown while the work goes on. */
@@ -22,7 +22,7 @@ export interface ProgressDisplay {
 const BAR_EVERY_MS = 100;
 const LINE_EVERY_MS = 2_000;
 
-/** Shows progress on stderr: a live bar on a terminal, with a line for threads, else plain lines now and then. */
+/** Shows progress on stderr: a live bar on a terminal, with the second line below, else plain lines now and then. */
 export function showProgress(read: () => Progress): ProgressDisplay {
   return process.stderr.isTTY ? showBar(read) : showLines(read);
 }
@@ -32,7 +32,7 @@ function showLines(read: () => Progress): ProgressDisplay {
   const show = () => {
     const progress = read();
     say(toLine(progress));
-    say(toUsageLine(progress));
+    say(toDetailLine(progress));
   };
   const timer = setInterval(show, LINE_EVERY_MS);
   return {
@@ -68,21 +68,19 @@ function startBars(progress: Progress) {
   const options = { barsize: 18, hideCursor: true, gracefulExit: false };
   const bars = new MultiBar(options, Presets.shades_classic);
   const files = bars.create(total, ended, { line: toLine(progress) }, { format: " {bar} {line}" });
-  const usage = bars.create(1, 0, { line: toUsageLine(progress) }, { format: "  {line}" });
+  const detail = bars.create(1, 0, { line: toDetailLine(progress) }, { format: "  {line}" });
   return {
     update: (now: Progress) => {
       files.setTotal(now.total);
       files.update(now.ended, { line: toLine(now) });
-      usage.update(0, { line: toUsageLine(now) });
+      detail.update(0, { line: toDetailLine(now) });
     },
     stop: () => bars.stop(),
   };
 }
 
-function toUsageLine({ usage }: Progress): string {
-  const { threads } = usage;
-  const busy = threads === null ? [] : [`${threads.busy} of ${threads.alive} threads busy now`];
-  return `    ${[...busy, ...formatUsage(usage)].join(", ")}`;
+function toDetailLine({ detail }: Progress): string {
+  return `    ${detail}`;
 }
 
 function toLine({ ended, total, bytes, elapsedMs }: Progress): string {

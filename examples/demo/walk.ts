@@ -24,3 +24,11 @@ export async function* walk(folder: string, options: WalkOptions): AsyncGenerato
     options.onUnreadable?.(folder, error);
   }
 }
+
+/** How far the counting of files may be ahead of the work. Most folders are counted by then. */
+export const HEAD_START_MS = 500;
+
+/** Counts ahead of the work, so that the progress has an end to go to. */
+export async function countFiles(folder: string, signal: AbortSignal, onFile: () => void): Promise<void> {
+  for await (const _ of walk(folder, { signal })) onFile();
+}

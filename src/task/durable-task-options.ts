@@ -54,11 +54,14 @@ const CHECKS = { ...SHARED, backoff: backoffRuleCheck, ...DURABLE_CHECKS } satis
   unknown
 > as check.Checks<CheckedDurableOptions>;
 
+const NOTHING: CheckedDurableOptions = Object.freeze({});
+
 /**
  * Checks the options of one durable task.
  * @throws {OptionError}
  */
 export function readDurableOptions(options: unknown): CheckedDurableOptions {
+  if (options === undefined) return NOTHING;
   const read = check.readOptions<CheckedDurableOptions>("", options, CHECKS);
   refuseExclusive(read);
   return read;

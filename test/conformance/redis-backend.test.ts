@@ -1,9 +1,9 @@
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, test } from "vitest";
-import type { BackendSubject } from "../../src/testing/index.js";
-import { backendConformance } from "../../src/testing/index.js";
+import { type BackendSubject, backendConformance } from "../../src/testing/index.js";
 import { RedisServer } from "../support/redis-server.js";
 import { redisSubject } from "../support/redis-subject.js";
+import { leastUser } from "../support/redis-user.js";
 
 let server: RedisServer;
 let client: Redis;
@@ -12,7 +12,7 @@ let subject: BackendSubject;
 beforeAll(async () => {
   server = await RedisServer.start();
   client = new Redis(server.url);
-  subject = redisSubject(server, client);
+  subject = redisSubject(await leastUser(client, server.url, "test-*"), client);
 }, 150_000);
 
 afterAll(async () => {
@@ -20,7 +20,7 @@ afterAll(async () => {
   await server[Symbol.asyncDispose]();
 });
 
-describe("redisBackend", () => {
+describe("redisBackend, as a user who may do no more than it needs (V9)", () => {
   const later: BackendSubject = { leaseMs: 400, open: (limits) => subject.open(limits) };
   for (const { name, run } of backendConformance(later)) test.concurrent(name, run);
 });

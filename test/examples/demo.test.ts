@@ -1,114 +1,13 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { rmSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import type { StopReport } from "millrace";
 import { afterAll, describe, expect, test, vi } from "vitest";
-import type { Summary } from "../../examples/demo/summary.ts";
+import { cleanUp, createFiles, createFolder, Demo, UNDER_WAY } from "../support/demo.js";
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
-const folders: string[] = [];
-const children = new Set<ChildProcess>();
-
-afterAll(() => {
-  for (const child of children) child.kill("SIGKILL");
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-});
-
-interface Ending {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-class Demo {
-  readonly ended: Promise<Ending>;
-  readonly #child: ChildProcess;
-  #stdout = "";
-  #stderr = "";
-  #seen = 0;
-  #onText: () => void = () => {};
-
-  /** Runs the demo as `npm run demo` does, on what `npm test` has built. */
-  constructor(...words: readonly string[]) {
-    const args = ["--import", "tsx", "examples/demo/main.ts", ...words];
-    // A process group of its own, so that it can be seen whether anything of it is left.
-    const child = spawn(process.execPath, args, {
-      ...{ cwd: root, stdio: ["ignore", "pipe", "pipe"], detached: true },
-    });
-    this.#child = child;
-    children.add(child);
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      this.#stdout += text;
-    });
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      this.#stderr += text;
-      this.#onText();
-    });
-    this.ended = new Promise((resolve) => {
-      child.on("close", (code) => {
-        children.delete(child);
-        this.#onText();
-        resolve({ code, stdout: this.#stdout, stderr: this.#stderr });
-      });
-    });
-  }
-
-  signal(name: NodeJS.Signals): void {
-    this.#child.kill(name);
-  }
-
-  /** Whether a process that it has started, or it itself, is there. */
-  get isAlive(): boolean {
-    try {
-      return process.kill(-(this.#child.pid ?? Number.NaN), 0);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
-      throw error;
-    }
-  }
-
-  /** Waits until stderr holds the pattern behind what it held at the last call; fails when the demo ends first. */
-  async says(pattern: RegExp): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      const seen = this.#seen;
-      this.#onText = () => {
-        if (pattern.test(this.#stderr.slice(seen))) resolve();
-        else if (!children.has(this.#child)) reject(new Error(`never said ${pattern}:\n${this.#stderr}`));
-      };
-      this.#onText();
-    });
-    this.#seen = this.#stderr.length;
-  }
-
-  async summary(): Promise<{ readonly code: number | null; readonly summary: Summary }> {
-    const { code, stdout, stderr } = await this.ended;
-    expect(stdout, stderr).toMatch(/^\{.*\}\n$/);
-    return { code, summary: JSON.parse(stdout) as Summary };
-  }
-}
-
-/** Some files have ended. */
-const UNDER_WAY = / [1-9]\d* of \d+ files/;
-
-function createFolder(files: Readonly<Record<string, string>>): string {
-  const folder = mkdtempSync(join(tmpdir(), "millrace-demo-"));
-  folders.push(folder);
-  for (const [name, content] of Object.entries(files)) {
-    mkdirSync(dirname(join(folder, name)), { recursive: true });
-    writeFileSync(join(folder, name), content);
-  }
-  return folder;
-}
-
-/** Many small files, each a little larger than the one before. */
-function createFiles(count: number): Record<string, string> {
-  const names = Array.from({ length: count }, (_, number) => `${number % 7}/${number}.md`);
-  return Object.fromEntries(names.map((name, number) => [name, `${name} `.repeat(number)]));
-}
+afterAll(cleanUp);
 
 function sumOfParts({ alive: _alive, durationMs: _durationMs, ...parts }: StopReport): number {
   return Object.values(parts).reduce((sum, part) => sum + part, 0);
@@ -127,7 +26,7 @@ describe.concurrent("the demo", () => {
     symlinkSync(join(folder, "large.txt"), join(folder, "link.txt"));
     symlinkSync(folder, join(folder, "deep/circle"));
 
-    const { code, summary } = await new Demo(folder, "--json").summary();
+    const { code, summary } = await new Demo([folder, "--json"]).summary();
 
     expect(code).toBe(0);
     const { cancelled = null } = summary.mishaps ?? {};
@@ -145,7 +44,7 @@ describe.concurrent("the demo", () => {
 
   test("does its work in threads, of which none is left", async ({ expect }) => {
     const words = ["--concurrency", "2", "--json"];
-    const { code, summary } = await new Demo(createFolder(createFiles(60)), ...words).summary();
+    const { code, summary } = await new Demo([createFolder(createFiles(60)), ...words]).summary();
     expect(code).toBe(0);
     const { threads, cpuMs, coresBusy } = summary.usage;
     expect(threads).toMatchObject({ alive: 0, busy: 0 });
@@ -159,8 +58,8 @@ describe.concurrent("the demo", () => {
   test("does the same on the event loop with --inline, without any thread", async ({ expect }) => {
     const folder = createFolder(createFiles(30));
     const [threaded, inline] = await Promise.all([
-      new Demo(folder, "--json", "--no-mishaps").summary(),
-      new Demo(folder, "--json", "--no-mishaps", "--inline").summary(),
+      new Demo([folder, "--json", "--no-mishaps"]).summary(),
+      new Demo([folder, "--json", "--no-mishaps", "--inline"]).summary(),
     ]);
     expect([threaded.code, inline.code]).toEqual([0, 0]);
     expect(inline.summary.usage.threads).toBeNull();
@@ -171,7 +70,7 @@ describe.concurrent("the demo", () => {
   test("knows the SHA-256 of the largest file, and leaves all alone when told so", async ({ expect }) => {
     const content = "abc".repeat(100_000);
     const folder = createFolder({ "large.js": content, "small.js": "abc" });
-    const { code, summary } = await new Demo(folder, "--json", "--no-mishaps").summary();
+    const { code, summary } = await new Demo([folder, "--json", "--no-mishaps"]).summary();
     expect(code).toBe(0);
     expect(summary).toMatchObject({ files: 2, completed: 2, cancelled: 0, retried: 0, mishaps: null });
     expect(summary.largest).toEqual({
@@ -183,7 +82,7 @@ describe.concurrent("the demo", () => {
   });
 
   test("writes plain lines and a plain table where there is no terminal", async ({ expect }) => {
-    const { code, stdout, stderr } = await new Demo(createFolder(createFiles(9))).ended;
+    const { code, stdout, stderr } = await new Demo([createFolder(createFiles(9))]).ended;
     expect(code).toBe(0);
     expect(stderr).toMatch(/^100% {2}9 of 9 files {2}/m);
     expect(stdout).toMatch(/^text +8 +0 +2 +1 /m);
@@ -195,7 +94,7 @@ describe.concurrent("the demo", () => {
   });
 
   test("has nothing to say against an empty folder", async ({ expect }) => {
-    const { code, summary } = await new Demo(createFolder({}), "--json").summary();
+    const { code, summary } = await new Demo([createFolder({}), "--json"]).summary();
     expect(code).toBe(0);
     expect(summary).toMatchObject({ files: 0, bytes: 0, largest: null, complaints: [] });
   });
@@ -203,7 +102,7 @@ describe.concurrent("the demo", () => {
   test("counts a file that vanished before its turn as failed", async ({ expect }) => {
     // By the rate, the largest file has its turn after five seconds; the first line comes after two.
     const folder = createFolder({ ...createFiles(75), "doomed.md": "x".repeat(100_000) });
-    const demo = new Demo(folder, "--rate", "15", "--json");
+    const demo = new Demo([folder, "--rate", "15", "--json"]);
     await demo.says(UNDER_WAY);
     rmSync(join(folder, "doomed.md"));
     const { code, summary } = await demo.summary();
@@ -217,7 +116,7 @@ describe.concurrent("the demo", () => {
 
 describe.concurrent("the demo, interrupted", () => {
   test("stops gracefully at SIGINT, says how, and ends with 130", async ({ expect }) => {
-    const demo = new Demo(createFolder(createFiles(200)), "--rate", "20", "--deadline", "2");
+    const demo = new Demo([createFolder(createFiles(200)), "--rate", "20", "--deadline", "2"]);
     await demo.says(UNDER_WAY);
     demo.signal("SIGINT");
     const { code, stdout, stderr } = await demo.ended;
@@ -234,7 +133,7 @@ describe.concurrent("the demo, interrupted", () => {
     ["threads", [], { alive: 0, busy: 0, started: expect.any(Number), utilisation: expect.any(Number) }],
     ["the event loop", ["--inline"], null],
   ])("leaves no thread and no process behind, with its work in %s", async (_, words, threads) => {
-    const demo = new Demo(createFolder(createFiles(200)), "--rate", "40", "--json", ...words);
+    const demo = new Demo([createFolder(createFiles(200)), "--rate", "40", "--json", ...words]);
     await demo.says(UNDER_WAY);
     expect(demo.isAlive).toBe(true);
     demo.signal("SIGINT");
@@ -246,7 +145,7 @@ describe.concurrent("the demo, interrupted", () => {
   });
 
   test("stops at once at the second SIGINT", async ({ expect }) => {
-    const demo = new Demo(createFolder(createFiles(200)), "--rate", "10", "--deadline", "60", "--json");
+    const demo = new Demo([createFolder(createFiles(200)), "--rate", "10", "--deadline", "60", "--json"]);
     await demo.says(UNDER_WAY);
     demo.signal("SIGINT");
     await demo.says(/^SIGINT: /m);
@@ -263,7 +162,7 @@ describe.concurrent("the demo, interrupted", () => {
 
   test("stops the walk too, which waits for room", async ({ expect }) => {
     const words = ["--rate", "20", "--backlog", "10", "--deadline", "2", "--json"];
-    const demo = new Demo(createFolder(createFiles(200)), ...words);
+    const demo = new Demo([createFolder(createFiles(200)), ...words]);
     await demo.says(UNDER_WAY);
     demo.signal("SIGTERM");
     const { code, summary } = await demo.summary();
@@ -285,14 +184,14 @@ describe.concurrent("the demo, called wrongly, ends with 2", () => {
     ["for threads that the library refuses", ["--concurrency", "9000000"], /Expected `threads.max`/],
     ["for a value that it refuses", ["--inline", "--concurrency", "9000000"], /Expected `concurrency`/],
   ])("%s", async (_, words, message) => {
-    const { code, stdout, stderr } = await new Demo(...words).ended;
+    const { code, stdout, stderr } = await new Demo(words).ended;
     expect(stderr).toMatch(message);
     expect(stderr).not.toContain("    at ");
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
   });
 
   test("but not for a call for help", async ({ expect }) => {
-    const { code, stdout } = await new Demo("--help").ended;
+    const { code, stdout } = await new Demo(["--help"]).ended;
     expect(code).toBe(0);
     expect(stdout).toMatch(/^Usage: npm run demo -- /);
   });

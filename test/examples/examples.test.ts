@@ -11,10 +11,13 @@ const MAX_LINES = 60;
 
 /** All but the demo, which is a program of its own, with tests of its own. */
 const files = programFiles("examples").filter((path) => !path.startsWith("examples/demo/"));
-/** What can be run: a file by itself, or the main one of a folder. */
-const examples = files.filter((path) => path.split("/").length === 2 || path.endsWith("/main.ts"));
-/** All that run by themselves: one needs a collector, and has a test of its own. */
-const selfContained = examples.filter((path) => path !== "examples/otlp-metrics-and-traces.ts");
+/** What can be run: a file by itself, or the main one of a folder, or one of a pair of programs. */
+const MAIN = /^examples\/[^/]+(\/(main|producer|worker))?\.ts$/;
+const examples = files.filter((path) => MAIN.test(path));
+/** All that run by themselves: a collector, or a Redis, is for tests of their own. */
+const selfContained = examples.filter(
+  (path) => path !== "examples/otlp-metrics-and-traces.ts" && !path.startsWith("examples/durable-redis/"),
+);
 
 describe("the examples", () => {
   test.each(selfContained)("%s prints what it says", (path) => {
@@ -39,6 +42,7 @@ describe("the examples", () => {
         const known = [
           "millrace",
           "millrace/otel",
+          "millrace/redis",
           "millrace/testing",
           "millrace/worker",
           "tsx/esm/api",
@@ -52,11 +56,11 @@ describe("the examples", () => {
   });
 
   test("are those that the README lists", () => {
-    const listed = [...readProjectFile("README.md").matchAll(/\]\((examples\/[^)]+)\)/g)].map(
-      ([, path = ""]) => path,
-    );
-    expect(listed.filter((path) => !existsSync(`${root}${path}`))).toEqual([]);
-    expect(listed.filter((path) => !path.startsWith("examples/demo")).sort()).toEqual([...examples].sort());
+    const readme = readProjectFile("README.md");
+    const linked = [...readme.matchAll(/\]\((examples\/[^)]+)\)/g)].map(([, path = ""]) => path);
+    expect(linked.filter((path) => !existsSync(`${root}${path}`))).toEqual([]);
+    const listed = [...readme.matchAll(/^\| \[[^\]]+\]\((examples\/[^)]+)\)/gm)].map(([, path = ""]) => path);
+    expect([...listed].sort()).toEqual([...examples].sort());
   });
 });
 

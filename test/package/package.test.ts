@@ -183,6 +183,34 @@ describe("a program that installed the package", () => {
   }, 120_000);
 });
 
+describe("millrace/redis, installed", () => {
+  const use = `
+    import { redisBackend } from "millrace/redis";
+    try {
+      const backend = redisBackend({ url: "redis://127.0.0.1:1", commandTimeoutMs: 100 });
+      backend.inspector.counts(["default"]).catch((error) => console.log(error.code));
+    } catch (error) {
+      console.log(error.code, error.message, error.cause.code);
+    }`;
+
+  async function runBothWays() {
+    await packed.write({ "redis.mjs": use, "redis.cjs": toCommonJs(use) });
+    return await Promise.all(["redis.mjs", "redis.cjs"].map((name) => packed.run(process.execPath, [name])));
+  }
+
+  test("loads without its peer, and says how to install it when it is used", async () => {
+    const message =
+      "MILLRACE_PEER_MISSING millrace/redis needs ioredis: npm install ioredis MODULE_NOT_FOUND";
+    expect(await runBothWays()).toEqual(Array(2).fill({ code: 0, stdout: `${message}\n`, stderr: "" }));
+  });
+
+  test("with its peer, tells that there is no Redis, and the program ends by itself", async () => {
+    await packed.link("ioredis");
+    const stdout = "MILLRACE_STORE_UNREACHABLE\n";
+    expect(await runBothWays()).toEqual(Array(2).fill({ code: 0, stdout, stderr: "" }));
+  }, 60_000);
+});
+
 describe("millrace/otel, installed", () => {
   /** Runs it as ESM and as CommonJS: how each ended. */
   async function runBothWays(text: string, ...flags: readonly string[]) {

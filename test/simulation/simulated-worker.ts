@@ -84,7 +84,7 @@ export class SimulatedWorker implements ConsumerHost {
       shape: room,
       now: () => timeline.now,
       after: (delayMs, happen) => this.#after(delayMs, happen),
-      onRoom: () => this.consumer.claim(),
+      onRoom: () => this.consumer.claim(false),
     });
   }
 
@@ -144,6 +144,8 @@ export class SimulatedWorker implements ConsumerHost {
     this.#running.clear();
     this.#parts.audit.died(this.process);
   }
+
+  nextRound(): void {}
 
   reserve(need: ClaimNeed): Reservation | undefined {
     if (this.#stopping) this.#parts.verdict.fail("X2", `${this.process.name} claims, and was to stop`);

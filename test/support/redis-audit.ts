@@ -67,7 +67,7 @@ async function auditQueue(
 async function idsOf(client: Redis, start: string, name: string): Promise<readonly string[]> {
   const isOrdered = name === "delayed" || name.startsWith("ready:");
   if (!isOrdered && !["leased", "dead", "finished"].includes(name)) return [];
-  const members = await client.zrange(`${start}${name}`, 0, -1);
+  const members = await client.zrange(`${start}${name}`, "0", "-1");
   return isOrdered ? members.map((member) => member.slice(12)) : members;
 }
 

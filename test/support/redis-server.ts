@@ -178,7 +178,8 @@ function readiness(keeper: ChildProcess): Promise<number> {
   });
 }
 
-function freePort(): Promise<number> {
+/** A port that nobody listens on at the moment. */
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.on("error", reject);

@@ -5,16 +5,15 @@ import { expect } from "vitest";
 import { redisBackend } from "../../src/adapters/redis/index.js";
 import type { BackendSubject } from "../../src/testing/index.js";
 import { auditRedis } from "./redis-audit.js";
-import type { RedisServer } from "./redis-server.js";
 
 /** Redis as the conformance suite looks at it: each store has a prefix of its own, which is audited at the end. */
-export function redisSubject(server: RedisServer, client: Redis): BackendSubject {
+export function redisSubject(url: string, client: Redis): BackendSubject {
   return {
     leaseMs: 400,
     open: ({ deadLetters }) => {
       const prefix = `test-${randomUUID()}`;
       return {
-        connect: () => redisBackend({ url: server.url, prefix, deadLetters }),
+        connect: () => redisBackend({ url, prefix, deadLetters }),
         advanceTime: (ms) => delay(ms),
         close: async () => expect(await auditRedis(client, prefix)).toEqual([]),
       };

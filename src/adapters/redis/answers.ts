@@ -8,7 +8,6 @@ import type {
 } from "../../ports/backend.js";
 import type { QueueCounts } from "../../ports/backend-inspector.js";
 import { StoreUnreachableError } from "../../store-errors.js";
-import { RecordFields } from "./record-fields.js";
 
 /** What a store is known by: a random text, and a number that only grows. */
 export interface StoreMark {
@@ -16,7 +15,7 @@ export interface StoreMark {
   readonly sequence: number;
 }
 
-/** Reads what scripts answer. A server is not trusted: what has another shape is an error, and never a value. */
+/** A server is not trusted: an answer of another shape than scripts give is an error, and never a value. */
 export function toText(value: unknown): string {
   if (Buffer.isBuffer(value)) return value.toString();
   if (typeof value === "string") return value;
@@ -54,7 +53,7 @@ export function toEnqueueAnswer(queue: string, value: unknown): EnqueueAnswer {
 export function toClaimAnswer(queue: string, answer: readonly unknown[]): ClaimAnswer {
   const [, , stoppedAtCost, nextDueMs, reclaimed, crashed, tasks] = answer;
   return {
-    tasks: toList(tasks).map((task) => toClaimedTask(queue, toList(task))),
+    tasks: toClaimedTasks(queue, toList(tasks)),
     stoppedAtCost: unlessNegative(toNumber(stoppedAtCost)),
     nextDueMs: unlessNegative(toNumber(nextDueMs)),
     crashed: toCrashed(queue, toList(crashed)),
@@ -98,11 +97,31 @@ const CANCEL_ANSWERS: Readonly<Record<string, CancelAnswer>> = {
   u: "unknown",
 };
 
-function toClaimedTask(queue: string, task: readonly unknown[]): ClaimedTask {
-  const [rest, token, deliveries, waitMs, flat] = task;
-  const fields = new RecordFields(toList(flat));
-  const id = `${queue}:${toText(rest)}`;
-  return fields.toClaimedTask(id, toNumber(token), toNumber(deliveries), toNumber(waitMs));
+function toClaimedTasks(queue: string, flat: readonly unknown[]): readonly ClaimedTask[] {
+  const tasks: ClaimedTask[] = [];
+  for (let at = 0; at + 4 < flat.length; at += 5) {
+    const payload = flat[at + 4];
+    const numbers = toText(flat[at + 1])
+      .split(" ")
+      .map(toNumber);
+    const [token, deliveries, waitMs, priority, weight, cost, attempts, enqueuedAt, replayedAt] = numbers;
+    tasks.push({
+      id: `${queue}:${toText(flat[at])}`,
+      token: token ?? strange(),
+      handler: toText(flat[at + 2]),
+      payload: Buffer.isBuffer(payload) ? payload : strange(),
+      envelope: toText(flat[at + 3]),
+      priority: priority ?? strange(),
+      weight: weight ?? strange(),
+      cost: cost ?? strange(),
+      attempts: attempts ?? strange(),
+      deliveries: deliveries ?? strange(),
+      enqueuedAt: enqueuedAt ?? strange(),
+      replayedAt: replayedAt || undefined,
+      waitMs: waitMs ?? strange(),
+    });
+  }
+  return tasks;
 }
 
 function toCrashed(queue: string, flat: readonly unknown[]): readonly CrashedTask[] {

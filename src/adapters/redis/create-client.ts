@@ -2,14 +2,10 @@ import type { Redis, RedisOptions } from "ioredis";
 import { loadIoredis } from "./load-ioredis.js";
 import type { RedisAddress } from "./redis-options.js";
 
-/** In milliseconds; each attempt to reconnect waits twice as long as the one before, and a random part less. */
-const FIRST_DELAY_MS = 50;
-const MAX_DELAY_MS = 3_000;
-
 /** Replies are in the shapes that ioredis has always given them. */
 type OwnOptions = RedisOptions & { readonly replyMapping: "legacy" };
 
-/** Makes a client that is not connected yet. `name` says in Redis what it is for. */
+/** Makes a client that is not connected yet, and does not reconnect. `name` says in Redis what it is for. */
 export type CreateClient = (name: string, commandTimeoutMs: number) => Redis;
 
 /**
@@ -34,13 +30,13 @@ function ownOptions(name: string, commandTimeoutMs: number): OwnOptions {
     commandTimeout: undefined,
     socketTimeout: undefined,
     connectTimeout: commandTimeoutMs,
-    retryStrategy: (attempt) => {
-      const longest = Math.min(FIRST_DELAY_MS * 2 ** Math.min(attempt - 1, 10), MAX_DELAY_MS);
-      return longest * (0.5 + Math.random() / 2);
-    },
+    retryStrategy: null,
     reconnectOnError: null,
   };
 }
+
+/** What of the options of a user counts for nothing. */
+export const OWN_OPTION_NAMES: ReadonlySet<string> = new Set(Object.keys(ownOptions("", 0)));
 
 /** @throws {PeerMissingError} where ioredis is missing */
 export function clientFactory(address: RedisAddress): CreateClient {

@@ -1,2 +1,2 @@
 export { redisBackend } from "./redis-backend.js";
-export type { RedisBackendOptions, RedisDeadLetterOptions } from "./redis-options.js";
+export type { RedisBackendOptions, RedisDeadLetterOptions, RedisRenewalOptions } from "./redis-options.js";

@@ -1,4 +1,4 @@
-import type { ClaimedTask, NewTask } from "../../ports/backend.js";
+import type { NewTask } from "../../ports/backend.js";
 import type { StoredPlace, StoredTask } from "../../ports/backend-inspector.js";
 import type { StoredOutcome } from "../../task/stored-outcome.js";
 
@@ -72,20 +72,6 @@ export class RecordFields {
       const value = flat[at + 1];
       if (Buffer.isBuffer(value)) this.#values.set(String(flat[at]), value);
     }
-  }
-
-  toClaimedTask(id: string, token: number, deliveries: number, waitMs: number): ClaimedTask {
-    return {
-      ...{ id, token, deliveries, waitMs },
-      handler: this.#text("h") ?? "",
-      payload: this.#joined(""),
-      envelope: this.#joined(ENVELOPE).toString(),
-      priority: this.#number("o", 0),
-      weight: this.#number("w", 1),
-      cost: this.#number("c", 1),
-      attempts: this.#number("a", 0),
-      enqueuedAt: this.#number("n", 0),
-    };
   }
 
   toStoredTask(id: string, until: number | undefined): StoredTask {

@@ -1,6 +1,7 @@
 import type { Redis } from "ioredis";
 import { StoreUnreachableError } from "../../store-errors.js";
 import { toErrorType } from "../../task/error-type.js";
+import { ClientKeeper } from "./client-keeper.js";
 import { failureCode, failureRule, toStoreError } from "./redis-failures.js";
 import type { RedisLog } from "./redis-log.js";
 
@@ -12,9 +13,6 @@ const MAX_BYTES = 64 * 1_024 * 1_024;
 
 /** So many calls in a row that a ready client leaves without an answer make it suspect. */
 const MAX_SILENT_CALLS = 2;
-
-/** A client that has not become ready in so long is replaced, whatever it says that it does. */
-const NURSING_MS = 20_000;
 
 /** Settings of a server are looked at again after so long: somebody may have changed them. */
 const CHECK_EVERY_MS = 30_000;
@@ -41,10 +39,8 @@ export interface RedisCall {
  */
 export class RedisConnection {
   readonly #parts: ConnectionParts;
+  readonly #keeper: ClientKeeper;
   readonly #waiting = new Set<() => void>();
-  #client: Redis | undefined;
-  /** Since when the client is not ready. */
-  #nursedAt = 0;
   #lastError: Error | undefined;
   #silentCalls = 0;
   #calls = 0;
@@ -55,6 +51,12 @@ export class RedisConnection {
 
   constructor(parts: ConnectionParts) {
     this.#parts = parts;
+    this.#keeper = new ClientKeeper({
+      create: parts.create,
+      ready: (client) => this.#begin(client),
+      lost: () => {},
+      failed: (error) => this.#hear(error),
+    });
   }
 
   async call({ send, bytes, patienceMs }: RedisCall): Promise<unknown> {
@@ -82,20 +84,23 @@ export class RedisConnection {
 
   close(): void {
     this.#closed = true;
-    this.#drop();
+    this.#keeper.close();
     for (const go of [...this.#waiting]) go();
   }
 
   /** A client that takes commands, as soon as there is one. */
   #ready(patienceMs: number): Promise<Redis> | Redis {
-    const client = this.#current();
-    if (client.status === "ready") return client;
+    const client = this.#keeper.ready;
+    if (client !== undefined) return client;
+    this.#keeper.open();
+    if (this.#isRefused()) throw this.#unreachable();
     return new Promise((resolve, reject) => {
       const settle = () => {
         clearTimeout(timer);
         this.#waiting.delete(settle);
-        if (this.#client?.status === "ready") resolve(this.#client);
-        else reject(this.#unreachable());
+        const found = this.#keeper.ready;
+        if (found === undefined) reject(this.#unreachable());
+        else resolve(found);
       };
       const timer = setTimeout(settle, patienceMs);
       this.#waiting.add(settle);
@@ -104,56 +109,37 @@ export class RedisConnection {
 
   #answered(client: Redis, answer: Promise<unknown>, leftMs: number): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(
-        () => {
-          this.#suspect(client);
-          const text = `Redis did not answer within ${this.#parts.commandTimeoutMs} ms`;
-          reject(new StoreUnreachableError(text, this.#cause()));
-        },
-        Math.max(0, leftMs),
-      );
-      answer.then(resolve, reject).finally(() => clearTimeout(timer));
+      let isSettled = false;
+      const giveUp = () => {
+        if (isSettled) return;
+        this.#suspect(client);
+        const text = `Redis did not answer within ${this.#parts.commandTimeoutMs} ms`;
+        reject(new StoreUnreachableError(text, this.#cause()));
+      };
+      // Where this thread was blocked, timers come first: what has arrived meanwhile is to be read before.
+      const timer = setTimeout(() => setImmediate(giveUp), Math.max(0, leftMs));
+      const settle = () => {
+        isSettled = true;
+        clearTimeout(timer);
+      };
+      answer.finally(settle).then(resolve, reject);
     });
   }
 
   /** It may be half-open, or the server be stopped: nobody can tell from here. */
   #suspect(client: Redis): void {
     this.#silentCalls++;
-    if (client !== this.#client || this.#silentCalls < MAX_SILENT_CALLS) return;
-    this.#parts.log.trouble("Redis does not answer: the connection is replaced", {});
-    this.#drop();
-  }
-
-  #current(): Redis {
-    const client = this.#client;
-    if (client !== undefined) {
-      const isLost = performance.now() - this.#nursedAt > NURSING_MS;
-      if (client.status === "ready" || (client.status !== "end" && !isLost)) return client;
-      this.#drop();
-    }
-    return this.#open();
-  }
-
-  #open(): Redis {
-    const client = this.#parts.create();
-    this.#client = client;
-    this.#nursedAt = performance.now();
+    if (client !== this.#keeper.ready || this.#silentCalls < MAX_SILENT_CALLS) return;
     this.#silentCalls = 0;
-    client.on("error", (error: unknown) => this.#hear(client, error));
-    client.on("close", () => {
-      this.#nursedAt = performance.now();
-    });
-    client.on("ready", () => {
-      if (client !== this.#client) return;
-      // What waits for an answer has a timer, which keeps the process alive.
-      client.stream.unref();
-      this.#lastError = undefined;
-      this.#nursedAt = Number.POSITIVE_INFINITY;
-      for (const go of [...this.#waiting]) go();
-      this.#check(client);
-    });
-    client.connect().catch(() => {}); // heard as an error
-    return client;
+    this.#parts.log.trouble("Redis does not answer: the connection is replaced", {});
+    this.#keeper.replace();
+  }
+
+  #begin(client: Redis): void {
+    this.#lastError = undefined;
+    this.#silentCalls = 0;
+    for (const go of [...this.#waiting]) go();
+    this.#check(client);
   }
 
   #check(client: Redis): void {
@@ -163,40 +149,33 @@ export class RedisConnection {
     });
   }
 
-  #hear(client: Redis, error: unknown): void {
-    if (client !== this.#client) return;
+  #hear(error: unknown): void {
     const known = error instanceof Error ? error : new Error(String(error));
     this.#lastError = known;
     const code = failureCode(known);
     const fields = { errorType: toErrorType(known), ...(code === undefined ? undefined : { code }) };
     this.#parts.log.trouble("the connection to Redis is in trouble", fields);
+    if (this.#isRefused()) for (const go of [...this.#waiting]) go();
   }
 
   /** What a call met, as an error of ours; some of it says that this connection is of no use. */
   #note(error: unknown): Error {
-    const client = this.#client;
-    if (failureRule(error).reconnects && client?.status === "ready") client.disconnect(true);
+    if (failureRule(error).reconnects) this.#keeper.ready?.disconnect(true);
     return toStoreError(error);
   }
 
   #unreachable(): Error {
     if (this.#closed) return new StoreUnreachableError("This Redis backend was closed");
-    const error = this.#lastError;
-    // A password that is wrong does not become right by waiting.
-    if (error !== undefined && failureRule(error).kind === "refused") return toStoreError(error);
+    if (this.#isRefused()) return toStoreError(this.#lastError);
     return new StoreUnreachableError("Redis cannot be reached", this.#cause());
+  }
+
+  /** A wrong password does not become right by waiting; whether it has, is tried from time to time. */
+  #isRefused(): boolean {
+    return this.#lastError !== undefined && failureRule(this.#lastError).kind === "refused";
   }
 
   #cause(): ErrorOptions | undefined {
     return this.#lastError === undefined ? undefined : { cause: this.#lastError };
-  }
-
-  #drop(): void {
-    const client = this.#client;
-    this.#client = undefined;
-    if (client === undefined) return;
-    client.disconnect();
-    // A socket that is half-open would be waited for.
-    client.stream?.destroy();
   }
 }

@@ -39,10 +39,12 @@ const RULES: Readonly<Record<string, FailureRule>> = {
   NOPROTO: REFUSED,
 };
 
+/** What a script meets that runs for a user who may not do all of it. Some versions give it no code. */
+const DENIED_IN_SCRIPT = /The user executing the script can't|ACL failure in script/;
+
 /** The code of an error that a server sent, or nothing where it was met on the way. */
 export function failureCode(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
-  // Redis of before 7 has written some without a code: `WRONGPASS` is in the text of what a script met.
   return error.message.match(/^-?([A-Z][A-Z0-9]+)(?=[\s:]|$)/)?.[1];
 }
 
@@ -50,14 +52,12 @@ export function failureRule(error: unknown): FailureRule {
   const code = failureCode(error);
   const known = code === undefined ? undefined : RULES[code];
   if (known !== undefined) return known;
-  // A script says where it was when it met the error, and puts its own code before the other's.
-  const inner = error instanceof Error ? error.message.match(/\b([A-Z]{3,})\b/)?.[1] : undefined;
-  return (code === "ERR" && inner !== undefined ? RULES[inner] : undefined) ?? RETRY;
+  return error instanceof Error && DENIED_IN_SCRIPT.test(error.message) ? REFUSED : RETRY;
 }
 
 /**
- * The error of ours for whatever a call met. It says the code alone: what a server wrote may hold arguments of
- * the command, and is in `cause`.
+ * The error of ours for whatever a call met. It says the code alone: what a server wrote may hold arguments
+ * of the command, and is in `cause`.
  */
 export function toStoreError(error: unknown): Error {
   if (error instanceof StoreUnreachableError || error instanceof StoreRefusedError) return error;

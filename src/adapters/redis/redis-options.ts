@@ -19,13 +19,21 @@ export interface RedisDeadLetterOptions {
   ttlMs?: number | undefined;
 }
 
+/** How the thread finds Redis that renews leases, where `client` says it for all else. One of the two. */
+export interface RedisRenewalOptions {
+  /** As the `url` of the backend. */
+  url?: string | undefined;
+  /** As the `options` of the backend, without functions and other things that cannot be copied. */
+  options?: RedisOptions | undefined;
+}
+
 /** Settings of `redisBackend`. One of `url`, `options` and `client` says where Redis is. */
 export interface RedisBackendOptions {
   /** `redis://` or, with TLS, `rediss://`: with user, password and number of the database if need be. */
   url?: string | undefined;
   /**
-   * Options of ioredis: host, TLS, Sentinel. Those on which Millrace depends are its own: of queues, time
-   * limits, reconnecting, `keyPrefix` and `protocol`.
+   * Options of ioredis, such as host, user and TLS. Those on which Millrace depends are its own: of queues,
+   * time limits, reconnecting, `keyPrefix` and `protocol`.
    */
   options?: RedisOptions | undefined;
   /** A client of ioredis that you have. Millrace makes clients like it, and leaves it alone. */
@@ -37,10 +45,17 @@ export interface RedisBackendOptions {
   prefix?: string | undefined;
   deadLetters?: RedisDeadLetterOptions | undefined;
   /**
-   * For how long a call waits for Redis, in milliseconds; it should be less than a third of `leaseMs`. From 10
-   * up. Default 5,000.
+   * For how long a call waits for Redis, in milliseconds; it should be less than a third of `leaseMs`. From
+   * 10 up. Default 5,000.
    */
   commandTimeoutMs?: number | undefined;
+  /**
+   * Leases are renewed in a worker thread with a connection of its own, so that a blocked event loop costs
+   * none. It is made from `url` or `options`, unless this says where Redis is; beside a `client` it has to be
+   * said. Where it cannot be made, since `options` hold functions or the package was bundled, leases are
+   * renewed on the event loop, as they are with `false`, and the `logger` is told.
+   */
+  renewal?: RedisRenewalOptions | false | undefined;
   /** Where it is said what is wrong with the server or the way to it. Default: nowhere. */
   logger?: Logger | undefined;
 }
@@ -54,6 +69,8 @@ export type RedisAddress =
 /** The options, checked, with their defaults. */
 export interface RedisSettings {
   readonly address: RedisAddress;
+  /** Where the thread that renews leases finds it; false where there is to be none. */
+  readonly renewal: RedisAddress | false;
   readonly prefix: string;
   readonly maxDead: number;
   readonly deadTtlMs: number;
@@ -87,6 +104,8 @@ const optionsCheck: Check<RedisOptions> = (value, path) => {
 
 const DEAD_LETTER_CHECKS: Checks<RedisDeadLetterOptions> = { maxEntries: integer(0), ttlMs: duration(0) };
 
+const RENEWAL_CHECKS: Checks<RedisRenewalOptions> = { url: urlCheck, options: optionsCheck };
+
 const CHECKS: Checks<RedisBackendOptions> = {
   url: urlCheck,
   options: optionsCheck,
@@ -94,6 +113,8 @@ const CHECKS: Checks<RedisBackendOptions> = {
   prefix: prefixCheck,
   deadLetters: (value, path) => readOptions<RedisDeadLetterOptions>(path, value, DEAD_LETTER_CHECKS),
   commandTimeoutMs: duration(10),
+  renewal: (value, path) =>
+    value === false ? value : readOptions<RedisRenewalOptions>(path, value, RENEWAL_CHECKS),
   logger: having<Logger>("a logger", "debug", "info", "warn", "error"),
 };
 
@@ -102,7 +123,9 @@ export function readRedisOptions(given: RedisBackendOptions): RedisSettings {
   const read = readOptions<RedisBackendOptions>("", given, CHECKS);
   const { prefix = "millrace", deadLetters = {}, commandTimeoutMs = 5_000, logger } = read;
   const { maxEntries: maxDead = 10_000, ttlMs: deadTtlMs = 1_209_600_000 } = deadLetters;
-  return { address: toAddress(read), prefix, maxDead, deadTtlMs, commandTimeoutMs, logger };
+  const address = toAddress(read);
+  const renewal = read.renewal === undefined ? address : read.renewal && toRenewalAddress(read.renewal);
+  return { address, renewal, prefix, maxDead, deadTtlMs, commandTimeoutMs, logger };
 }
 
 function toAddress({ url, options, client }: RedisBackendOptions): RedisAddress {
@@ -112,4 +135,10 @@ function toAddress({ url, options, client }: RedisBackendOptions): RedisAddress 
   }
   if (url !== undefined) return { url };
   return options === undefined ? { client: client as Redis } : { options };
+}
+
+function toRenewalAddress({ url, options }: RedisRenewalOptions): RedisAddress {
+  if (url !== undefined && options === undefined) return { url };
+  if (url === undefined && options !== undefined) return { options };
+  throw new OptionError("renewal", "Expected one of `renewal.url` and `renewal.options`");
 }

@@ -1,6 +1,8 @@
 import type { Redis } from "ioredis";
 import type { BackendSignals, SignalListener } from "../../ports/backend-signals.js";
 import { toErrorType } from "../../task/error-type.js";
+import { ClientKeeper } from "./client-keeper.js";
+import { failureCode } from "./redis-failures.js";
 import type { RedisLog } from "./redis-log.js";
 import type { StoreKeys } from "./store-keys.js";
 
@@ -27,7 +29,7 @@ export class RedisSignals implements BackendSignals {
     string,
     { readonly queue: string; readonly listeners: Set<SignalListener> }
   >();
-  #client: Redis | undefined;
+  readonly #keeper: ClientKeeper;
   #askTimer: NodeJS.Timeout | undefined;
   /** Whether something may have been missed. */
   #wasLost = false;
@@ -35,6 +37,14 @@ export class RedisSignals implements BackendSignals {
 
   constructor(parts: SignalParts) {
     this.#parts = parts;
+    this.#keeper = new ClientKeeper({
+      create: parts.create,
+      ready: (client) => this.#begin(client),
+      lost: () => {
+        this.#wasLost = true;
+      },
+      failed: (error) => this.#complain(error),
+    });
   }
 
   listen(queues: readonly string[], listener: SignalListener): () => void {
@@ -44,7 +54,7 @@ export class RedisSignals implements BackendSignals {
       wake: (queue) => listener.wake(queue),
       cancelAsked: (id) => listener.cancelAsked(id),
       finished: (id) => listener.finished(id),
-      storeLost: () => listener.storeLost(),
+      storeLost: (queue) => listener.storeLost(queue),
     };
     const fresh: string[] = [];
     for (const queue of new Set(queues)) {
@@ -61,13 +71,14 @@ export class RedisSignals implements BackendSignals {
 
   /** What a queue says is not what this store has said before. */
   storeLost(queue: string): void {
-    this.#tell(this.#parts.keys.of(queue).channel, (listener) => listener.storeLost());
+    this.#tell(this.#parts.keys.of(queue).channel, (listener) => listener.storeLost(queue));
   }
 
   close(): void {
     this.#closed = true;
     this.#listeners.clear();
-    this.#drop();
+    clearInterval(this.#askTimer);
+    this.#keeper.close();
   }
 
   #leave(heard: SignalListener): void {
@@ -77,35 +88,21 @@ export class RedisSignals implements BackendSignals {
       this.#listeners.delete(channel);
       empty.push(channel);
     }
-    if (empty.length > 0 && this.#client?.status === "ready")
-      this.#client.unsubscribe(...empty).catch(ignore);
+    if (empty.length > 0) this.#keeper.ready?.unsubscribe(...empty).catch(ignore);
   }
 
   #subscribe(channels: readonly string[]): void {
     if (channels.length === 0) return;
-    const client = this.#client;
-    if (client === undefined || client.status === "end") this.#open();
-    else if (client.status === "ready") this.#ask(client, client.subscribe(...channels));
-  }
-
-  #open(): void {
-    const client = this.#parts.create();
-    this.#client = client;
-    client.on("close", () => {
-      this.#wasLost = true;
-    });
-    client.on("error", (error: unknown) => {
-      this.#parts.log.trouble("signals of Redis are not heard", { errorType: toErrorType(error) });
-    });
-    client.on("ready", () => {
-      if (client === this.#client) this.#begin(client);
-    });
-    client.on("message", (channel: string, text: string) => this.#hear(channel, text));
-    client.connect().catch(ignore); // heard as an error
+    const client = this.#keeper.ready;
+    if (client === undefined) this.#keeper.open();
+    else this.#ask(client, client.subscribe(...channels));
   }
 
   #begin(client: Redis): void {
-    client.stream.unref();
+    client.on("message", (channel: string, text: string) => this.#hear(channel, text));
+    clearInterval(this.#askTimer);
+    this.#askTimer = setInterval(() => this.#ask(client, client.ping()), ASK_EVERY_MS);
+    this.#askTimer.unref();
     const channels = [...this.#listeners.keys()];
     if (channels.length === 0) return;
     const wasLost = this.#wasLost;
@@ -115,21 +112,23 @@ export class RedisSignals implements BackendSignals {
       for (const [channel, { queue }] of this.#listeners)
         this.#tell(channel, (listener) => listener.wake(queue));
     });
-    clearInterval(this.#askTimer);
-    this.#askTimer = setInterval(() => this.#ask(client, client.ping()), ASK_EVERY_MS);
-    this.#askTimer.unref();
   }
 
-  /** A client that does not answer is replaced; one whose connection is lost comes back by itself. */
+  /** A client that does not answer is replaced. */
   #ask(client: Redis, answer: Promise<unknown>, then: () => void = ignore): void {
     const timer = setTimeout(() => {
-      if (client !== this.#client) return;
-      this.#drop();
+      if (client !== this.#keeper.ready) return;
       this.#wasLost = true;
-      if (!this.#closed && this.#listeners.size > 0) this.#open();
+      this.#keeper.replace();
     }, this.#parts.commandTimeoutMs);
     timer.unref();
-    answer.then(then, ignore).finally(() => clearTimeout(timer));
+    answer.then(then, (error: unknown) => this.#complain(error)).finally(() => clearTimeout(timer));
+  }
+
+  #complain(error: unknown): void {
+    const code = failureCode(error);
+    const fields = { errorType: toErrorType(error), ...(code === undefined ? undefined : { code }) };
+    if (!this.#closed) this.#parts.log.trouble("signals of Redis are not heard", fields);
   }
 
   #hear(channel: string, text: string): void {
@@ -158,14 +157,6 @@ export class RedisSignals implements BackendSignals {
         // Who throws here has missed a signal, as anybody may.
       }
     }
-  }
-
-  #drop(): void {
-    const client = this.#client;
-    this.#client = undefined;
-    clearInterval(this.#askTimer);
-    client?.disconnect();
-    client?.stream?.destroy();
   }
 }
 

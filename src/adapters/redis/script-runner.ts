@@ -1,5 +1,6 @@
 import type { Redis } from "ioredis";
 import { StoreUnreachableError } from "../../store-errors.js";
+import { packTexts } from "./pack-texts.js";
 import type { ScriptValue } from "./record-fields.js";
 import type { RedisConnection } from "./redis-connection.js";
 import { failureCode } from "./redis-failures.js";
@@ -14,7 +15,7 @@ export type Caller = "producer" | "holder";
 /** Runs scripts over one connection. */
 export class ScriptRunner {
   readonly #connection: RedisConnection;
-  /** Arguments with which all begin. */
+  /** Arguments with which all begin; the rest of them travels in one piece. */
   readonly #first: readonly ScriptValue[];
 
   constructor(connection: RedisConnection, first: readonly ScriptValue[]) {
@@ -31,7 +32,7 @@ export class ScriptRunner {
     bytes = 0,
   ): Promise<readonly unknown[]> {
     const answer = await this.#connection.call({
-      send: (client) => evaluate(client, script, [1, meta, ...this.#first, ...args]),
+      send: (client) => evaluate(client, script, [1, meta, ...this.#first, packTexts(args)]),
       bytes,
       patienceMs: caller === "producer" ? PRODUCER_PATIENCE_MS : Number.POSITIVE_INFINITY,
     });

@@ -24,7 +24,7 @@ export async function checkStore(client: Redis, log: RedisLog): Promise<StoreRef
 
 function look(facts: ReadonlyMap<string, string>, log: RedisLog): StoreRefusedError | undefined {
   const version = facts.get("redis_version") ?? "";
-  if (Number.parseInt(version, 10) < LEAST_MAJOR_VERSION) {
+  if (!(Number.parseInt(version, 10) >= LEAST_MAJOR_VERSION)) {
     const text = `Redis is of version ${version.slice(0, 32)}, and Millrace needs 7.0 or later`;
     log.finding("error", "this version of Redis is too old", { version });
     return new StoreRefusedError(text);

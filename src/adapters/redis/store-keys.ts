@@ -1,4 +1,5 @@
 import { assert } from "../../errors.js";
+import { type OwnErrors, ownErrors } from "./own-errors.js";
 
 /** Keys of so many queues are remembered; they are cheap to make again. */
 const MAX_QUEUES = 1_000;
@@ -10,6 +11,7 @@ export interface QueueKeys {
   readonly meta: string;
   /** The channel on which it is told what happens. */
   readonly channel: string;
+  readonly errors: OwnErrors;
 }
 
 /**
@@ -24,21 +26,38 @@ export class StoreKeys {
     this.#prefix = prefix;
   }
 
+  /** What the keys of all records match, as Redis reads patterns. */
+  get recordPattern(): string {
+    return `{${this.#prefix}:*}:t:*`;
+  }
+
+  /** The queue of a record, and what follows it in the id; undefined for a key that is none. */
+  readRecordKey(key: string): readonly [queue: string, rest: string] | undefined {
+    const start = `{${this.#prefix}:`;
+    const end = key.indexOf("}:t:");
+    if (!key.startsWith(start) || end < start.length) return undefined;
+    const queue = key.slice(start.length, end);
+    return queue === "" || queue.includes(":") ? undefined : [queue, key.slice(end + 4)];
+  }
+
   of(queue: string): QueueKeys {
     const known = this.#queues.get(queue);
     if (known !== undefined) return known;
     assert(!/[{}]/.test(queue), "the name of a queue has no braces");
     const start = `{${this.#prefix}:${queue}}:`;
-    const keys = { queue, meta: `${start}meta`, channel: `${start}signals` };
+    const keys = { queue, meta: `${start}meta`, channel: `${start}signals`, errors: ownErrors(queue) };
     if (this.#queues.size >= MAX_QUEUES) this.#queues.clear();
     this.#queues.set(queue, keys);
     return keys;
   }
 }
 
-/** The id of a task in two: its queue, and what follows the first colon. */
+/**
+ * The id of a task in two: its queue, and what follows the first colon. What is no id is of the queue without
+ * a name, which has no tasks.
+ */
 export function splitId(id: string): readonly [queue: string, rest: string] {
   const colon = id.indexOf(":");
-  assert(colon > 0 && colon < id.length - 1, "the id of a durable task is `queue:rest`");
+  if (colon <= 0) return ["", id];
   return [id.slice(0, colon), id.slice(colon + 1)];
 }

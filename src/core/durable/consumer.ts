@@ -5,13 +5,15 @@ import type { Random } from "../../ports/random.js";
 import type { StoredError } from "../../task/stored-outcome.js";
 import { Claimer, type ClaimNeed, type Reservation } from "./claimer.js";
 import { HeldLease, type Settlement } from "./held-lease.js";
-import { LeaseKeeper } from "./lease-keeper.js";
-import { toLeaseTerms } from "./lease-terms.js";
+import { LeaseKeeper, type OpenRenewal } from "./lease-keeper.js";
+import { type LeaseTerms, toLeaseTerms } from "./lease-terms.js";
 import type { ClaimedQueue } from "./queue-turns.js";
 import { SettleBatcher } from "./settle-batcher.js";
 
 /** Who runs what is claimed. */
 export interface ConsumerHost {
+  /** A look at all queues begins, for what may be claimed. */
+  nextRound(): void;
   /** Keeps room for a claim; undefined where there is none now that would do. */
   reserve(need: ClaimNeed): Reservation | undefined;
   /**
@@ -50,6 +52,8 @@ export interface ConsumerOptions {
   /** Tells the requests of this process from those of all others. */
   readonly requestPrefix: string;
   readonly host: ConsumerHost;
+  /** What renews leases elsewhere; undefined where nothing does. */
+  readonly openRenewal?: OpenRenewal | undefined;
 }
 
 /** While so many settlements are not confirmed, nothing more is claimed. */
@@ -64,19 +68,21 @@ export class Consumer {
   readonly #claimer: Claimer;
   readonly #keeper: LeaseKeeper;
   readonly #batcher: SettleBatcher;
-  readonly #marginMs: number;
+  readonly #terms: LeaseTerms;
   #stopped = false;
+  #gaveUp = false;
 
   constructor(options: ConsumerOptions) {
     const { host, ...ports } = options;
     const terms = toLeaseTerms(options.leaseMs);
     const parts = { ...ports, terms };
     this.#options = options;
-    this.#marginMs = terms.marginMs;
+    this.#terms = terms;
     this.#claimer = new Claimer({
       ...parts,
       host: {
         reserve: (need) => (this.#batcher.unconfirmed < MAX_UNCONFIRMED ? host.reserve(need) : undefined),
+        nextRound: () => host.nextRound(),
         claimed: (queue, answer, sentAt) => this.#take(queue, answer, sentAt),
         failed: (error) => host.failed("claim", error),
       },
@@ -97,6 +103,7 @@ export class Consumer {
         unknown: (held) => this.#endSettled(held, () => host.unknown(held)),
         failed: (error) => host.failed("settle", error),
       },
+      catchUp: () => this.#keeper.catchUp(),
     });
   }
 
@@ -112,6 +119,21 @@ export class Consumer {
   /** When the store last answered a claim, monotonic; undefined before the first answer. */
   get lastClaimAt(): number | undefined {
     return this.#claimer.lastAnswerAt;
+  }
+
+  /** A claim is under way. */
+  get claiming(): boolean {
+    return this.#claimer.busy;
+  }
+
+  /** For how long a claim has been wanted that has not been answered. */
+  overdueMs(now: number): number {
+    return this.#claimer.overdueMs(now);
+  }
+
+  /** Leases of any holder that had expired, and were given back by claims from here. */
+  get reclaimed(): number {
+    return this.#claimer.reclaimed;
   }
 
   get tally(): LeaseKeeper["tally"] {
@@ -130,6 +152,7 @@ export class Consumer {
   };
 
   start(): void {
+    this.#keeper.start();
     this.#claimer.start();
   }
 
@@ -139,9 +162,10 @@ export class Consumer {
     this.#claimer.stop();
   }
 
-  /** There may be room. */
-  claim(): void {
-    this.#claimer.claim();
+  /** There may be room. Where others are about to take it, `now` asks for it before they do. */
+  claim(now: boolean): void {
+    if (now) this.#claimer.claim();
+    else this.#claimer.claimSoon();
   }
 
   /** The lease of a task that runs here; undefined where it has none. */
@@ -149,9 +173,21 @@ export class Consumer {
     return this.#keeper.get(id);
   }
 
+  /**
+   * The attempt of a task begins: its lease may be renewed elsewhere until it must be over, and a bit more.
+   * @param atMostMs Infinity where that is not known
+   * @param isElsewhere whether it goes on while this thread is blocked
+   */
+  begins(held: HeldLease, atMostMs: number, isElsewhere: boolean): void {
+    const isFree = isElsewhere && atMostMs !== Number.POSITIVE_INFINITY;
+    this.#keeper.limit(held, atMostMs + this.#terms.renewEveryMs, isFree);
+  }
+
   /** Tells the store what became of a task. */
   settle(held: HeldLease, settlement: Settlement): void {
-    if (held.state === "held") this.#batcher.settle(held, settlement);
+    if (held.state !== "held") return;
+    this.#batcher.settle(held, settlement);
+    this.#keeper.limit(held, Number.POSITIVE_INFINITY, false);
   }
 
   /** Leaves a lease to expire: its handler goes on, and nobody may run the task beside it until then. */
@@ -162,20 +198,28 @@ export class Consumer {
 
   /** Waits for the store no longer: what it has not confirmed is unknown, and leases are left to expire. */
   giveUp(error: unknown): void {
+    this.#gaveUp = true;
     this.#batcher.giveUp(error);
     for (const held of this.#keeper.all()) this.abandon(held);
   }
 
+  /** Lets go of what renews leases elsewhere. */
+  async close(): Promise<void> {
+    await this.#keeper.close();
+  }
+
   #take(queue: string, answer: ClaimAnswer | undefined, sentAt: number): void {
-    const { clock, host, leaseMs } = this.#options;
+    const { host, leaseMs } = this.#options;
     const { tasks = [], crashed = [] } = answer ?? {};
     if (crashed.length > 0) host.crashed(queue, crashed);
-    const trustedUntil = sentAt + leaseMs - this.#marginMs;
-    const inTime = clock.now() < trustedUntil;
-    for (const task of tasks) {
-      const held = new HeldLease(task, queue, trustedUntil, sentAt + leaseMs / 3);
-      this.#keeper.keep(held);
-      if (!inTime || this.#stopped || !host.start(held)) this.#handBack(held);
+    if (this.#gaveUp) return; // nobody is left to keep the leases
+    const { marginMs, renewEveryMs } = this.#terms;
+    const trustedUntil = sentAt + leaseMs - marginMs;
+    const taken = tasks.map((task) => new HeldLease(task, queue, trustedUntil, sentAt + renewEveryMs));
+    this.#keeper.keep(taken);
+    for (const held of taken) {
+      if (held.state !== "held") continue; // what was started before it has ended all
+      if (!this.#keeper.trusts(held) || this.#stopped || !host.start(held)) this.#handBack(held);
     }
     if (tasks.length === 0) this.#end(() => {});
     host.claimed();
@@ -188,7 +232,7 @@ export class Consumer {
   #endSettled(held: HeldLease, tell: () => void): void {
     this.#keeper.release(held);
     this.#end(tell);
-    this.#claimer.claim(); // it may have waited for fewer to be unconfirmed
+    this.#claimer.claimSoon(); // it may have waited for fewer to be unconfirmed
   }
 
   #end(act: () => void): void {

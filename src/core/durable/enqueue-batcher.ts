@@ -1,4 +1,5 @@
 import type { Backend, EnqueueAnswer, NewTask } from "../../ports/backend.js";
+import type { Clock } from "../../ports/clock.js";
 
 /** One call that waits for its turn. */
 interface WaitingCall {
@@ -19,30 +20,25 @@ const MAX_CALLS = 4;
  */
 export class EnqueueBatcher {
   readonly #backend: Pick<Backend, "enqueue">;
+  readonly #clock: Pick<Clock, "setImmediate">;
   readonly #requestPrefix: string;
   #waiting: WaitingCall[] = [];
-  #tasks = 0;
   #calls = 0;
   #requests = 0;
   #soon = false;
 
-  constructor(backend: Pick<Backend, "enqueue">, requestPrefix: string) {
+  constructor(backend: Pick<Backend, "enqueue">, clock: Pick<Clock, "setImmediate">, requestPrefix: string) {
     this.#backend = backend;
+    this.#clock = clock;
     this.#requestPrefix = requestPrefix;
-  }
-
-  /** Tasks that the store has not answered for. */
-  get tasks(): number {
-    return this.#tasks;
   }
 
   enqueue(tasks: readonly NewTask[]): Promise<readonly EnqueueAnswer[]> {
     return new Promise((resolve, reject) => {
-      this.#tasks += tasks.length;
       this.#waiting.push({ tasks, resolve, reject });
       if (this.#soon) return;
       this.#soon = true;
-      queueMicrotask(() => {
+      this.#clock.setImmediate(() => {
         this.#soon = false;
         this.#flush();
       });
@@ -75,7 +71,6 @@ export class EnqueueBatcher {
     } catch (error) {
       for (const call of batch) call.reject(error);
     }
-    this.#tasks -= tasks.length;
     this.#calls--;
     this.#flush();
   }

@@ -1,5 +1,6 @@
 import type { Backend, ExtendAnswer, Extension } from "../../ports/backend.js";
 import type { Clock, Timer } from "../../ports/clock.js";
+import type { LeaseRenewal, RenewalListener, RenewedLease } from "../../ports/lease-renewal.js";
 import type { Random } from "../../ports/random.js";
 import type { StoredError } from "../../task/stored-outcome.js";
 import type { HeldLease } from "./held-lease.js";
@@ -22,7 +23,11 @@ export interface LeaseKeeperParts {
   readonly random: Random;
   readonly terms: LeaseTerms;
   readonly listener: LeaseListener;
+  /** What renews leases elsewhere; undefined where nothing does. */
+  readonly openRenewal?: OpenRenewal | undefined;
 }
+
+export type OpenRenewal = (listener: RenewalListener) => LeaseRenewal | undefined;
 
 /** So many leases travel in one call. */
 const BATCH = 500;
@@ -35,6 +40,10 @@ const BATCH = 500;
  * it: whatever the answer says of time, the store began to count no earlier. When that instant passes without
  * a renewal the lease is lost, though the store may still know it.
  *
+ * Where there is a renewal elsewhere, it goes first: what it has not renewed after half the length of a lease
+ * is renewed here. What it has told is heard before anything is judged: if this thread was blocked, its
+ * timers come before its messages.
+ *
  * While a settlement is under way a refused renewal says nothing: it may be the settlement that has ended the
  * lease. Then the settlement's own answer counts.
  */
@@ -42,6 +51,7 @@ export class LeaseKeeper {
   readonly #parts: LeaseKeeperParts;
   readonly #held = new Map<string, HeldLease>();
   readonly #retry: RetryDelay;
+  #renewal: LeaseRenewal | undefined;
   #timer: Timer | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
   /** Not to be renewed before, after a failure. */
@@ -73,17 +83,73 @@ export class LeaseKeeper {
     return [...this.#held.values()];
   }
 
-  /** One of the same task that this process had is void: the store has given the task anew. */
-  keep(held: HeldLease): void {
-    const former = this.#held.get(held.task.id);
-    this.#held.set(held.task.id, held);
-    this.#arm(Math.min(held.renewAt, held.trustedUntil));
-    if (former?.state === "held") this.#lose(former);
+  /** Leases may be kept from now on. */
+  start(): void {
+    this.#renewal ??= this.#parts.openRenewal?.({
+      renewed: (lease, sentAgoMs, cancel) => this.#renewedElsewhere(lease, sentAgoMs, cancel),
+      refused: (lease) => {
+        const held = this.#find(lease);
+        if (held !== undefined) this.#read(held, { held: false, cancel: undefined }, 0);
+      },
+      failed: (error) => {
+        this.#failures++;
+        this.#parts.listener.failed(error);
+      },
+    });
+  }
+
+  /** What renews elsewhere is let go of. */
+  async close(): Promise<void> {
+    const renewal = this.#renewal;
+    this.#renewal = undefined;
+    await renewal?.close();
+  }
+
+  /**
+   * Those of one claim; before the first of them starts, since its handler may block this thread. One of the
+   * same task that this process had is void: the store has given the task anew.
+   */
+  keep(all: readonly HeldLease[]): void {
+    const [first] = all;
+    if (first === undefined) return;
+    const former = all.flatMap(({ task }) => this.#held.get(task.id) ?? []);
+    for (const held of all) this.#held.set(held.task.id, held);
+    if (this.#renewal !== undefined) {
+      const dueInMs = first.renewAt - this.#parts.clock.now();
+      this.#renewal.keep(
+        all.map(({ task }) => task),
+        dueInMs,
+      );
+      for (const held of all) held.renewAt += this.#graceMs;
+    }
+    this.#arm(Math.min(first.renewAt, first.trustedUntil));
+    for (const held of former) if (held.state === "held") this.#lose(held);
+  }
+
+  /**
+   * Bounds for how long it may be renewed elsewhere while nothing is heard of this thread.
+   * @param isFree whether its task goes on without this thread
+   */
+  limit({ task }: HeldLease, forMs: number, isFree: boolean): void {
+    this.#renewal?.limit(task, forMs, isFree);
+  }
+
+  /** Whether the store cannot have given it to anybody else. */
+  trusts(held: HeldLease): boolean {
+    const { clock } = this.#parts;
+    if (clock.now() >= held.trustedUntil) this.catchUp();
+    return clock.now() < held.trustedUntil;
+  }
+
+  /** Hears what has been renewed elsewhere. */
+  catchUp(): void {
+    this.#renewal?.catchUp();
   }
 
   /** Lets go of it: it is left to what the store has been told, or to expire. */
   release(held: HeldLease): void {
     held.end();
+    this.#renewal?.release(held.task);
     if (this.#held.get(held.task.id) === held) this.#held.delete(held.task.id);
     if (this.#held.size === 0) this.#disarm();
   }
@@ -110,6 +176,7 @@ export class LeaseKeeper {
 
   #fire(): void {
     this.#disarm();
+    this.catchUp();
     const now = this.#parts.clock.now();
     for (const held of this.all()) if (held.state === "held" && now >= held.trustedUntil) this.#lose(held);
     this.#renewDue(now);
@@ -139,7 +206,7 @@ export class LeaseKeeper {
     const { backend, clock, terms } = this.#parts;
     const sentAt = clock.now();
     const sent = batch.map((held) => held.progress);
-    for (const held of batch) held.renewAt = sentAt + terms.renewEveryMs;
+    for (const held of batch) held.renewAt = sentAt + terms.renewEveryMs + this.#graceMs;
     let answers: readonly ExtendAnswer[];
     try {
       answers = await backend.extend(batch.map((held) => toExtension(held, terms.leaseMs)));
@@ -154,6 +221,26 @@ export class LeaseKeeper {
       const answer = answers[index];
       if (answer !== undefined) this.#read(held, answer, sentAt);
     }
+  }
+
+  /** So long it is waited for what renews elsewhere. */
+  get #graceMs(): number {
+    return this.#renewal?.active === true ? this.#parts.terms.renewEveryMs / 2 : 0;
+  }
+
+  #find({ id, token }: RenewedLease): HeldLease | undefined {
+    const held = this.#held.get(id);
+    return held?.task.token === token ? held : undefined;
+  }
+
+  #renewedElsewhere(lease: RenewedLease, sentAgoMs: number, cancel: StoredError | undefined): void {
+    const held = this.#find(lease);
+    if (held === undefined) return;
+    const { clock, terms } = this.#parts;
+    const sentAt = clock.now() - sentAgoMs;
+    const nextAt = sentAt + terms.renewEveryMs + this.#graceMs;
+    if (held.progress === undefined) held.renewAt = Math.max(held.renewAt, nextAt); // that travels from here
+    this.#read(held, { held: true, cancel }, sentAt);
   }
 
   #read(held: HeldLease, { held: still, cancel }: ExtendAnswer, sentAt: number): void {

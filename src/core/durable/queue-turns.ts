@@ -43,9 +43,15 @@ export class QueueTurns {
     this.#strict = strict;
   }
 
+  /** Whether any may have something. */
+  hasCandidate(now: number): boolean {
+    for (const turn of this.#turns) if (isCandidate(turn, now)) return true;
+    return false;
+  }
+
   /** Those that may have something, in the order in which they are to be asked. */
   candidates(now: number): readonly QueueTurn[] {
-    const candidates = this.#turns.filter(({ dueAt, leftOut }) => dueAt <= now || leftOut.length > 0);
+    const candidates = this.#turns.filter((turn) => isCandidate(turn, now));
     if (candidates.length < 2) return candidates;
     return candidates.sort((a, b) => (this.#strict ? b.share - a.share : a.pass - b.pass));
   }
@@ -72,4 +78,8 @@ export class QueueTurns {
     turn.dueAt = Number.NEGATIVE_INFINITY;
     turn.woken = true;
   }
+}
+
+function isCandidate({ dueAt, leftOut }: QueueTurn, now: number): boolean {
+  return dueAt <= now || leftOut.length > 0;
 }

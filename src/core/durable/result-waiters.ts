@@ -1,4 +1,5 @@
-import type { BackendInspector, StoredTask } from "../../ports/backend-inspector.js";
+import type { Backend } from "../../ports/backend.js";
+import type { StoredTask } from "../../ports/backend-inspector.js";
 import type { Clock, Timer } from "../../ports/clock.js";
 import type { StoredOutcome } from "../../task/stored-outcome.js";
 
@@ -12,21 +13,27 @@ const LAST_LOOK_MS = 5_000;
 /** So many are looked for in one call. */
 const BATCH = 500;
 
+/** Signals of so many queues are heard; of others, the store is asked. */
+const MAX_QUEUES = 1_000;
+
 /**
  * Those who wait for durable tasks to end, wherever these run. The store signals ends; signals may be lost,
  * and so it is asked from time to time, about all of them at once.
  */
 export class ResultWaiters {
-  readonly #inspector: Pick<BackendInspector, "read">;
+  readonly #backend: Pick<Backend, "inspector" | "signals">;
   readonly #clock: Clock;
+  /** By queue, what stops hearing it. */
+  readonly #heard = new Map<string, () => void>();
   readonly #waiting = new Map<string, Set<Tell>>();
   #timer: Timer | undefined;
   #lookMs = FIRST_LOOK_MS;
   #due = new Set<string>();
   #soon = false;
+  #closed = false;
 
-  constructor(inspector: Pick<BackendInspector, "read">, clock: Clock) {
-    this.#inspector = inspector;
+  constructor(backend: Pick<Backend, "inspector" | "signals">, clock: Clock) {
+    this.#backend = backend;
     this.#clock = clock;
   }
 
@@ -42,6 +49,7 @@ export class ResultWaiters {
       this.#waiting.set(id, tells);
     }
     tells.add(tell);
+    this.#hear(id.slice(0, id.indexOf(":")));
     this.look(id);
     return () => {
       tells.delete(tell);
@@ -66,8 +74,18 @@ export class ResultWaiters {
   }
 
   close(): void {
+    this.#closed = true;
+    for (const leave of this.#heard.values()) leave();
+    this.#heard.clear();
     this.#disarm();
     this.#waiting.clear();
+  }
+
+  /** Whether or not its tasks run here: whoever only produces waits for results, too. */
+  #hear(queue: string): void {
+    if (this.#closed || this.#heard.has(queue) || this.#heard.size >= MAX_QUEUES) return;
+    const finished = (id: string) => this.look(id);
+    this.#heard.set(queue, this.#backend.signals.listen([queue], { ...DEAF, finished }));
   }
 
   async #lookAt(ids: readonly string[]): Promise<void> {
@@ -81,7 +99,7 @@ export class ResultWaiters {
   async #read(ids: readonly string[]): Promise<void> {
     let found: readonly (StoredTask | undefined)[];
     try {
-      found = await this.#inspector.read(ids);
+      found = await this.#backend.inspector.read(ids);
     } catch {
       return; // it is asked again
     }
@@ -111,3 +129,6 @@ export class ResultWaiters {
     this.#timer = undefined;
   }
 }
+
+/** To all that does not concern those who wait. */
+const DEAF = { wake: () => {}, cancelAsked: () => {}, storeLost: () => {} };

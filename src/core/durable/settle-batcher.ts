@@ -23,6 +23,8 @@ export interface SettleBatcherParts {
   readonly random: Random;
   readonly terms: LeaseTerms;
   readonly listener: SettlementListener;
+  /** Hears until when leases are trusted, as far as that is known elsewhere. */
+  readonly catchUp: () => void;
 }
 
 /** So many settlements travel in one call. */
@@ -33,8 +35,9 @@ const MAX_CALLS = 2;
 
 /**
  * Tells the store what became of tasks, many at a time: what ends within one turn of the event loop travels
- * together. A call that fails is made again, as it was, until it is answered or the lease cannot be held any
- * longer; that is safe, since the store does the same settlement once only.
+ * together, and in one round trip with the claim for the slots that this has freed. A call that fails is made
+ * again, as it was, until it is answered or the lease cannot be held any longer; that is safe, since the
+ * store does the same settlement once only.
  */
 export class SettleBatcher {
   readonly #parts: SettleBatcherParts;
@@ -74,7 +77,7 @@ export class SettleBatcher {
   #flushSoon(): void {
     if (this.#soon || this.#retryTimer !== undefined) return;
     this.#soon = true;
-    queueMicrotask(() => {
+    this.#parts.clock.setImmediate(() => {
       this.#soon = false;
       this.#flush();
     });
@@ -136,7 +139,8 @@ export class SettleBatcher {
   }
 
   #again(batch: readonly HeldLease[], error: unknown): void {
-    const { clock, listener } = this.#parts;
+    const { catchUp, clock, listener } = this.#parts;
+    catchUp();
     const now = clock.now();
     for (const held of batch) {
       if (held.state === "over") continue;

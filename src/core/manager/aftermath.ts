@@ -7,6 +7,8 @@ import { Readmission, type ReadmissionParts } from "./readmission.js";
 export interface Aftermath {
   /** What the outcome comes to where the task lives: it may be one that cannot be kept there. */
   weigh(attempt: Attempt, outcome: Outcome): Outcome;
+  /** The handler begins only now, having waited for its place. */
+  began(attempt: Attempt): void;
   complete(attempt: Attempt, value: unknown, now: number): void;
   act(attempt: Attempt, conclusion: TimedConclusion, now: number, abandoned: boolean): void;
   /** The attempt has not been one. */
@@ -26,6 +28,8 @@ export class LocalAftermath implements Aftermath {
   weigh(_attempt: Attempt, outcome: Outcome): Outcome {
     return outcome;
   }
+
+  began(): void {}
 
   complete({ task }: Attempt, value: unknown, now: number): void {
     this.#settler.complete(task, value, now);

@@ -124,6 +124,7 @@ export class AttemptRunner implements AttemptKeeper {
     const { timeoutMs } = task.settings;
     task.startedAt = now;
     if (timeoutMs !== false && attempt.cause === undefined) this.#parts.alarms.set(attempt, now + timeoutMs);
+    this.#aftermathOf(task).began(attempt);
   }
 
   handlerRan({ over, task }: Attempt, runMs: number): void {

@@ -35,7 +35,7 @@ export interface DispatcherParts {
   readonly lanes: readonly Lane[];
   readonly results: Broadcaster;
   /** Claims durable tasks, as far as there is room for them. */
-  readonly claim: () => void;
+  readonly claim: (contended: boolean) => void;
 }
 
 /**
@@ -119,8 +119,9 @@ export class Dispatcher implements Alarm {
     try {
       while (this.#again) {
         this.#again = false;
-        this.#parts.claim(); // before tasks of this process take all there is
+        this.#parts.claim(this.#parts.backlog.queued > 0); // before what waits here takes all there is
         while (!this.#yielded && !this.#isHeldBack() && this.#startNext()) {}
+        this.#parts.claim(false); // and what these have left
         for (const pool of this.#pools) pool.handOver(); // which may end some, and make room for others
       }
       if (this.#isHeldBack()) this.#endLimited();

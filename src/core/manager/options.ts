@@ -124,6 +124,13 @@ export interface TaskManagerOptions<H extends AnyHandlers = AnyHandlers> {
    * renewed every third of that. When a process dies, its tasks run elsewhere after so long. Default 30,000.
    */
   leaseMs?: number | undefined;
+  /**
+   * Where the backend renews leases in a thread of its own, so that a blocked event loop costs none: for how
+   * long that may go on while the event loop does not turn, in milliseconds, from 1,000 up. Then tasks that
+   * run on it are left to other processes; those in worker threads have their `timeoutMs`, and count as the
+   * others where they have none. Default 120,000.
+   */
+  maxBlockedMs?: number | undefined;
   /** False: tasks are accepted, but none starts before `start()`. Default true. */
   autoStart?: boolean | undefined;
   /** When it aborts, the manager stops as by `stopNow`. */
@@ -191,6 +198,7 @@ const CHECKS: check.Checks<TaskManagerOptions> = {
   backend: check.having<Backend>("a backend", "enqueue", "claim", "extend", "ack", "nack", "close"),
   consume: consumeCheck,
   leaseMs: check.integer(1_000, MAX_LEASE_MS),
+  maxBlockedMs: check.duration(1_000),
   autoStart: check.flag,
   signal: check.abortSignal,
   logger: check.having<Logger>("a logger", "debug", "info", "warn", "error"),

@@ -46,6 +46,7 @@ export interface ResolvedOptions {
   /** Queues whose durable tasks run here. */
   readonly consumed: readonly string[];
   readonly leaseMs: number;
+  readonly maxBlockedMs: number;
   readonly autoStart: boolean;
   readonly signal: AbortSignal | undefined;
 }
@@ -110,15 +111,16 @@ const DURABLE_ATTEMPTS = 3;
 
 /** What concerns durable tasks alone. */
 function resolveDurable(
-  { backend, consume = "all", leaseMs = 30_000 }: TaskManagerOptions,
+  { backend, consume = "all", leaseMs = 30_000, maxBlockedMs = 120_000 }: TaskManagerOptions,
   queues: Iterable<string>,
   handlers: ReadonlyMap<string, HandlerDefinition>,
   defaultQueue: string,
-): Pick<ResolvedOptions, "backend" | "consumed" | "leaseMs"> {
+): Pick<ResolvedOptions, "backend" | "consumed" | "leaseMs" | "maxBlockedMs"> {
   const named = [...handlers.values()].flatMap(({ queue }) => queue ?? []);
   const all = [...new Set([...queues, ...named, defaultQueue])];
-  if (backend === undefined || consume === false) return { backend, consumed: [], leaseMs };
-  return { backend, consumed: consume === "all" ? all : [...new Set(consume)], leaseMs };
+  const consumesNone = backend === undefined || consume === false;
+  const consumed = consumesNone ? [] : consume === "all" ? all : [...new Set(consume)];
+  return { backend, consumed, leaseMs, maxBlockedMs };
 }
 
 /** A rate limit with its burst; without one, `defaultBurst`. */

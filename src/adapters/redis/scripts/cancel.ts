@@ -4,7 +4,7 @@ import { createScript } from "./script.js";
 /**
  * Ends tasks of one queue that wait; asks the holders of leased ones to end them.
  *
- * KEYS: 1 `meta`. ARGV: 1, 2 limits of dead letters; then for each the rest of the id, the error, for how many
+ * KEYS: 1 `meta`. Of `args`, for each: the rest of the id, the error, for how many
  * ms the outcome is kept. Returns for each a letter: `c` cancelled, `a` asked, `e` ended before, `u` unknown.
  */
 export const CANCEL = createScript(
@@ -33,9 +33,9 @@ local function cancel(record, reason, ttl)
   return 'a'
 end
 
-for at = 3, #ARGV, 3 do
-  local record = loadRecord(ARGV[at])
-  answers[#answers + 1] = cancel(record, ARGV[at + 1], ARGV[at + 2])
+for at = 1, #args, 3 do
+  local record = loadRecord(args[at])
+  answers[#answers + 1] = cancel(record, args[at + 1], args[at + 2])
 end
 prune()
 tell()

@@ -2,24 +2,25 @@ import { ENDS, MOVES, RECORD } from "./record.js";
 import { createScript } from "./script.js";
 
 /** Of what one claim promotes, reclaims, sets aside, and makes dead letters: so many of each at most. */
-export const STEPS_PER_CLAIM = 100;
+const STEPS_PER_CLAIM = 100;
 
 /** So many tasks are leased by one claim at most. */
-export const LEASES_PER_CLAIM = 2_000;
+const LEASES_PER_CLAIM = 2_000;
 
 /**
  * Leases the best of what is ready in one queue.
  *
- * KEYS: 1 `meta`. ARGV: 1, 2 limits of dead letters; 3 an epoch, if there is none yet; 4 request id; 5 length
- * of the leases in ms; 6 permits, -1 for no limit; 7 the error of a crash loop, with `@rest@` and 987654321 in
- * place of the id and the deliveries; 8 how long its outcome is kept; 9 how many lanes; 10 how many handlers.
- * Then the free slots of each lane; then for each handler its name, its lane counted from 1, its room or -1.
+ * KEYS: 1 `meta`. Of `args`: 1 an epoch, if there is none yet; 2 request id; 3 length of the leases in ms; 4
+ * permits, -1 for no limit; 5 the error of a crash loop, with `@rest@` and 987654321 in place of the id and
+ * the deliveries; 6 how long its outcome is kept; 7 how many lanes; 8 how many handlers. Then the free slots
+ * of each lane; then for each handler its name, its lane counted from 1, its room or -1.
  *
  * Returns the epoch, the last sequence, the cost that it stopped at or -1, ms until more is due or -1, how
- * many leases had expired, the crashed ones as flat triples, and for each lease: the rest of the id, token,
- * deliveries, wait in ms, all of the record.
+ * many leases had expired, the crashed ones as flat triples, and for each lease five: the rest of the id;
+ * token, deliveries, wait in ms, priority, weight, cost, attempts, instants of enqueuing and of a replay or
+ * 0, in one text; handler; envelope; payload.
  *
- * Made again, it gives those of the same leases that are still held.
+ * Made again, it gives those of the same leases that are still held, and no others.
  */
 export const CLAIM = createScript(
   "claim",
@@ -29,13 +30,13 @@ export const CLAIM = createScript(
   ENDS,
   `
 local STEPS, LEASES, BYTES = ${STEPS_PER_CLAIM}, ${LEASES_PER_CLAIM}, 8388608
-local lease, permits = tonumber(ARGV[5]), tonumber(ARGV[6])
+local lease, permits = tonumber(args[3]), tonumber(args[4])
 if permits < 0 then permits = math.huge end
-local request = base .. 'claim:' .. ARGV[4]
+local request = base .. 'claim:' .. args[2]
 
 local epoch = redis.call('HGET', meta, 'epoch')
 if not epoch then
-  epoch = ARGV[3]
+  epoch = args[1]
   redis.call('HSET', meta, 'epoch', epoch)
 end
 
@@ -50,6 +51,39 @@ local function nextDue(isCut)
   return math.max(0, math.ceil(due - now))
 end
 
+local function join(found, name, count)
+  if count == 1 then return found[name .. '0'] or '' end
+  local pieces = {}
+  for index = 0, count - 1 do
+    local piece = found[name .. index]
+    if not piece then break end
+    pieces[index + 1] = piece
+  end
+  return table.concat(pieces)
+end
+
+local function toFound(flat)
+  local found = { p = false, h = false, s = false, n = false, t = false, o = false, w = false, c = false,
+    a = false, d = false, m = false, y = false, l = false, u = false, ra = false, e0 = false, e1 = false,
+    cost = false, deliveries = false, most = false, last = false, pieces = false, readyAt = false }
+  local bytes = 0
+  for i = 1, #flat, 2 do
+    found[flat[i]] = flat[i + 1]
+    bytes = bytes + #flat[i + 1]
+  end
+  return found, bytes
+end
+
+local function addTask(tasks, rest, found, token, deliveries, wait)
+  local at = #tasks
+  tasks[at + 1] = rest
+  tasks[at + 2] = table.concat({ whole(token), whole(deliveries), whole(wait), found.o or 0, found.w or 1,
+    found.c or 1, found.a or 0, found.n, whole(asNumber(found.ra, 0) or 0) }, ' ')
+  tasks[at + 3] = found.h
+  tasks[at + 4] = join(found, 'e', 16)
+  tasks[at + 5] = join(found, '', asNumber(found.l, 0) or 0)
+end
+
 local function answer(stoppedAt, due, reclaimed, crashed, tasks)
   local sequence = redis.call('HGET', meta, 'sequence') or '0'
   return { epoch, sequence, stoppedAt, due, reclaimed, crashed, tasks }
@@ -58,15 +92,16 @@ end
 -- The same claim again.
 local before = redis.pcall('GET', request)
 if type(before) == 'string' then
-  local claim = cmsgpack.unpack(before)
+  local isRead, claim = pcall(cmsgpack.unpack, before)
+  if not isRead or type(claim) ~= 'table' or not claim.leases then claim = { leases = {}, crashed = {} } end
   local tasks = {}
   for _, one in ipairs(claim.leases) do
     local record = loadRecord(one[1])
     if record and record.place == 'l' and record.token == whole(one[2]) then
-      tasks[#tasks + 1] = { one[1], whole(one[2]), one[3], one[4], redis.call('HGETALL', record.key) }
+      addTask(tasks, one[1], (toFound(redis.call('HGETALL', record.key))), one[2], one[3], one[4])
     end
   end
-  return answer(claim.stoppedAt, nextDue(claim.cut), claim.reclaimed, claim.crashed, tasks)
+  return answer(claim.stoppedAt or -1, nextDue(claim.cut), claim.reclaimed or 0, claim.crashed, tasks)
 end
 
 prune()
@@ -90,10 +125,10 @@ local function promote()
     local record, why = loadRecord(rest)
     if not record then
       setAsideRecord(rest, why)
-    elseif (record.place ~= 'd' and record.place ~= 'b') or record.sequence .. rest ~= member then
+    elseif (record.place ~= 'd' and record.place ~= 'b') or memberOf(record) ~= member then
       setAside('misplaced', rest)
     else
-      if record.place == 'd' then record.sequence = nextSequence() end
+      if record.place == 'd' then record.number = nextSequence() end
       makeReady(record)
     end
   end
@@ -128,17 +163,17 @@ local moved = promote()
 local reclaimed = reclaim()
 moved = moved + reclaimed
 
-local at, slots, handlers, open = 11, {}, {}, 0
-for lane = 1, tonumber(ARGV[9]) do
-  slots[lane] = tonumber(ARGV[at])
+local at, slots, handlers, open = 9, {}, {}, 0
+for lane = 1, tonumber(args[7]) do
+  slots[lane] = tonumber(args[at])
   open = open + slots[lane]
   at = at + 1
 end
-local window = math.max(1, math.min(STEPS, math.ceil(2 * open / math.max(1, tonumber(ARGV[10])))))
-for index = 1, tonumber(ARGV[10]) do
-  local room = tonumber(ARGV[at + 2])
+local window = math.max(1, math.min(STEPS, math.ceil(2 * open / math.max(1, tonumber(args[8])))))
+for index = 1, tonumber(args[8]) do
+  local room = tonumber(args[at + 2])
   handlers[index] = {
-    name = ARGV[at], lane = tonumber(ARGV[at + 1]), room = room < 0 and math.huge or room,
+    name = args[at], lane = tonumber(args[at + 1]), room = room < 0 and math.huge or room,
     heads = {}, at = 1, offset = 0, taken = {},
   }
   at = at + 3
@@ -146,10 +181,8 @@ end
 
 local function look(handler)
   if handler.at > #handler.heads and not handler.isEmpty then
-    local key = readyKey(handler.name)
-    if handler.offset == 0 then expectType(key, 'zset') end
     local last = handler.offset + window - 1
-    handler.heads = redis.call('ZRANGE', key, handler.offset, last, 'WITHSCORES')
+    handler.heads = redis.call('ZRANGE', readyKey(handler.name), handler.offset, last, 'WITHSCORES')
     handler.offset = handler.offset + window
     handler.at = 1
     handler.isEmpty = #handler.heads == 0
@@ -170,53 +203,57 @@ local function best()
   return chosen, member
 end
 
--- Everything of a record, and what is needed of it here; nil and why not, where it cannot be leased.
+-- What a record has, the rest of its id, and its bytes; nil and why not, where it cannot be leased.
 local function readHead(handler, member)
   local rest = string.sub(member, 13)
   local flat = redis.pcall('HGETALL', base .. 't:' .. rest)
   if flat.err then return nil, 'wrong-type' end
   if #flat == 0 then return nil, 'missing' end
-  local found, bytes = {}, 0
-  for i = 1, #flat, 2 do
-    found[flat[i]] = flat[i + 1]
-    bytes = bytes + #flat[i + 1]
-  end
-  if not (found.p and found.h and found.s and found.n) then return nil, 'half' end
-  if found.p ~= 'r' or found.h ~= handler.name or toSequence(found.s) .. rest ~= member then return nil, 'misplaced' end
-  return found, flat, bytes, rest
+  local found, bytes = toFound(flat)
+  if not (found.p and found.h and asNumber(found.s) and asNumber(found.n)) then return nil, 'half' end
+  found.cost, found.deliveries = asNumber(found.c, 1), asNumber(found.d, 0)
+  found.most, found.last, found.pieces = asNumber(found.m, 10), asNumber(found.t, 0), asNumber(found.l, 0)
+  found.readyAt = asNumber(found.y, tonumber(found.n))
+  local isSound = found.cost and found.deliveries and found.most and found.last and found.readyAt
+    and found.pieces and found.pieces <= 16 and asNumber(found.o, 0) and asNumber(found.w, 1)
+    and asNumber(found.a, 0)
+  if not isSound then return nil, 'half' end
+  local belongs = found.p == 'r' and found.h == handler.name and toSequence(found.s) .. rest == member
+  if not belongs then return nil, 'misplaced' end
+  return found, rest, bytes
 end
 
 local stoppedAt, crashed, tasks, leases, scores = -1, {}, {}, {}, {}
 local isCut, bytes, strange = false, 0, 0
 local handler, member = best()
 while handler do
-  local found, flat, size, rest = readHead(handler, member)
+  local found, rest, size = readHead(handler, member)
   if not found then
     strange = strange + 1
     local name = string.sub(member, 13)
-    if flat == 'misplaced' then setAside(flat, name) else setAsideRecord(name, flat) end
+    if rest == 'misplaced' then setAside(rest, name) else setAsideRecord(name, rest) end
   else
-    local deliveries, cost = tonumber(found.d or 0), tonumber(found.c or 1)
-    if deliveries >= tonumber(found.m or 10) then
+    local deliveries, cost = found.deliveries, found.cost
+    if deliveries >= found.most then
       crashed[#crashed + 1] = rest
       crashed[#crashed + 1] = handler.name
       crashed[#crashed + 1] = deliveries
-      local text = fill(fill(ARGV[7], '@rest@', rest), '987654321', whole(deliveries))
+      local text = fill(fill(args[5], '@rest@', rest), '987654321', whole(deliveries))
       local record = loadRecord(rest)
       redis.call('HDEL', record.key, 'er')
       redis.call('HSET', record.key, 'oe', text, 'oc', '0')
-      bury(record, 'crash-loop', tonumber(ARGV[8]))
+      bury(record, 'crash-loop', tonumber(args[6]))
     elseif cost > permits then
       stoppedAt = cost
       break
     else
-      local token = math.max(tonumber(found.t or 0) + 1, micros)
-      local wait = math.max(0, now - tonumber(found.y or found.n))
+      local token = math.max(found.last + 1, micros)
+      local wait = math.max(0, now - found.readyAt)
       redis.call('HSET', base .. 't:' .. rest, 'p', 'l', 't', whole(token), 'd', deliveries + 1, 'z', lease)
       scores[#scores + 1] = whole(now + lease)
       scores[#scores + 1] = rest
       leases[#leases + 1] = { rest, token, deliveries + 1, wait }
-      tasks[#tasks + 1] = { rest, whole(token), deliveries + 1, wait, flat }
+      addTask(tasks, rest, found, token, deliveries + 1, wait)
       permits = permits - cost
       handler.room = handler.room - 1
       slots[handler.lane] = slots[handler.lane] - 1
@@ -225,7 +262,7 @@ while handler do
   end
   handler.taken[#handler.taken + 1] = member
   handler.at = handler.at + 2
-  isCut = #tasks == LEASES or #crashed == 3 * STEPS or strange == STEPS or bytes > BYTES
+  isCut = #leases == LEASES or #crashed == 3 * STEPS or strange == STEPS or bytes > BYTES
   if isCut then break end
   handler, member = best()
 end
@@ -239,11 +276,11 @@ for i = 1, #scores, 1000 do
   redis.call('ZADD', leased, unpack(scores, i, math.min(i + 999, #scores)))
 end
 if #crashed > 0 then dropTooMany(STEPS) end
-if moved > #tasks + #crashed / 3 then woken = true end
-if #tasks > 0 or #crashed > 0 or reclaimed > 0 then
-  local claim = { leases = leases, stoppedAt = stoppedAt, cut = isCut, reclaimed = reclaimed, crashed = crashed }
-  redis.call('SET', request, cmsgpack.pack(claim), 'PX', whole(lease))
-end
+if moved > #leases + #crashed / 3 then woken = true end
+-- One that came to nothing too: a copy that arrives late must not take leases of which nobody hears.
+local claim = { leases = leases, crashed = crashed }
+claim.stoppedAt, claim.cut, claim.reclaimed = stoppedAt, isCut, reclaimed
+redis.call('SET', request, cmsgpack.pack(claim), 'PX', whole(lease))
 tell()
 return answer(stoppedAt, nextDue(isCut), reclaimed, crashed, tasks)
 `,

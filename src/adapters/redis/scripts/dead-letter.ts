@@ -5,7 +5,7 @@ import { SETTLEMENT } from "./settlement.js";
 /**
  * Ends tasks of one queue that have failed, and keeps them.
  *
- * KEYS: 1 `meta`. ARGV: 1, 2 limits of dead letters; then for each the rest of the id, token, for how many ms
+ * KEYS: 1 `meta`. Of `args`, for each: the rest of the id, token, for how many ms
  * the outcome is kept, reason, error, `1` if the attempt counts. Returns for each 1 where the lease was held,
  * else 0.
  */
@@ -18,18 +18,18 @@ export const DEAD_LETTER = createScript(
   SETTLEMENT,
   `
 local answers = {}
-for at = 3, #ARGV, 6 do
-  local record = heldRecord(ARGV[at], ARGV[at + 1])
+for at = 1, #args, 6 do
+  local record = heldRecord(args[at], args[at + 1])
   if record then
     leave(record)
-    settle(record, 'x', ARGV[at + 5] == '1')
-    redis.call('HSET', record.key, 'oc', ARGV[at + 5])
+    settle(record, 'x', args[at + 5] == '1')
+    put(record, 'oc', args[at + 5])
     redis.call('HDEL', record.key, 'z', 'y')
-    noteError(record, ARGV[at + 4])
-    bury(record, ARGV[at + 3], tonumber(ARGV[at + 2]))
+    noteError(record, args[at + 4])
+    bury(record, args[at + 3], tonumber(args[at + 2]))
     answers[#answers + 1] = 1
   else
-    answers[#answers + 1] = isDone(ARGV[at], ARGV[at + 1], 'x')
+    answers[#answers + 1] = isDone(args[at], args[at + 1], 'x')
   end
 end
 prune()

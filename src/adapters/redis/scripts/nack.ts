@@ -5,7 +5,7 @@ import { SETTLEMENT } from "./settlement.js";
 /**
  * Gives tasks of one queue back that have not ended; one that is to be cancelled ends.
  *
- * KEYS: 1 `meta`. ARGV: 1, 2 limits of dead letters; then for each the rest of the id, token, kind, delay in
+ * KEYS: 1 `meta`. Of `args`, for each: the rest of the id, token, kind, delay in
  * ms, error of the attempt or an empty text. Returns for each 1 where the lease was held, else 0.
  */
 export const NACK = createScript(
@@ -23,7 +23,7 @@ local soonest = head and tonumber(head) or math.huge
 local function giveBack(record, kind, delay)
   local place = 'b'
   if kind == 'reschedule' then
-    record.sequence = nextSequence()
+    record.number = nextSequence()
     place = 'd'
   end
   if delay <= 0 then
@@ -32,28 +32,30 @@ local function giveBack(record, kind, delay)
     return
   end
   local due = now + delay
-  redis.call('HSET', record.key, 'p', place, 's', tonumber(record.sequence, 16))
-  redis.call('ZADD', delayed, due, record.sequence .. record.rest)
+  put(record, 'p', place)
+  put(record, 's', record.number)
+  save(record)
+  redis.call('ZADD', delayed, due, memberOf(record))
   if due < soonest then
     soonest = due
     woken = true
   end
 end
 
-for at = 3, #ARGV, 5 do
-  local record = heldRecord(ARGV[at], ARGV[at + 1])
+for at = 1, #args, 5 do
+  local record = heldRecord(args[at], args[at + 1])
   if record then
     leave(record)
-    settle(record, 'n', ARGV[at + 2] == 'retry')
-    if ARGV[at + 4] ~= '' then redis.call('HSET', record.key, 'er', ARGV[at + 4]) end
+    settle(record, 'n', args[at + 2] == 'retry')
+    if args[at + 4] ~= '' then put(record, 'er', args[at + 4]) end
     if record.cancelError then
       cancelNow(record, record.cancelError, record.cancelTtl)
     else
-      giveBack(record, ARGV[at + 2], tonumber(ARGV[at + 3]))
+      giveBack(record, args[at + 2], tonumber(args[at + 3]))
     end
     answers[#answers + 1] = 1
   else
-    answers[#answers + 1] = isDone(ARGV[at], ARGV[at + 1], 'n')
+    answers[#answers + 1] = isDone(args[at], args[at + 1], 'n')
   end
 end
 tell()

@@ -4,9 +4,8 @@ import { createScript } from "./script.js";
 /**
  * Gives records of one queue.
  *
- * KEYS: 1 `meta`. ARGV: 1, 2 limits of dead letters; then the rest of each id. Returns the server's time in ms,
- * and for each all of the record and the score of its place where it is delayed or leased; nothing where there
- * is no such task.
+ * KEYS: 1 `meta`. Of `args`: the rest of each id. Returns the server's time in ms, and for each all of the
+ * record and the score of its place where it is delayed or leased; nothing where there is no such task.
  */
 export const READ = createScript(
   "read",
@@ -17,15 +16,15 @@ export const READ = createScript(
   `
 prune()
 local answers = { now }
-for at = 3, #ARGV do
-  local record = loadRecord(ARGV[at])
+for at = 1, #args do
+  local record = loadRecord(args[at])
   local place = record and record.place or 'q'
   if place == 'q' or (place == 'f' and record.outcomeUntil <= now) then
     answers[#answers + 1] = {}
   else
     local until_ = ''
     if place == 'd' or place == 'b' then
-      until_ = redis.call('ZSCORE', delayed, record.sequence .. record.rest) or ''
+      until_ = redis.call('ZSCORE', delayed, memberOf(record)) or ''
     elseif place == 'l' then
       until_ = redis.call('ZSCORE', leased, record.rest) or ''
     end

@@ -4,10 +4,10 @@ import { createScript } from "./script.js";
 /**
  * Puts dead letters of one queue back to work.
  *
- * KEYS: 1 `meta`. ARGV: 1, 2 limits of dead letters; 3 how many at most; 4 handler or an empty text; 5 reason
- * or an empty text; 6 how many to pass over, or -1 where they are named; 7 how many to look at; then the
- * rest of each id that is named. Returns `1` if there are more than the limit, how many it has passed over in
- * all, `1` if it came to the end, and the rest of the id of each that it put back.
+ * KEYS: 1 `meta`. Of `args`: 1 how many at most; 2 handler or an empty text; 3 reason or an empty text; 4 how
+ * many to pass over, or -1 where they are named; 5 how many to look at; then the rest of each id that is
+ * named. Returns `1` if there are more than the limit, how many it has passed over in all, `1` if it came to
+ * the end, and the rest of the id of each that it put back.
  */
 export const REPLAY = createScript(
   "replay",
@@ -17,12 +17,12 @@ export const REPLAY = createScript(
   ENDS,
   `
 prune()
-local most, handler, reason = tonumber(ARGV[3]), ARGV[4], ARGV[5]
-local passed, steps = tonumber(ARGV[6]), tonumber(ARGV[7])
+local most, handler, reason = tonumber(args[1]), args[2], args[3]
+local passed, steps = tonumber(args[4]), tonumber(args[5])
 local named = passed < 0
 local chosen = {}
 if named then
-  for at = 8, #ARGV do chosen[#chosen + 1] = ARGV[at] end
+  for at = 6, #args do chosen[#chosen + 1] = args[at] end
 else
   chosen = redis.call('ZRANGE', dead, passed, passed + steps - 1)
 end
@@ -32,7 +32,8 @@ local function revive(record)
   leave(record)
   redis.call('HDEL', record.key, 'a', 'd', 'k', 'er', 'pr', 'ce', 'ct', 'z',
     'os', 'or', 'oe', 'oq', 'ov', 'oc', 'ou')
-  record.sequence = nextSequence()
+  redis.call('HSET', record.key, 'ra', now)
+  record.number = nextSequence()
   makeReady(record)
   woken = true
   if not record.idempotency then return end

@@ -1,6 +1,6 @@
 /**
- * What ack, nack and dead letter have in common: each is done by the holder alone, and once. The field `k` has
- * the kind of the settlement and the token by which it was made, for when it is made again.
+ * What ack, nack and dead letter have in common: each is done by the holder alone, and once. The field `k`
+ * has the kind of the settlement and the token by which it was made, for when it is made again.
  */
 export const SETTLEMENT = `
 local function heldRecord(rest, token)
@@ -18,12 +18,14 @@ end
 -- The holder has reported back.
 local function settle(record, kind, isCharged)
   if isCharged then record.attempts = record.attempts + 1 end
-  redis.call('HSET', record.key, 'k', kind .. record.token, 'd', 0, 'a', record.attempts)
+  put(record, 'k', kind .. record.token)
+  put(record, 'd', 0)
+  if isCharged then put(record, 'a', record.attempts) end
 end
 
 -- The error of the outcome is also that of the last attempt, and is kept once.
 local function noteError(record, text)
   redis.call('HDEL', record.key, 'er')
-  redis.call('HSET', record.key, 'oe', text)
+  put(record, 'oe', text)
 end
 `;

@@ -1,0 +1,57 @@
+import { receiveMessageOnPort, workerData } from "node:worker_threads";
+import type { Extension } from "../../../../ports/backend.js";
+import type { Logger, LogLevel } from "../../../../ports/logger.js";
+import { toExtendAnswer } from "../../answers.js";
+import { type Portion, runByQueue } from "../../by-queue.js";
+import { clientFactory } from "../../create-client.js";
+import { RedisConnection } from "../../redis-connection.js";
+import { RedisLog } from "../../redis-log.js";
+import { extendArguments } from "../../script-arguments.js";
+import { ScriptRunner } from "../../script-runner.js";
+import { EXTEND } from "../../scripts/extend.js";
+import { StoreKeys } from "../../store-keys.js";
+import { LeaseWords } from "../lease-words.js";
+import { LifeWords } from "../life-words.js";
+import type { KeepMessage, MessageFromRenewal, RenewalStart } from "../messages.js";
+import { monotonicNow } from "../monotonic.js";
+import { RenewalLoop } from "./renewal-loop.js";
+
+/** What one call of the script takes. */
+const EXTENSIONS: Portion<Extension> = { most: 500, sizeOf: () => 0 };
+
+/** What a thread that renews runs, for as long as it lives. */
+const start = workerData as RenewalStart;
+const { address, commandTimeoutMs, leaseMs, maxBlockedMs, port, prefix, startedAt } = start;
+
+const post = (message: MessageFromRenewal) => port.postMessage(message);
+const line = (level: LogLevel): Logger[LogLevel] => {
+  return (fields, text) => post({ type: "log", level, fields, text });
+};
+const logger: Logger = {
+  ...{ debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") },
+};
+
+const create = clientFactory(address);
+const connection = new RedisConnection({
+  commandTimeoutMs,
+  create: () => create("millrace-renewal", commandTimeoutMs),
+  log: new RedisLog(logger),
+  check: async () => undefined, // main looks at the server, and says what is wrong with it
+});
+const keys = new StoreKeys(prefix);
+const runner = new ScriptRunner(connection, [0, 0]);
+
+const loop = new RenewalLoop({
+  ...{ leaseMs, maxBlockedMs, post, now: monotonicNow },
+  leases: new LeaseWords(startedAt, start.leases),
+  life: new LifeWords(start.life),
+  receive: () => receiveMessageOnPort(port)?.message as KeepMessage | undefined,
+  extend: (extensions: readonly Extension[]) =>
+    runByQueue(extensions, EXTENSIONS, async (queue, parts) => {
+      const answer = await runner.run(EXTEND, keys.of(queue).meta, extendArguments(parts), "holder");
+      return parts.map((_, index) => toExtendAnswer(answer[index]));
+    }),
+});
+
+loop.tick();
+setInterval(() => loop.tick(), loop.tickMs);

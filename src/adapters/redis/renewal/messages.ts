@@ -1,0 +1,40 @@
+import type { MessagePort } from "node:worker_threads";
+import type { RedisOptions } from "ioredis";
+import type { ExtendAnswer } from "../../../ports/backend.js";
+import type { LogFields, LogLevel } from "../../../ports/logger.js";
+
+/** Where Redis is, in a form that a thread can be sent. */
+export type SentAddress = { readonly url: string } | { readonly options: RedisOptions };
+
+/** What a thread that renews is started with. */
+export interface RenewalStart {
+  readonly port: MessagePort;
+  readonly address: SentAddress;
+  readonly prefix: string;
+  readonly commandTimeoutMs: number;
+  readonly leaseMs: number;
+  readonly maxBlockedMs: number;
+  /** Of `LeaseWords`. */
+  readonly leases: Int32Array;
+  readonly startedAt: number;
+  /** Of `LifeWords`. */
+  readonly life: Int32Array;
+}
+
+/** Leases that are to be renewed from now on; what they have in common is written once. */
+export interface KeepMessage {
+  readonly ids: readonly string[];
+  readonly tokens: readonly number[];
+  readonly places: readonly number[];
+  readonly tenures: readonly number[];
+  /** When the next renewal of them is due, by the clock that all threads share. */
+  readonly renewAt: number;
+}
+
+/** What the store has answered for one lease. */
+export type Answered = readonly [id: string, token: number, answer: ExtendAnswer];
+
+export type MessageFromRenewal =
+  | { readonly type: "answered"; readonly sentAt: number; readonly leases: readonly Answered[] }
+  | { readonly type: "failed"; readonly text: string }
+  | { readonly type: "log"; readonly level: LogLevel; readonly fields: LogFields; readonly text: string };

@@ -1,0 +1,47 @@
+import { MOVES, RECORD } from "./record.js";
+import { createScript } from "./script.js";
+
+/**
+ * Puts records of one queue back into the index of their place, where they are missing from it: it was
+ * deleted or evicted, or somebody wrote into the store. One that was leased is given the time of its lease.
+ *
+ * KEYS: 1 `meta`. Of `args`: the rest of each id. Returns how many were put back.
+ */
+export const RECONCILE = createScript(
+  "reconcile",
+  true,
+  RECORD,
+  MOVES,
+  `
+local restored = 0
+
+local function restore(index, score, member)
+  if redis.call('ZSCORE', index, member) then return end
+  redis.call('ZADD', index, score, member)
+  restored = restored + 1
+end
+
+for _, rest in ipairs(args) do
+  local record, why = loadRecord(rest)
+  local place = record and record.place
+  if why == 'half' and redis.call('HGET', base .. 't:' .. rest, 'p') ~= 'q' then
+    setAsideRecord(rest, why)
+  elseif place == 'r' then
+    redis.call('SADD', base .. 'handlers', record.handler)
+    restore(readyKey(record.handler), record.priority * 1001 + 1000 - record.weight, memberOf(record))
+    woken = true
+  elseif place == 'd' or place == 'b' then
+    restore(delayed, now, memberOf(record))
+  elseif place == 'l' then
+    restore(leased, now + (asNumber(redis.call('HGET', record.key, 'z'), 0) or 0), rest)
+  elseif place == 'x' then
+    restore(dead, micros, rest)
+  elseif place == 'f' and redis.call('PTTL', record.key) < 0 then
+    redis.call('PEXPIRE', record.key, 60000)
+  end
+end
+woken = woken and restored > 0
+tell()
+return { restored }
+`,
+);

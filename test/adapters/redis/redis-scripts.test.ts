@@ -1,0 +1,215 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { LONG_MS } from "../../../src/testing/conformance/backend/backend-trial.js";
+import { newTask, newTasks } from "../../../src/testing/conformance/backend/stored-things.js";
+import { RedisScene } from "../../support/redis-scene.js";
+import { RedisServer } from "../../support/redis-server.js";
+
+let server: RedisServer;
+let scene: RedisScene;
+
+beforeAll(async () => {
+  server = await RedisServer.start();
+}, 150_000);
+
+afterAll(() => server[Symbol.asyncDispose]());
+
+beforeEach(async () => {
+  scene = await RedisScene.open(server);
+});
+
+afterEach(() => scene.close());
+
+/** Makes all leases and delays of the queue `q` look as if so much time had passed. */
+async function shift(index: "leased" | "delayed", ms: number): Promise<void> {
+  const members = await scene.raw.zrange(scene.key(index), "0", "-1");
+  const pipeline = scene.raw.pipeline();
+  for (const member of members) pipeline.zincrby(scene.key(index), -ms, member);
+  await pipeline.exec();
+}
+
+describe("bounds of one claim (D14, D22)", () => {
+  test("it promotes a hundred, says that there are more, and loses none", async () => {
+    await scene.backend.enqueue("r", newTasks(250, { delayMs: LONG_MS }));
+    await shift("delayed", LONG_MS);
+    const first = await scene.claim({ slots: [1] });
+    expect(await scene.counts()).toEqual({ ready: 99, delayed: 150, leased: 1 });
+    expect(first.nextDueMs).toBe(0);
+    await scene.claim({ slots: [1] });
+    await scene.claim({ slots: [1] });
+    expect(await scene.counts()).toEqual({ ready: 247, leased: 3 });
+    const { tasks } = await scene.claim();
+    expect(tasks.map(({ id }) => id)).toEqual(
+      newTasks(250)
+        .slice(3)
+        .map(({ id }) => id),
+    );
+    await scene.audit();
+  });
+
+  test("it reclaims a hundred, and each lease comes back once", async () => {
+    await scene.backend.enqueue("r", newTasks(250));
+    const before = await scene.claim();
+    expect(before.tasks).toHaveLength(250);
+    await shift("leased", LONG_MS);
+    const after = await scene.claim({ slots: [1] });
+    expect([after.reclaimed, after.nextDueMs]).toEqual([100, 0]);
+    expect(await scene.counts()).toEqual({ ready: 99, leased: 151 });
+    const rest = await scene.claim({ slots: [1] });
+    const last = await scene.claim({ slots: [1] });
+    expect([rest.reclaimed, last.reclaimed]).toEqual([100, 50]);
+    await scene.audit();
+  });
+
+  test("it gives so many tasks that the answer stays small, and says that there are more", async () => {
+    const payload = new Uint8Array(1_048_576);
+    for (let i = 0; i < 12; i++) await scene.keep(`q:${i}`, { payload });
+    const first = await scene.claim();
+    expect(first.tasks.length).toBeLessThan(12);
+    expect(first.nextDueMs).toBe(0);
+    const second = await scene.claim();
+    expect(first.tasks.length + second.tasks.length).toBe(12);
+  });
+
+  test("no script takes long where thirty thousand are ready and ten thousand have expired", async () => {
+    for (let i = 0; i < 10; i++) await scene.backend.enqueue(`e${i}`, newTasks(1_000, {}, `q:expired-${i}`));
+    for (let claimed = 0; claimed < 10_000; ) claimed += (await scene.claim()).tasks.length;
+    await shift("leased", LONG_MS);
+    for (let i = 0; i < 30; i++) await scene.backend.enqueue(`r${i}`, newTasks(1_000, {}, `q:ready-${i}`));
+    await scene.raw.config("SET", "slowlog-log-slower-than", "100000");
+    await scene.raw.slowlog("RESET");
+    let reclaimed = 0;
+    for (let i = 0; i < 100; i++) reclaimed += (await scene.claim({ slots: [10] })).reclaimed;
+    expect(reclaimed).toBe(10_000);
+    expect(await scene.raw.slowlog("LEN")).toBe(0);
+    expect(await scene.counts()).toEqual({ ready: 39_000, leased: 1_000 });
+  }, 60_000);
+});
+
+describe("a claim that is made again", () => {
+  test("gives the same leases, and only those that are still held", async () => {
+    await scene.backend.enqueue("r", newTasks(3, { payload: Buffer.from("bytes") }));
+    const request = scene.toRequest();
+    const first = await scene.backend.claim(request);
+    expect((await scene.backend.claim(request)).tasks).toEqual(first.tasks);
+    const [lease] = first.tasks;
+    if (lease) await scene.ack(lease);
+    expect((await scene.backend.claim(request)).tasks).toEqual(first.tasks.slice(1));
+    await scene.audit();
+  });
+
+  test("leaves a mark for no longer than its leases", async () => {
+    await scene.keep("q:a");
+    await scene.claim({ requestId: "full", leaseMs: 5_000 });
+    const left = await scene.raw.pttl(scene.key("claim:full"));
+    expect(left).toBeGreaterThan(4_000);
+    expect(left).toBeLessThanOrEqual(5_000);
+  });
+});
+
+describe("clocks of the server (T3)", () => {
+  test("set back: a lease lasts no longer than it was given for", async () => {
+    await scene.keep("q:a");
+    await scene.claimBriefly();
+    await shift("leased", -3_600_000); // as if an hour had been taken back since
+    expect((await scene.claim()).tasks).toEqual([]);
+    await scene.expire();
+    expect(await scene.claimIds()).toEqual(["q:a"]);
+  });
+
+  test("set back: tokens grow all the same", async () => {
+    await scene.keep("q:a");
+    const ahead = 2 ** 53 - 1_000;
+    await scene.raw.hset(scene.key("t:a"), "t", String(ahead));
+    const { token } = await scene.claimOne();
+    expect(token).toBe(ahead + 1);
+    expect(await scene.ack({ id: "q:a", token: ahead })).toBe(false);
+    expect(await scene.ack({ id: "q:a", token })).toBe(true);
+  });
+});
+
+describe("names and numbers (Z5, V2)", () => {
+  test("an idempotency key of one handler is not that of another whose name is longer", async () => {
+    const idempotency = (key: string) => ({ key, ttlMs: LONG_MS, onDuplicate: "keep" }) as const;
+    await scene.keep("q:1", { handler: "a", idempotency: idempotency("b:c") });
+    await scene.keep("q:2", { handler: "a:b", idempotency: idempotency("c") });
+    await scene.keep("q:3", { handler: "a", idempotency: idempotency("%1 \r\n\0*?[x]") });
+    await scene.audit();
+  });
+
+  test("signs of percent in what is put into a text are themselves", async () => {
+    const idempotency = { key: "k", ttlMs: LONG_MS, onDuplicate: "replace" } as const;
+    await scene.keep("q:%1%%", { idempotency });
+    await scene.enqueue(newTask("q:%2", { idempotency }));
+    expect((await scene.find("q:%1%%")).outcome?.error).toContain("Task q:%1%% was replaced by q:%2");
+  });
+
+  test("the name of a queue cannot leave its hash tag", async () => {
+    await expect(scene.enqueue(newTask("q}x:1"))).rejects.toThrow(/no braces/);
+    await expect(scene.enqueue(newTask("no-queue"))).rejects.toThrow(/queue:rest/);
+  });
+
+  test("payloads are kept at each length at which their form changes", async () => {
+    for (const length of [0, 1, 63, 64, 65, 128, 1_023, 1_024, 1_025, 70_000]) {
+      const payload = Uint8Array.from({ length }, (_, index) => index % 251);
+      const envelope = "€".repeat(Math.floor(length / 3));
+      await scene.keep(`q:${length}`, { payload, envelope });
+      const task = await scene.claimOne();
+      expect(Buffer.compare(task.payload, payload)).toBe(0);
+      expect(task.envelope).toBe(envelope);
+      await scene.ack(task);
+      expect(await scene.find(`q:${length}`)).toMatchObject({ payload: undefined, envelope });
+    }
+    await scene.audit();
+  });
+
+  test("a small record is kept in one piece, whatever is in it", async () => {
+    await scene.keep("q:a", { payload: new Uint8Array(1_000), envelope: "x".repeat(500) });
+    expect(await scene.raw.object("ENCODING", scene.key("t:a"))).toBe("listpack");
+  });
+});
+
+test("all keys begin with the prefix and the queue, in braces (F21, G1)", async () => {
+  const monitor = await scene.raw.monitor();
+  const seen: string[][] = [];
+  monitor.on("monitor", (_time: string, args: string[]) => seen.push(args));
+  const idempotency = { key: "k", ttlMs: LONG_MS, onDuplicate: "replace" } as const;
+  await scene.keep("q:a", { idempotency, maxDeliveries: 1 });
+  await scene.enqueue(newTask("q:b", { idempotency }));
+  await scene.keep("q:c", { delayMs: 1 });
+  await scene.cancel("q:c");
+  await scene.bury(await scene.claimOne());
+  await scene.backend.inspector.replay({ queue: "q", ids: undefined, handler: undefined, reason: undefined });
+  await scene.nack(await scene.claimBriefly(), { delayMs: 1 });
+  await scene.expire();
+  await scene.extend(await scene.claimBriefly());
+  await scene.counts();
+  await scene.raw.ping("end of what is looked at");
+  await expect.poll(() => seen.some(([name, text]) => name === "ping" && text?.startsWith("end"))).toBe(true);
+  monitor.disconnect();
+  const scripts = seen.filter(([name]) => /^eval/i.test(name ?? ""));
+  expect(scripts.length).toBeGreaterThan(5);
+  for (const [, , keys, meta] of scripts) expect([keys, meta]).toEqual(["1", scene.key("meta")]);
+  const keyless = /^(eval|evalsha|ping|time|info|hello|auth|client|script|select|monitor)$/i;
+  const keyed = seen.filter(([name]) => !keyless.test(name ?? ""));
+  expect(keyed.length).toBeGreaterThan(50);
+  expect(keyed.filter(([, key]) => !key?.startsWith(scene.key("")))).toEqual([]);
+});
+
+test("a store without tasks leaves behind what there is once for each queue alone (D1)", async () => {
+  await scene.keep("q:a", { handler: "work" });
+  await scene.ack(await scene.claimOne({ leaseMs: 100 }), { resultTtlMs: 0 });
+  await scene.raw.del(scene.key("t:a")); // it is remembered for a minute
+  await expect.poll(() => scene.raw.keys(scene.key("*"))).toHaveLength(2);
+  const left = await scene.raw.keys(scene.key("*"));
+  expect(left.sort()).toEqual([scene.key("handlers"), scene.key("meta")]);
+});
+
+test("a call with thousands of tasks is made in portions, and the same call again changes nothing", async () => {
+  const tasks = newTasks(2_500);
+  const kept = tasks.map(() => ({ outcome: "kept", replaced: undefined }));
+  expect(await scene.backend.enqueue("r", tasks)).toEqual(kept);
+  expect(await scene.backend.enqueue("r", tasks)).toEqual(kept);
+  expect(await scene.counts()).toEqual({ ready: 2_500 });
+  expect(await scene.backend.enqueue("r", [])).toEqual([]);
+  expect((await scene.claimIds()).slice(0, 3)).toEqual(["q:task-0", "q:task-1", "q:task-2"]);
+});
