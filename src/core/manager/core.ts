@@ -142,7 +142,8 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     onUnblocked: () => dispatcher.wake(),
   });
   const dispatcher = new Dispatcher({
-    ...{ ...ground, backlog, runner, canceller, results, lanes: listLanes(lanes) },
+    ...{ ...ground, backlog, runner, canceller, results },
+    lanes: listLanes(lanes),
     claim: (contended) => durable?.claim(contended),
   });
   const durable: DurableTasks | undefined =

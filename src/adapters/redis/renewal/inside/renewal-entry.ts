@@ -1,6 +1,6 @@
 import { receiveMessageOnPort, workerData } from "node:worker_threads";
 import type { Extension } from "../../../../ports/backend.js";
-import type { Logger, LogLevel } from "../../../../ports/logger.js";
+import type { Logger } from "../../../../ports/logger.js";
 import { toExtendAnswer } from "../../answers.js";
 import { type Portion, runByQueue } from "../../by-queue.js";
 import { clientFactory } from "../../create-client.js";
@@ -24,12 +24,8 @@ const start = workerData as RenewalStart;
 const { address, commandTimeoutMs, leaseMs, maxBlockedMs, port, prefix, startedAt } = start;
 
 const post = (message: MessageFromRenewal) => port.postMessage(message);
-const line = (level: LogLevel): Logger[LogLevel] => {
-  return (fields, text) => post({ type: "log", level, fields, text });
-};
-const logger: Logger = {
-  ...{ debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") },
-};
+const tell: Logger["warn"] = (fields, text) => post({ type: "trouble", fields, text });
+const logger: Logger = { debug: tell, info: tell, warn: tell, error: tell };
 
 const create = clientFactory(address);
 const connection = new RedisConnection({
