@@ -132,6 +132,13 @@ export {
 } from "./task/backoff.js";
 export { type Codec, type CodecOptions, type CodecPart, defineCodec } from "./task/codec.js";
 export type { DeadLetteredDetails } from "./task/dead-lettered-details.js";
+export type {
+  DeadLetterReason,
+  DurableStats,
+  DurableTally,
+  StoreCall,
+  StoreCallStats,
+} from "./task/durable-stats.js";
 export type { DurableTaskOptions } from "./task/durable-task-options.js";
 export type { TaskTally } from "./task/group-tally.js";
 export type { HandlerDefaults, HandlerEntry } from "./task/handler-definition.js";
@@ -144,6 +151,7 @@ export type {
   ResultDroppedDetails,
   RetriedDetails,
   StoppingDetails,
+  StoreLostDetails,
 } from "./task/hooks.js";
 export type { IdempotencyOptions, ManagerIdempotencyOptions, OnDuplicate } from "./task/idempotency.js";
 export { type JsonShape, type JsonValue, json } from "./task/json.js";

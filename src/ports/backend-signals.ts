@@ -18,6 +18,6 @@ export interface SignalListener {
   cancelAsked(id: string): void;
   /** This task has ended. */
   finished(id: string): void;
-  /** The store has forgotten what it had: it is another one, or an older one. */
-  storeLost(): void;
+  /** The store has forgotten what it had of this queue: it is another one, or an older one. */
+  storeLost(queue: string): void;
 }

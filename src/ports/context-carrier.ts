@@ -1,5 +1,6 @@
+import type { GroupTally } from "../task/group-tally.js";
 import type { Eventually, Outcome } from "../task/outcome.js";
-import type { Task } from "../task/task.js";
+import type { Task, TaskDetails } from "../task/task.js";
 
 /**
  * What a carrier took along from the call that enqueued a task. Opaque to the core but for `headers`, which
@@ -8,6 +9,24 @@ import type { Task } from "../task/task.js";
  */
 export interface CapturedContext {
   readonly headers?: Readonly<Record<string, string>> | undefined;
+}
+
+/** A durable task that is about to be handed to its store. */
+export interface OutgoingTask {
+  readonly id: string;
+  readonly queue: string;
+  readonly handler: string;
+  /** Where it is counted. */
+  readonly tally: GroupTally;
+  readonly details: Pick<TaskDetails, "correlationId">;
+}
+
+/** What a carrier does for a durable task on its way to the store. */
+export interface Departure {
+  /** What the task takes along to wherever it will run. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Told once what came of the way: the error of the call, or undefined where the store has the task. */
+  ended?(error: unknown): void;
 }
 
 /**
@@ -19,6 +38,11 @@ export interface ContextCarrier {
   readonly active?: boolean;
   /** Called inside the enqueue call, when the task has been accepted and waits in its place. */
   capture(task: Task): CapturedContext | undefined;
+  /**
+   * Called inside the call that enqueues a durable task, when that has been checked. Where it is run, `run` is
+   * given what carriers of the same kind gave it along.
+   */
+  send?(task: OutgoingTask): Departure | undefined;
   /**
    * What has to travel with an attempt that runs elsewhere, such as a worker thread. Called in the attempt's
    * context, when it is handed over.

@@ -1,9 +1,11 @@
+import type { StoreCall } from "../task/durable-stats.js";
 import type { GroupTally } from "../task/group-tally.js";
 import type { LaneName } from "../task/lane-name.js";
 import type { DropTally, Phase, TaskManagerHealth, TaskManagerStats } from "../task/manager-stats.js";
 import type { Mishap } from "../task/mishap.js";
 import type { ObserverSource } from "../task/observer-error.js";
 import type { TaskEvent, TaskEventType } from "../task/task-event.js";
+import type { QueueCounts } from "./backend-inspector.js";
 import type { Clock } from "./clock.js";
 import type { ContextCarrier } from "./context-carrier.js";
 
@@ -33,6 +35,8 @@ export interface Readings {
   readonly health: TaskManagerHealth;
   /** Whether any handler runs in worker threads: else there are none, and no lane for them. */
   readonly threaded: boolean;
+  /** Whether there is a store for durable tasks. */
+  readonly durable: boolean;
   /** What waits and runs now, for each of `tallies`. */
   readonly groups: readonly GroupReading[];
   /** What has happened, by queue and handler. */
@@ -55,6 +59,16 @@ export interface InstrumentationPoint {
   listen(listener: (event: TaskEvent) => void, types?: readonly TaskEventType[]): Disposable;
   /** Calls the listener, which must not throw, when something goes wrong that no event tells of. */
   listenToMishaps(listener: (mishap: Mishap) => void): Disposable;
+  /**
+   * Calls the listener, which must not throw, with each call to the store that was answered or has failed,
+   * and how long it took; never where there is no store.
+   */
+  listenToStore(listener: (call: StoreCall, durationMs: number, error: unknown) => void): Disposable;
+  /**
+   * Asks the store what it has of each queue that is consumed here; undefined where there is none.
+   * @throws {StoreUnreachableError} as a rejection
+   */
+  countStore(): Promise<ReadonlyMap<string, QueueCounts>> | undefined;
   /** Wraps all attempts from now on. */
   attach(carrier: ContextCarrier): Disposable;
   /** Counts and reports an error of the one who watches. */

@@ -1,3 +1,5 @@
+import { DurableCounts } from "./durable-stats.js";
+
 /** What has happened to tasks since the manager was made. Each number only grows. */
 export interface TaskTally {
   /** Accepted. */
@@ -47,6 +49,7 @@ export class GroupTally {
   abandoned = 0;
   refused = 0;
   handedBack = 0;
+  readonly durable = new DurableCounts();
 
   constructor(queue: string, handler: string | undefined) {
     this.queue = queue;

@@ -28,6 +28,12 @@ export interface ResultDroppedDetails {
   readonly subscription: string;
 }
 
+/** A loss in the store of durable tasks. */
+export interface StoreLostDetails {
+  /** Of which the store has forgotten something. */
+  readonly queue: string;
+}
+
 /** A stop that has begun. */
 export interface StoppingDetails {
   /** False for a stop that lets nothing go on. */
@@ -84,6 +90,12 @@ export interface Hooks {
   onAckUnknown?: ((task: TaskSnapshot) => void) | undefined;
   /** A durable task has become a dead letter. */
   onDeadLettered?: ((letter: DeadLetteredDetails) => void) | undefined;
+  /**
+   * The store has forgotten what it had of a queue from which this process takes tasks: it came back empty,
+   * or in an older state, or is another one. Tasks that it had accepted may be gone. Each process that takes
+   * tasks from there is told of it.
+   */
+  onStoreLost?: ((loss: StoreLostDetails) => void) | undefined;
   /** A stop has begun. */
   onStopping?: ((stop: StoppingDetails) => void) | undefined;
 }
@@ -106,6 +118,7 @@ const CHECKS: Checks<Hooks> = {
   onLeaseLost: callback(),
   onAckUnknown: callback(),
   onDeadLettered: callback(),
+  onStoreLost: callback(),
   onStopping: callback(),
 };
 

@@ -1,3 +1,4 @@
+import type { DurableStats } from "./durable-stats.js";
 import type { TaskTally } from "./group-tally.js";
 import type { Overflow, ResultTally } from "./subscription.js";
 import type { WorkerExitReason } from "./worker-details.js";
@@ -154,6 +155,7 @@ export interface TaskManagerStats {
   readonly total: Readonly<TaskTally>;
   readonly lanes: { readonly inline: LaneStats; readonly threads: LaneStats };
   readonly threads: ThreadStats;
+  readonly durable: DurableStats;
   readonly limiter: LimiterStats;
   readonly queues: Readonly<Record<string, QueueStats>>;
   /** Each handler that is registered. */
@@ -177,6 +179,10 @@ export type HealthConcern =
   | "rate-limited"
   | "handler-rate-limited"
   | "blocked-by-subscriber"
+  /** Durable tasks are not claimed, kept or ended: the store does not do what it is asked. */
+  | "store-unreachable"
+  /** The store has forgotten what it had, in the last five minutes. */
+  | "store-lost"
   | "stopping"
   | "stopped"
   | "paused"

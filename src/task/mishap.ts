@@ -1,3 +1,4 @@
+import type { StoreCall } from "./durable-stats.js";
 import type { ObserverErrorOrigin } from "./observer-error.js";
 
 /** What goes wrong without an event that tells of it. */
@@ -7,4 +8,8 @@ export type Mishap =
   /** An observer threw or rejected. */
   | { readonly type: "observerFailed"; readonly error: unknown; readonly origin: ObserverErrorOrigin }
   /** Hook calls will not be made. */
-  | { readonly type: "hookCallsDropped"; readonly count: number };
+  | { readonly type: "hookCallsDropped"; readonly count: number }
+  /** The store did not do what it was asked. */
+  | { readonly type: "storeFailed"; readonly call: StoreCall; readonly error: unknown }
+  /** No call to the store is failing any more. */
+  | { readonly type: "storeRecovered" };

@@ -104,7 +104,7 @@ export function readTaskEnvelope(text: string): ReadTaskEnvelope {
   if (typeof v !== "number" || !Number.isInteger(v)) return malformed("it has no version");
   if (v !== TASK_ENVELOPE_VERSION) return { problem: "version", version: v };
   try {
-    return { envelope: check.readOptions("envelope", knownFields(kept), CHECKS) };
+    return { envelope: check.readOptions("envelope", readableFields(kept), CHECKS) };
   } catch (error) {
     return malformed(error instanceof Error ? error.message : "a field cannot be read");
   }
@@ -112,6 +112,16 @@ export function readTaskEnvelope(text: string): ReadTaskEnvelope {
 
 function knownFields(kept: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   return Object.fromEntries(Object.entries(kept).filter(([key]) => Object.hasOwn(CHECKS, key)));
+}
+
+/** Headers are no part of the task: those that are not as they should be are left out. */
+function readableFields(kept: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const { headers, ...fields } = knownFields(kept);
+  try {
+    return headers === undefined ? fields : { ...fields, headers: headersCheck(headers, "headers") };
+  } catch {
+    return fields;
+  }
 }
 
 function malformed(message: string): ReadTaskEnvelope {

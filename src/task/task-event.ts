@@ -60,6 +60,8 @@ export type TaskEvent =
   | { readonly type: "ackUnknown"; readonly task: TaskSnapshot }
   /** A durable task has become a dead letter. */
   | { readonly type: "deadLettered"; readonly letter: DeadLetteredDetails }
+  /** The store of durable tasks has forgotten what it had of a queue. */
+  | { readonly type: "storeLost"; readonly queue: string }
   /** A stop has begun. */
   | { readonly type: "stopping"; readonly graceful: boolean };
 

@@ -23,6 +23,8 @@ export interface TaskDetails {
   readonly transfer?: Transfer | undefined;
   /** Of a durable task: the proof that this process may run it. */
   readonly fencingToken?: number | undefined;
+  /** Of a durable task: claims in a row without a word from their holders, the present one included. */
+  readonly deliveries?: number | undefined;
 }
 
 /** Where a waiting task stands, for whoever takes it out again without knowing what kind of place it is. */

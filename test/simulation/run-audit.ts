@@ -35,7 +35,7 @@ export class RunAudit {
     return this.#runs;
   }
 
-  /** A handler starts. What is wrong is told to the verdict: the code under test would catch what is thrown. */
+  /** A handler starts. The verdict is told what is wrong: what is thrown, the code under test may catch. */
   started(process: SimulatedProcess, { id, token }: HeldLease["lease"]): Run {
     const run: Run = { id, token, process, startedAt: this.#timeline.now, aborted: false, result: undefined };
     this.#runs++;

@@ -96,7 +96,7 @@ export class SimulatedProcess {
     if (this.#state === "running") this.#state = "paused";
   }
 
-  /** All that has come meanwhile comes at once: what was due first, or what was sent first, as chance has it. */
+  /** All that has come meanwhile comes at once: timers first or last, as chance has it. */
   resume(): void {
     if (this.#state !== "paused") return;
     this.#state = "running";

@@ -125,7 +125,7 @@ export class SimulatedStore implements CallTarget, StoreView {
     if (contents === "older") this.#replay(since);
     else if (this.#log !== undefined) this.#log.length = 0;
     this.#listenTo(this.#store);
-    this.#tell((listener) => listener.storeLost());
+    for (const queue of this.#queues) this.#tell((listener) => listener.storeLost(queue));
   }
 
   #create(): MemoryStore {

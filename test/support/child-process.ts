@@ -63,6 +63,11 @@ export function startChild(
   };
 }
 
+/** Runs a fixture that is plain JavaScript, over what was built, to its end. */
+export function runProgram(program: string, ...args: readonly string[]): Promise<ChildEnd> {
+  return startChild([process.execPath, `${FIXTURES}${program}`, ...args]).ended;
+}
+
 /** Runs a fixture to its end. */
 export function runFixture(fixture: string, ...args: readonly string[]): Promise<ChildEnd> {
   return startChild(fixtureCommand(fixture, ...args)).ended;

@@ -19,8 +19,14 @@ type Kind =
   | "resultDropped"
   | "workerLost"
   | "lateFault"
+  | "storeLost"
   | "observerFailed"
-  | "hookCallsDropped";
+  | "hookCallsDropped"
+  | "leaseLost"
+  | "ackUnknown"
+  | "deadLettered"
+  | "storeFailed"
+  | "storeRecovered";
 
 const TEXTS: Readonly<Record<Kind, string>> = {
   abandoned: "attempts abandoned",
@@ -29,14 +35,21 @@ const TEXTS: Readonly<Record<Kind, string>> = {
   resultDropped: "results dropped",
   workerLost: "worker threads lost",
   lateFault: "late faults of finished tasks",
+  storeLost: "queues lost by the store of durable tasks",
   observerFailed: "observers failed",
   hookCallsDropped: "hook calls dropped",
+  leaseLost: "leases of durable tasks lost",
+  ackUnknown: "ends of durable tasks not confirmed by the store",
+  deadLettered: "durable tasks have become dead letters",
+  storeFailed: "calls to the store failed",
+  storeRecovered: "the store answers again",
 };
 
 /** What listeners to events tell of. */
 const HEARD: readonly TaskEventType[] = [
   ...(["abandoned", "dropped", "resultDropped"] as const),
-  ...(["workerExited", "lateFault", "stopping"] as const),
+  ...(["workerExited", "lateFault", "storeLost", "stopping"] as const),
+  ...(["leaseLost", "ackUnknown", "deadLettered"] as const),
 ];
 
 /** Threads that did not end as they should. */
@@ -89,6 +102,13 @@ export class ManagerLog {
       if (LOST.includes(reason)) this.#count("workerLost", { worker, reason, ...failure });
     } else if (event.type === "lateFault") {
       this.#count("lateFault", toFaultFields(event.fault));
+    } else if (event.type === "storeLost") {
+      this.#count("storeLost", { queue: event.queue });
+    } else if (event.type === "leaseLost" || event.type === "ackUnknown") {
+      this.#count(event.type, { ...toFields(event.task), attempt: event.task.attempt });
+    } else if (event.type === "deadLettered") {
+      const { id, handler, queue, reason, attempts } = event.letter;
+      this.#count("deadLettered", { task: id, handler, queue, reason, attempts });
     } else if (event.type === "stopping") {
       this.#writeSoon({ level: "info", text: "stop begun", fields: { graceful: event.graceful } });
       void this.#stopReport()?.then((report) => this.#sayStopped(report));
@@ -109,6 +129,12 @@ export class ManagerLog {
       }
       case "hookCallsDropped":
         this.#count("hookCallsDropped", {}, mishap.count);
+        break;
+      case "storeFailed":
+        this.#count("storeFailed", { call: mishap.call, errorType: toErrorType(mishap.error) });
+        break;
+      default:
+        this.#count(mishap.type, {});
     }
   }
 

@@ -25,6 +25,7 @@ export type AttributeKey =
   | "subscription"
   | "state"
   | "awaited"
+  | "call"
   | "quantile"
   | "phase"
   | "messaging.system"

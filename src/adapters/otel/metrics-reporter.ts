@@ -1,22 +1,29 @@
 import type { Attributes, BatchObservableResult, Meter, Observable } from "@opentelemetry/api";
 import type { InstrumentationPoint } from "../../ports/instrumentation.js";
+import { DURABLE_METRICS } from "./durable-metrics.js";
 import { EventLoopDelay } from "./event-loop-delay.js";
 import type { Guard } from "./guard.js";
 import type { InstrumentOptions } from "./instrument-options.js";
 import type { MetricDefinition, Observe, ObservedMetric } from "./metric.js";
 import { PROCESS_DURATION, ProcessDuration } from "./process-duration.js";
 import { STATE_METRICS } from "./state-metrics.js";
+import { STORE_CALL, StoreCallHistogram } from "./store-call-histogram.js";
+import { StoreCounts } from "./store-counts.js";
 import { TASK_COUNTERS } from "./task-counters.js";
 import { LATENCY, TaskHistograms, WAIT } from "./task-histograms.js";
 import { THREAD_METRICS } from "./thread-metrics.js";
 
-const OBSERVED: readonly ObservedMetric[] = [...TASK_COUNTERS, ...STATE_METRICS, ...THREAD_METRICS];
+const OBSERVED: readonly ObservedMetric[] = [
+  ...[...TASK_COUNTERS, ...STATE_METRICS],
+  ...[...THREAD_METRICS, ...DURABLE_METRICS],
+];
 
 /** All metrics, as a table of the README shows them. */
 export const METRICS: readonly MetricDefinition[] = [
   ...OBSERVED,
+  ...StoreCounts.definitions,
   EventLoopDelay.definition,
-  ...[LATENCY, WAIT, PROCESS_DURATION],
+  ...[LATENCY, WAIT, STORE_CALL, PROCESS_DURATION],
 ];
 
 /** Says the values of one metric at a collection. */
@@ -53,11 +60,13 @@ export class MetricsReporter implements Disposable {
 
   report(meter: Meter): void {
     this.#ends.push(new TaskHistograms(this.#point, this.#guard, meter, this.#common));
+    this.#ends.push(new StoreCallHistogram(this.#point, this.#guard, meter, this.#common));
     if (this.#options.processDuration === true)
       this.#ends.push(new ProcessDuration(this.#point, this.#guard, meter, this.#common));
     const delay = this.#point.atRoot(() => new EventLoopDelay(this.#point.clock));
     this.#observe(meter, [
       ...OBSERVED,
+      ...new StoreCounts(this.#point).metrics,
       { ...EventLoopDelay.definition, kind: "gauge", read: (_, observe) => delay.read(observe) },
     ]);
     this.#ends.push(delay);

@@ -5,7 +5,12 @@ import type { TaskReason, TaskState } from "../../task/states.js";
 import type { TaskEvent } from "../../task/task-event.js";
 import type { Guard } from "./guard.js";
 
-const ENDS = ["retried", "rescheduled", "handedBack", "finished"] as const;
+/** Ends of an attempt whose task lives in a store, and goes on elsewhere. */
+const LEFT = { interrupted: "interrupted", leaseLost: "lease-lost", ackUnknown: "ack-unknown" } as const;
+
+const LEAVING = ["interrupted", "leaseLost", "ackUnknown"] as const satisfies readonly (keyof typeof LEFT)[];
+
+const ENDS = [...(["retried", "rescheduled", "handedBack", "finished"] as const), ...LEAVING] as const;
 
 const HEARD = [...ENDS, "abandoned"] as const;
 
@@ -13,7 +18,12 @@ const HEARD = [...ENDS, "abandoned"] as const;
 type AttemptEnd = Extract<TaskEvent, { readonly type: (typeof ENDS)[number] }>;
 
 /** A task that has finished is in a terminal state. */
-type AttemptOutcome = "retried" | "rescheduled" | "handed-back" | TaskState;
+type AttemptOutcome =
+  | "retried"
+  | "rescheduled"
+  | "handed-back"
+  | (typeof LEFT)[keyof typeof LEFT]
+  | TaskState;
 
 /**
  * Spans of running attempts, which end by what is published of their tasks: so that of an attempt that was
@@ -83,6 +93,14 @@ export class OpenSpans implements Disposable {
       case "rescheduled":
         this.#set(span, toOutcome(event.type, task.reason));
         this.#add(span, "reschedule", { "millrace.delay_ms": event.delayMs });
+        break;
+      case "interrupted":
+      case "ackUnknown":
+        this.#set(span, toOutcome(LEFT[event.type], undefined));
+        break;
+      case "leaseLost":
+        this.#set(span, { ...toOutcome(LEFT.leaseLost, undefined), "error.type": "MILLRACE_LEASE_LOST" });
+        this.#guard.call(() => span.setStatus({ code: this.#errorStatus }));
         break;
       case "handedBack":
         this.#set(span, toOutcome("handed-back", undefined));

@@ -19,6 +19,11 @@ export const PROCESS_DURATION: MetricDefinition = {
 /** Upper bounds in seconds, as the conventions have them. */
 const BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 
+const BEGUN_OR_OVER = ["started", "retried", "rescheduled", "handedBack", "finished"] as const;
+
+/** A durable task goes on elsewhere, or nobody knows: what became of the attempt is not for us to say. */
+const LEFT = ["interrupted", "leaseLost", "ackUnknown"] as const;
+
 /** Types of errors that are told apart, at most: classes may be made from data. */
 const MAX_TYPES = 100;
 
@@ -38,7 +43,7 @@ export class ProcessDuration implements Disposable {
     this.#guard = guard;
     this.#common = { ...common, "messaging.system": "millrace", "messaging.operation.name": "process" };
     this.#histogram = guard.call(() => createHistogram(meter, PROCESS_DURATION, BOUNDS));
-    const types = ["started", "retried", "rescheduled", "handedBack", "finished"] as const;
+    const types = [...BEGUN_OR_OVER, ...LEFT] as const;
     this.#listening = point.listen((event) => this.#follow(event), types);
   }
 
@@ -48,11 +53,11 @@ export class ProcessDuration implements Disposable {
 
   #follow(event: TaskEvent): void {
     if (event.type === "started") this.#running.add(event.task.id);
-    else if (event.type === "handedBack") this.#running.delete(event.task.id);
     else if (event.type === "retried") this.#record(event.task, event.error);
     else if (event.type === "rescheduled") this.#record(event.task, undefined);
     else if (event.type === "finished")
       this.#record(event.task, event.task.state === "failed" ? event.task.error : undefined);
+    else if ("task" in event) this.#running.delete(event.task.id);
   }
 
   #record({ id, queue, handler, runMs }: TaskSnapshot, error: Error | undefined): void {

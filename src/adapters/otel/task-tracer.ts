@@ -1,6 +1,12 @@
 import type { Context, Span, SpanContext, SpanOptions } from "@opentelemetry/api";
-import type { CapturedContext, ContextCarrier } from "../../ports/context-carrier.js";
+import type {
+  CapturedContext,
+  ContextCarrier,
+  Departure,
+  OutgoingTask,
+} from "../../ports/context-carrier.js";
 import type { InstrumentationPoint } from "../../ports/instrumentation.js";
+import { toErrorType } from "../../task/error-type.js";
 import type { Eventually, Outcome } from "../../task/outcome.js";
 import type { Task } from "../../task/task.js";
 import { chooseBaggage } from "./baggage-header.js";
@@ -11,7 +17,7 @@ import { LateTracer } from "./late-tracer.js";
 import { OpenSpans } from "./open-spans.js";
 import type { OtelApi } from "./otel-api.js";
 import { toSoundSpan } from "./sound-span.js";
-import { toSpanAttributes, toSpanName } from "./span-options.js";
+import { type SpanTask, toSpanAttributes, toSpanName } from "./span-options.js";
 
 /**
  * A span for each call that enqueued a task and one for each attempt, inside which the handler and its
@@ -56,6 +62,21 @@ export class TaskTracer implements ContextCarrier, Disposable {
     return new CapturedTrace(this.#api, this.#recordSend(task, context), baggage);
   }
 
+  /** The span of the call that enqueues a durable task ends when the store has answered. */
+  send(task: OutgoingTask): Departure | undefined {
+    if (this.#disposed || this.#guard.calling) return undefined;
+    const context = this.#guard.settled(this.#api.context.active());
+    const baggage = this.#guard.call(() =>
+      chooseBaggage(this.#api, this.#api.propagation.getBaggage(context), this.#baggage),
+    );
+    const span = this.#guard.call(() => this.#startSpan("send", task, context, undefined, (made) => made));
+    const spanContext = span && this.#guard.call(() => this.#guard.settled(span.spanContext()));
+    return {
+      headers: new CapturedTrace(this.#api, spanContext, baggage).headers,
+      ended: (error) => this.#endSend(span, error),
+    };
+  }
+
   /**
    * Of the span that is active, which is that of the attempt or one that middleware has put into it: what is
    * done elsewhere becomes its child, and is not sampled where it is not. Without a context manager none is
@@ -78,7 +99,7 @@ export class TaskTracer implements ContextCarrier, Disposable {
     perform: () => Eventually<Outcome>,
   ): Eventually<Outcome> {
     if (this.#disposed) return perform();
-    const context = this.#guard.call(() => this.#enter(this.#toTrace(captured), task));
+    const context = this.#guard.call(() => this.#enter(captured, task));
     return context === undefined ? perform() : this.#api.context.with(context, perform);
   }
 
@@ -104,25 +125,38 @@ export class TaskTracer implements ContextCarrier, Disposable {
     );
   }
 
+  #endSend(span: Span | undefined, error: unknown): void {
+    if (span === undefined) return;
+    if (error !== undefined) {
+      this.#guard.call(() => span.setAttributes({ "error.type": toErrorType(error) }));
+      this.#guard.call(() => span.setStatus({ code: this.#api.SpanStatusCode.ERROR }));
+    }
+    this.#guard.call(() => span.end());
+  }
+
   /**
    * A task that was accepted before there was instrumentation has captured nothing: the context of its call,
    * in which it runs, may still tell where it came from.
    */
   #toTrace(captured: CapturedContext | undefined): CapturedTrace | undefined {
     if (captured instanceof CapturedTrace) return captured;
-    const read = fromHeaders(this.#api, captured?.headers, this.#baggage);
-    if (read !== undefined) return read;
+    if (captured !== undefined) return fromHeaders(this.#api, captured.headers, this.#baggage);
     const origin = this.#api.trace.getSpanContext(this.#api.context.active());
     return origin && new CapturedTrace(this.#api, origin, undefined);
   }
 
-  /** The context to run an attempt in: that of the call, with the span of the attempt. */
-  #enter(trace: CapturedTrace | undefined, task: Task): Context {
+  /**
+   * The context to run an attempt in: that of the call, with the span of the attempt. A call of this process
+   * that was given no span is not to be traced; headers without one say nothing of that.
+   */
+  #enter(captured: CapturedContext | undefined, task: Task): Context {
     const { trace: spans } = this.#api;
+    const isOwn = captured instanceof CapturedTrace;
+    const trace = this.#toTrace(captured);
     const context = this.#withBaggage(this.#guard.settled(this.#api.context.active()), trace);
     if (trace === undefined) return this.#enterSpan(context, task, undefined);
     const { spanContext } = trace;
-    if (spanContext === undefined) return context;
+    if (spanContext === undefined) return isOwn ? context : this.#enterSpan(context, task, undefined);
     const called = spans.setSpanContext(context, spanContext);
     const isSampled = (spanContext.traceFlags & this.#api.TraceFlags.SAMPLED) !== 0;
     return isSampled ? this.#enterSpan(called, task, spanContext) : called;
@@ -142,7 +176,7 @@ export class TaskTracer implements ContextCarrier, Disposable {
   /** Starts a span, for `use`. */
   #startSpan<T>(
     operation: "send" | "process",
-    task: Task,
+    task: SpanTask,
     context: Context,
     origin: SpanContext | undefined,
     use: (span: Span) => T,
@@ -154,7 +188,7 @@ export class TaskTracer implements ContextCarrier, Disposable {
     return use(toSoundSpan(made, this.#guard));
   }
 
-  #toOptions(operation: "send" | "process", task: Task, origin: SpanContext | undefined): SpanOptions {
+  #toOptions(operation: "send" | "process", task: SpanTask, origin: SpanContext | undefined): SpanOptions {
     const { SpanKind } = this.#api;
     const isAttempt = operation === "process";
     return {

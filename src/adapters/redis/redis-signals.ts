@@ -54,7 +54,7 @@ export class RedisSignals implements BackendSignals {
       wake: (queue) => listener.wake(queue),
       cancelAsked: (id) => listener.cancelAsked(id),
       finished: (id) => listener.finished(id),
-      storeLost: () => listener.storeLost(),
+      storeLost: (queue) => listener.storeLost(queue),
     };
     const fresh: string[] = [];
     for (const queue of new Set(queues)) {
@@ -71,7 +71,7 @@ export class RedisSignals implements BackendSignals {
 
   /** What a queue says is not what this store has said before. */
   storeLost(queue: string): void {
-    this.#tell(this.#parts.keys.of(queue).channel, (listener) => listener.storeLost());
+    this.#tell(this.#parts.keys.of(queue).channel, (listener) => listener.storeLost(queue));
   }
 
   close(): void {

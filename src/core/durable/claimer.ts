@@ -17,6 +17,8 @@ export interface Reservation {
 }
 
 export interface ClaimHost {
+  /** A look at all queues begins. */
+  nextRound(): void;
   /** Keeps room for a claim; undefined where there is none now that would do. */
   reserve(need: ClaimNeed): Reservation | undefined;
   /** What a claim has brought, if anything; the reservation has just been released. */
@@ -51,6 +53,9 @@ export interface ClaimerParts {
 /** So long room is kept for a claim: a slow store must not hold others up. */
 const RESERVED_MS = 50;
 
+/** A store that is back is noticed within this time, however long it was away. */
+const MAX_RETRY_MS = 1_000;
+
 /**
  * Claims tasks as there is room for them, one claim at a time. A queue is asked when it may have something:
  * after a wake-up, when something of it falls due, while claims bring something, and every `pollMs`. So an
@@ -66,27 +71,41 @@ export class Claimer {
   #timer: Timer | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
   #started = false;
-  #busy = false;
   #soon = false;
   #requests = 0;
   #lastAnswerAt: number | undefined;
+  #endPause: (() => void) | undefined;
+  /** Since when the store has been asked for what it has not answered; undefined while it is not asked. */
+  #askedAt: number | undefined;
+  #reclaimed = 0;
 
   constructor(parts: ClaimerParts) {
     this.#parts = parts;
     const { clock, queues, random, strict, terms } = parts;
     const { leaseMs, renewEveryMs } = terms;
     this.#turns = new QueueTurns(queues, strict, clock.now());
-    this.#retry = new RetryDelay(random, Math.min(100, leaseMs / 20), Math.min(5_000, renewEveryMs));
+    this.#retry = new RetryDelay(random, Math.min(100, leaseMs / 20), Math.min(MAX_RETRY_MS, renewEveryMs));
   }
 
   /** A claim is under way. */
   get busy(): boolean {
-    return this.#busy;
+    return this.#askedAt !== undefined;
   }
 
   /** When the store last answered a claim, monotonic; undefined before the first answer. */
   get lastAnswerAt(): number | undefined {
     return this.#lastAnswerAt;
+  }
+
+  /** Leases of any holder that had expired, and were given back by claims from here. */
+  get reclaimed(): number {
+    return this.#reclaimed;
+  }
+
+  /** For how long a claim has been wanted that is not answered; 0 where none is, or there is no room. */
+  overdueMs(now: number): number {
+    if (this.#askedAt !== undefined) return now - this.#askedAt;
+    return this.#timer === undefined ? 0 : Math.max(0, now - this.#timerAt);
   }
 
   start(): void {
@@ -99,6 +118,7 @@ export class Claimer {
     this.#started = false;
     this.#timer?.cancel();
     this.#timer = undefined;
+    this.#endPause?.();
   }
 
   /** The queue may have something. */
@@ -113,7 +133,7 @@ export class Claimer {
    */
   claimSoon(): void {
     const { clock } = this.#parts;
-    if (!this.#started || this.#busy || this.#soon || !this.#turns.hasCandidate(clock.now())) return;
+    if (!this.#started || this.busy || this.#soon || !this.#turns.hasCandidate(clock.now())) return;
     this.#soon = true;
     clock.setImmediate(() => {
       this.#soon = false;
@@ -123,9 +143,10 @@ export class Claimer {
 
   /** Claims what there is room for, unless a claim is under way. */
   claim(): void {
-    if (!this.#started || this.#busy) return;
+    if (!this.#started || this.busy) return;
     const { clock, host, terms } = this.#parts;
     const now = clock.now();
+    host.nextRound();
     for (const turn of this.#turns.candidates(now)) {
       const { name: queue, cost, leftOut } = turn;
       const oneOf = turn.dueAt <= now ? undefined : leftOut;
@@ -142,9 +163,9 @@ export class Claimer {
 
   async #send(turn: QueueTurn, request: ClaimRequest, reservation: Reservation): Promise<void> {
     const { clock, host } = this.#parts;
-    this.#busy = true;
     turn.woken = false;
     const sentAt = clock.now();
+    this.#askedAt = sentAt;
     let reserved = true;
     const release = () => {
       if (reserved) reservation.release();
@@ -153,7 +174,7 @@ export class Claimer {
     const kept = clock.setTimeout(release, RESERVED_MS);
     const answer = await this.#ask(request, sentAt, release);
     kept.cancel();
-    this.#busy = false;
+    this.#askedAt = undefined;
     release();
     if (answer !== undefined) this.#note(turn, answer, reservation.leftOut);
     host.claimed(request.queue, answer, sentAt);
@@ -179,18 +200,31 @@ export class Claimer {
   }
 
   #pause(delayMs: number): Promise<void> {
-    return new Promise((resolve) => this.#parts.clock.setTimeout(resolve, delayMs));
+    if (!this.#started) return Promise.resolve();
+    return new Promise((resolve) => {
+      const goOn = () => {
+        timer.cancel();
+        this.#endPause = undefined;
+        resolve();
+      };
+      const timer = this.#parts.clock.setTimeout(goOn, delayMs);
+      this.#endPause = goOn;
+    });
   }
 
   /** When the queue is to be asked next. */
   #note(turn: QueueTurn, answer: ClaimAnswer, leftOut: readonly string[]): void {
     const { clock, pollMs, random } = this.#parts;
     const { tasks, stoppedAtCost, nextDueMs, crashed, reclaimed } = answer;
+    this.#reclaimed += reclaimed;
     this.#turns.took(turn, tasks.length);
     turn.cost = stoppedAtCost ?? 1;
     turn.leftOut = leftOut;
-    if (turn.woken || tasks.length > 0 || crashed.length > 0 || reclaimed > 0 || stoppedAtCost !== undefined)
-      return; // it is due still
+    const brought = tasks.length > 0 || crashed.length > 0 || reclaimed > 0 || stoppedAtCost !== undefined;
+    if (turn.woken || brought) {
+      turn.dueAt = Number.NEGATIVE_INFINITY; // also where it was asked for those alone who had been left out
+      return;
+    }
     const pollInMs = pollMs * (0.75 + random.next() / 2); // not all processes at once
     turn.dueAt = clock.now() + Math.min(pollInMs, nextDueMs ?? pollInMs);
   }

@@ -112,7 +112,7 @@ export class LeaseKeeper {
   keep(all: readonly HeldLease[]): void {
     const [first] = all;
     if (first === undefined) return;
-    const former = all.map(({ task }) => this.#held.get(task.id));
+    const former = all.flatMap(({ task }) => this.#held.get(task.id) ?? []);
     for (const held of all) this.#held.set(held.task.id, held);
     if (this.#renewal !== undefined) {
       const dueInMs = first.renewAt - this.#parts.clock.now();
@@ -123,7 +123,7 @@ export class LeaseKeeper {
       for (const held of all) held.renewAt += this.#graceMs;
     }
     this.#arm(Math.min(first.renewAt, first.trustedUntil));
-    for (const held of former) if (held?.state === "held") this.#lose(held);
+    for (const held of former) if (held.state === "held") this.#lose(held);
   }
 
   /**

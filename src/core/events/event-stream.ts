@@ -40,6 +40,7 @@ export class EventStream {
     leaseLost: 0,
     ackUnknown: 0,
     deadLettered: 0,
+    storeLost: 0,
     stopping: 0,
   };
   readonly #undelivered = new RingBuffer<TaskEvent>();

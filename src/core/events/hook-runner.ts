@@ -30,6 +30,7 @@ const HOOKS = {
   leaseLost: "onLeaseLost",
   ackUnknown: "onAckUnknown",
   deadLettered: "onDeadLettered",
+  storeLost: "onStoreLost",
   stopping: "onStopping",
 } as const satisfies Record<HookedType, keyof Hooks>;
 
@@ -156,6 +157,10 @@ function tell(hooks: Hooks, event: HookedEvent): unknown {
     case "deadLettered": {
       const { onDeadLettered } = hooks;
       return onDeadLettered?.(event.letter);
+    }
+    case "storeLost": {
+      const { onStoreLost } = hooks;
+      return onStoreLost?.(Object.freeze({ queue: event.queue }));
     }
     case "stopping": {
       const { onStopping } = hooks;

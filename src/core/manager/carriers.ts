@@ -1,6 +1,13 @@
-import type { AsyncContextCarrier, CapturedContext, ContextCarrier } from "../../ports/context-carrier.js";
+import type {
+  AsyncContextCarrier,
+  CapturedContext,
+  ContextCarrier,
+  Departure,
+  OutgoingTask,
+} from "../../ports/context-carrier.js";
 import type { Eventually, Outcome } from "../../task/outcome.js";
 import type { Task } from "../../task/task.js";
+import { headersCheck } from "../../task/task-envelope.js";
 import type { ObserverErrors } from "../events/observer-errors.js";
 
 /** What several carriers captured for one task. */
@@ -18,6 +25,15 @@ class Captures implements CapturedContext {
 
   get headers(): Readonly<Record<string, string>> {
     return Object.assign({}, ...[...this.attached.values()].map((captured) => captured?.headers));
+  }
+}
+
+/** What a durable task has brought along, from whichever process. */
+class Arrival implements CapturedContext {
+  readonly headers: Readonly<Record<string, string>> | undefined;
+
+  constructor(headers: Readonly<Record<string, string>> | undefined) {
+    this.headers = headers;
   }
 }
 
@@ -77,8 +93,7 @@ export class Carriers {
     task: Task,
     perform: () => Eventually<Outcome>,
   ): Eventually<Outcome> {
-    const captures = captured instanceof Captures ? captured : undefined;
-    const local = captures === undefined ? captured : captures.local;
+    const local = captured instanceof Captures ? captured.local : captured;
     if (!this.attached) return this.#local.run(local, task, perform);
     let outcome: Eventually<Outcome> | undefined;
     const once = () => {
@@ -86,7 +101,7 @@ export class Carriers {
       return outcome;
     };
     return this.#local.run(local, task, () => {
-      this.#runAttached(captures, task, once);
+      this.#runAttached(captured, task, once);
       return once(); // also where a carrier did not come to it
     });
   }
@@ -103,6 +118,40 @@ export class Carriers {
       }
     }
     return Object.keys(all).length === 0 ? undefined : all;
+  }
+
+  /** What attached carriers give along with a durable task; to be asked for in the context of its call. */
+  send(task: OutgoingTask): Departure | undefined {
+    if (!this.attached) return undefined;
+    const ends: Departure[] = [];
+    let headers: Readonly<Record<string, string>> = {};
+    for (const carrier of this.#active()) {
+      this.#guarded(() => {
+        const departure = carrier.send?.(task);
+        if (departure === undefined) return;
+        ends.push(departure);
+        headers = headersCheck({ ...headers, ...departure.headers }, "headers");
+      });
+    }
+    return {
+      headers: Object.keys(headers).length === 0 ? undefined : headers,
+      ended: (error) => {
+        for (const departure of ends) this.#guarded(() => departure.ended?.(error));
+      },
+    };
+  }
+
+  /** What a durable task is run with. */
+  receive(headers: Readonly<Record<string, string>> | undefined): CapturedContext | undefined {
+    return this.attached ? new Arrival(headers) : undefined;
+  }
+
+  #guarded(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#errors.record(error, "carrier");
+    }
   }
 
   #active(): ContextCarrier[] {
@@ -122,9 +171,13 @@ export class Carriers {
     }
   }
 
-  #runAttached(captures: Captures | undefined, task: Task, perform: () => Eventually<Outcome>): void {
+  #runAttached(captured: CapturedContext | undefined, task: Task, perform: () => Eventually<Outcome>): void {
+    const given = (carrier: ContextCarrier) => {
+      if (captured instanceof Captures) return captured.attached.get(carrier);
+      return captured instanceof Arrival ? captured : undefined;
+    };
     const nested = this.#active().reduceRight<() => Eventually<Outcome>>(
-      (inner, carrier) => () => carrier.run(captures?.attached.get(carrier), task, inner),
+      (inner, carrier) => () => carrier.run(given(carrier), task, inner),
       perform,
     );
     try {

@@ -135,7 +135,10 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     ...{ ...ground, backlog, settler, enqueue, enqueueDurable, onProgress, onPermits },
     durable: () => durable?.ends,
   });
-  const canceller = new Canceller({ ...ground, backlog, runner, settler });
+  const canceller = new Canceller({
+    ...{ ...ground, backlog, runner, settler },
+    durable: () => durable?.ends,
+  });
   const results = new Broadcaster({
     ...{ alarms, clock, events: journal.events, errors: ground.observerErrors },
     running: () => runner.running,
@@ -157,6 +160,7 @@ export function assembleCore(options: ResolvedOptions, world: World) {
       isOpen: () => lifecycle.phase === "running" && !dispatcher.paused && !results.blocking,
       takeNumber: () => intake.takeNumber(),
       dispatch: () => dispatcher.dispatch(),
+      wake: () => dispatcher.wake(),
     });
   connectPool(lanes.threads, dispatcher, ground, world.carrier);
   const cancelTask = (task: Task, reason: unknown) => canceller.cancel(task, reason, clock.now());

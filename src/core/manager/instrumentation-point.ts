@@ -5,7 +5,7 @@ import { toReadings } from "./readings.js";
 
 /** What the parts of a manager offer to whoever watches it from outside the core. */
 export function toInstrumentationPoint(core: Core): InstrumentationPoint {
-  const { carriers, clock, journal, lifecycle, mishaps, observerErrors, planner, tallies } = core;
+  const { carriers, clock, durable, journal, lifecycle, mishaps, observerErrors, planner, tallies } = core;
   return {
     clock,
     get phase() {
@@ -13,6 +13,8 @@ export function toInstrumentationPoint(core: Core): InstrumentationPoint {
     },
     listen: (listener, types) => journal.events.subscribe(listener, types),
     listenToMishaps: (listener) => mishaps.listen(listener),
+    listenToStore: (listener) => durable?.calls.listen(listener) ?? { [Symbol.dispose]: () => {} },
+    countStore: () => durable?.counts(),
     attach: (carrier) => carriers.attach(carrier),
     recordError: (error, source) => observerErrors.record(error, source),
     read: () => toReadings(core),

@@ -90,6 +90,10 @@ export class Journal {
       this.#publish({ type: "deadLettered", letter: Object.freeze({ ...letter }) });
   }
 
+  recordStoreLost(queue: string): void {
+    if (this.events.hears("storeLost")) this.#publish({ type: "storeLost", queue });
+  }
+
   recordStopping(graceful: boolean): void {
     if (this.events.hears("stopping")) this.#publish({ type: "stopping", graceful });
   }

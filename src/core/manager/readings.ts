@@ -10,6 +10,7 @@ export function toReadings(core: Core): Readings {
   return {
     stats: toStats(core),
     health: toHealth(core),
+    durable: core.durable !== undefined,
     threaded: core.lanes.threads !== undefined,
     groups: readGroups(core),
     tallies: core.tallies,

@@ -1,3 +1,4 @@
+import { NO_DURABLE } from "../../task/durable-stats.js";
 import type {
   GateStats,
   HealthConcern,
@@ -34,6 +35,7 @@ export function toStats(core: Core): TaskManagerStats {
     total: Object.freeze(core.tallies.total()),
     lanes: Object.freeze({ inline: toLaneStats(lanes.inline), threads: toLaneStats(lanes.threads) }),
     threads: core.pool.read(),
+    durable: core.durable?.read() ?? NO_DURABLE,
     limiter: toLimiterStats(limiter, core.clock.now()),
     queues: toRecord(core.queues.queues(), toQueueStats),
     handlers: toRecord(core.queues.handlers(), (handler) => ({
@@ -50,7 +52,7 @@ export function toStats(core: Core): TaskManagerStats {
 
 /** Judges the parts of a manager. */
 export function toHealth(core: Core): TaskManagerHealth {
-  const { backlog, clock, dispatcher, lanes, lifecycle, limiter, pool, results } = core;
+  const { backlog, clock, dispatcher, durable, lanes, lifecycle, limiter, pool, results } = core;
   const now = clock.now();
   const oldest = backlog.oldest();
   const concerns: HealthConcern[] = [];
@@ -61,6 +63,8 @@ export function toHealth(core: Core): TaskManagerHealth {
   if (limiter.closedForMs(now) > 0) concerns.push("rate-limited");
   if (limiter.handlers.closesAny(now)) concerns.push("handler-rate-limited");
   if (results.blocking) concerns.push("blocked-by-subscriber");
+  if (durable?.condition.unreachable(now)) concerns.push("store-unreachable");
+  if (durable?.condition.lost(now)) concerns.push("store-lost");
   if (lifecycle.phase === "ready") concerns.push("not-started");
   else if (lifecycle.phase === "stopped") concerns.push("stopped");
   else if (lifecycle.phase !== "running") concerns.push("stopping");

@@ -155,6 +155,11 @@ export class QueueSet implements GroupOwner<TaskQueue> {
     this.#retireIfForgettable(queue);
   }
 
+  /** Room that a gate has kept is free again. */
+  letGo(gate: TaskQueue | HandlerGate<QueueGroup>, count: number): void {
+    if (gate.letGo(count)) this.open(gate, FULL);
+  }
+
   open(gate: TaskQueue | HandlerGate<QueueGroup>, closure: Closure): void {
     gate.reopen(closure);
     if (!gate.open) return;

@@ -2,17 +2,21 @@ import { createServer, type IncomingMessage, type RequestListener, type ServerRe
 import { type AddressInfo, connect } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
 import {
+  defineHandlers,
   type HealthAnswer,
   type HealthHandlerOptions,
   healthHandler,
+  json,
   rateLimited,
   TaskManager,
   type TaskManagerOptions,
 } from "../../../src/index.js";
 import { seededRandom } from "../../../src/testing/index.js";
+import { createDurable } from "../../support/faulty-store.js";
 import { createManager, thrownBy, untilAborted } from "../../support/manual-manager.js";
 
 const nothing = () => {};
+const mailing = defineHandlers({ mail: { payload: json<string>(), run: nothing } });
 const forEver = () => new Promise<never>(() => {});
 
 /** A server on a port of its own, until the test is over. */
@@ -92,6 +96,19 @@ describe("the health handler", () => {
       expect(answer).toEqual({ status: "method-not-allowed" });
       expect((await ask(port, "/other", method)).status).toBe(404);
     }
+  });
+
+  it("shows that the store is not reached or has lost what it had, which no restart would mend", async () => {
+    const { clock, link, tasks } = createDurable({ handlers: mailing });
+    const port = await serve(healthHandler(tasks));
+    const probe = async (path: string) => toBrief(await ask(port, path));
+    await clock.advance(1);
+    expect(await probe("/readyz")).toEqual(OK);
+    link.tellOfLoss();
+    link.hang("claim");
+    await clock.advance(60_000);
+    const concerns = ["store-unreachable", "store-lost"];
+    for (const path of ["/livez", "/readyz"]) expect(await probe(path)).toEqual([200, [], concerns]);
   });
 
   it("goes on being live and ready while the manager only rests: paused, limited, or not started", async () => {

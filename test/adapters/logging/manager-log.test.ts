@@ -3,9 +3,18 @@ import { Console } from "node:console";
 import { Writable } from "node:stream";
 import { pino } from "pino";
 import { describe, expect, it } from "vitest";
-import { fixed, type Logger, logging, TaskManager } from "../../../src/index.js";
+import {
+  defineHandlers,
+  fixed,
+  json,
+  type Logger,
+  logging,
+  StoreUnreachableError,
+  TaskManager,
+} from "../../../src/index.js";
 import { coreOf } from "../../../src/task-manager.js";
 import { ManualClock, seededRandom } from "../../../src/testing/index.js";
+import { createDurable } from "../../support/faulty-store.js";
 import { LogRecorder } from "../../support/log-recorder.js";
 import { createManager, thrownBy, untilAborted } from "../../support/manual-manager.js";
 import { observeManager } from "../../support/observed-manager.js";
@@ -338,4 +347,81 @@ it("is told the middleware's lines and the manager's by one logger", async () =>
   await manager.execute(nothing);
   await manager.stopNow();
   expect(log.ends).toEqual(["info: attempt completed", "info: stop begun", "info: stopped"]);
+});
+
+describe("the log of a manager with a store", () => {
+  const durable = defineHandlers({
+    fails: { payload: json<null>(), maxAttempts: 1, run: () => Promise.reject(new Error("secret")) },
+    slow: { payload: json<string>(), run: (_, context) => untilAborted(context) },
+    mail: { payload: json<string>(), run: async () => {} },
+  });
+
+  it("says nothing while all is well", async () => {
+    const log = new LogRecorder();
+    const { clock, tasks } = createDurable({ handlers: durable, logger: log });
+    await tasks.enqueueDurable("mail", "secret");
+    await clock.advance(60_000);
+    expect(log.entries).toEqual([]);
+  });
+
+  it("names dead letters, by their reason, at most one line in ten seconds", async () => {
+    const log = new LogRecorder();
+    const { clock, tasks } = createDurable({ handlers: durable, logger: log });
+    const { id } = await tasks.enqueueDurable("fails", null);
+    await clock.advance(100);
+    for (let n = 0; n < 2; n++) await tasks.enqueueDurable("fails", null);
+    await clock.advance(10_000);
+    const last = await tasks.enqueueDurable("fails", null);
+    await clock.advance(100);
+    const fields = { handler: "fails", queue: "default", reason: "error", attempts: 1 };
+    expect(log.entries).toEqual([
+      ["warn", "durable tasks have become dead letters", { task: id, ...fields, count: 1 }],
+      ["warn", "durable tasks have become dead letters", { task: last.id, ...fields, count: 3 }],
+    ]);
+  });
+
+  it("says that the store is not reached, what that has cost, and that it answers again", async () => {
+    const log = new LogRecorder();
+    const { clock, link, tasks } = createDurable({ handlers: durable, logger: log, leaseMs: 6_000 });
+    const slow = await tasks.enqueueDurable("slow", "secret");
+    await clock.advance(1);
+    link.fail(new StoreUnreachableError("at redis://user:secret@shop"), "extend", "ack");
+    const mail = await tasks.enqueueDurable("mail", "secret");
+    await clock.advance(1);
+    link.fail(new StoreUnreachableError("at redis://user:secret@shop"), "claim");
+    await clock.advance(9_000);
+    link.mend();
+    await clock.advance(9_000);
+    const task = { queue: "default", attempt: 1, count: 1 };
+    expect(log.entries.map(([level, text]) => `${level}: ${text}`).sort()).toEqual([
+      "warn: calls to the store failed",
+      "warn: ends of durable tasks not confirmed by the store",
+      "warn: leases of durable tasks lost",
+      "warn: the store answers again",
+    ]);
+    const said = new Map(log.entries.map(([, text, fields]) => [text, fields]));
+    expect(said.get("calls to the store failed")).toMatchObject({ errorType: "MILLRACE_STORE_UNREACHABLE" });
+    expect(said.get("leases of durable tasks lost")).toEqual({ task: slow.id, handler: "slow", ...task });
+    expect(said.get("ends of durable tasks not confirmed by the store")).toEqual({
+      ...{ task: mail.id, handler: "mail", ...task },
+    });
+    expect(JSON.stringify(log.entries)).not.toContain("secret");
+  });
+
+  it("says that the store has forgotten what it had, and that a producer does not reach it", async () => {
+    const log = new LogRecorder();
+    const { clock, link, tasks } = createDurable({ handlers: durable, logger: log });
+    await clock.advance(1);
+    link.tellOfLoss();
+    link.fail(new StoreUnreachableError("no answer"), "enqueue");
+    for (let n = 0; n < 3; n++) await tasks.enqueueDurable("mail", "secret").catch(() => {});
+    await clock.settle();
+    expect(log.entries).toEqual([
+      ["warn", "the store has forgotten what it had", { count: 1 }],
+      [
+        ...["warn", "calls to the store failed"],
+        { call: "enqueue", errorType: "MILLRACE_STORE_UNREACHABLE", count: 1 },
+      ],
+    ]);
+  });
 });

@@ -38,6 +38,7 @@ const CASES: readonly [TaskEvent, keyof Hooks, readonly unknown[]][] = [
   [{ type: "workerStarted", worker: started }, "onWorkerStarted", [started]],
   [{ type: "workerExited", worker: exited }, "onWorkerExited", [exited]],
   [{ type: "lateFault", fault }, "onLateFault", [fault]],
+  [{ type: "storeLost", queue: "mail" }, "onStoreLost", [{ queue: "mail" }]],
   [{ type: "stopping", graceful: true }, "onStopping", [{ graceful: true }]],
 ];
 

@@ -107,9 +107,19 @@ export class DurableEnds implements Aftermath {
     else this.settle(run, { next: "hand-back", event: "handedBack" });
   }
 
+  /** Ends a claimed task that has not begun; false where the store has been told of its end already. */
+  endWaiting(task: Task, ending: Extract<DurableEnding, { next: "cancel" | "fail" }>): boolean {
+    const run = this.#byTask.get(task);
+    if (run?.held.state !== "held") return false;
+    const isStop = ending.next === "cancel" && ending.reason === "stopped";
+    this.settle(run, isStop ? { next: "hand-back", event: "interrupted" } : ending);
+    return true;
+  }
+
   /** Tells the store; what follows here waits until it has confirmed that. */
   settle(run: DurableRun, ending: DurableEnding): void {
     run.ending = ending;
+    run.task.rememberAttempt(this.#parts.clock.now()); // the way to the store is no part of it
     this.#parts.consumer().settle(run.held, toSettlement(run, ending));
   }
 
@@ -126,7 +136,10 @@ export class DurableEnds implements Aftermath {
       case "fail":
         this.#forget(run);
         this.#parts.settler.defeat(task, { ...ending, transition: "fail" }, now, abandoned);
-        if (run.leavesDeadLetter) this.#parts.journal.recordDeadLettered(toDeadLetter(run, ending.reason));
+        if (run.leavesDeadLetter) {
+          task.tally.durable.deadLettered[ending.reason]++;
+          this.#parts.journal.recordDeadLettered(toDeadLetter(run, ending.reason));
+        }
         break;
       case "cancel":
         this.#forget(run);
@@ -169,7 +182,6 @@ export class DurableEnds implements Aftermath {
     const { journal, queues } = this.#parts;
     const { task } = run;
     const { delayMs } = ending;
-    task.rememberAttempt(now);
     task.readyAt = now + delayMs;
     const reason = ending.next === "retry" ? "backoff" : ending.reason;
     task.move("running", delayMs > 0 ? "schedule" : "queue", delayMs > 0 ? reason : undefined);
@@ -191,6 +203,8 @@ export class DurableEnds implements Aftermath {
     const { journal, settler } = this.#parts;
     const { task } = this.#forget(run);
     if (task.state === "running") task.move("running", "queue");
+    if (event === "interrupted" || event === "ackUnknown") task.tally.durable[event]++;
+    else if (event === "leaseLost") task.tally.durable.leasesLost++;
     if (event !== undefined) journal.record(event, task);
     settler.leave(task, run.abandoned);
   }

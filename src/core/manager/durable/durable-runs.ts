@@ -18,17 +18,20 @@ import type { Limiter } from "../../limiter/limiter.js";
 import type { QueueSet } from "../../queue/queue-set.js";
 import type { AttemptRunner } from "../attempt-runner.js";
 import type { Calendar } from "../calendar.js";
+import type { Carriers } from "../carriers.js";
 import type { Journal } from "../journal.js";
 import type { Lane, Lanes } from "../lane.js";
 import type { Registry } from "../registry.js";
 import type { Settler } from "../settler.js";
 import type { TaskPlanner } from "../task-plan.js";
 import type { Watches } from "../watches.js";
+import type { ClaimRoom } from "./claim-room.js";
 import type { DurableEnds } from "./durable-ends.js";
 import { DurableRun } from "./durable-run.js";
 
 export interface DurableRunsParts {
   readonly calendar: Calendar;
+  readonly carriers: Carriers;
   readonly clock: Clock;
   readonly consumer: () => Consumer;
   readonly ends: DurableEnds;
@@ -39,6 +42,7 @@ export interface DurableRunsParts {
   readonly planner: TaskPlanner;
   readonly queues: QueueSet;
   readonly registry: Registry;
+  readonly room: Pick<ClaimRoom, "admits">;
   readonly runner: AttemptRunner;
   readonly settler: Settler;
   readonly watches: Watches;
@@ -58,7 +62,7 @@ export class DurableRuns {
 
   /** False where there is no room for it after all, or it cannot be run here. */
   start(held: HeldLease): boolean {
-    const { handlers, clock, consumer, ends } = this.#parts;
+    const { handlers, clock, consumer, ends, room } = this.#parts;
     const { task: claimed } = held;
     const handler = handlers.get(claimed.handler);
     if (handler === undefined) return false;
@@ -68,9 +72,9 @@ export class DurableRuns {
       consumer().settle(held, { kind: "nack", nack });
       return true;
     }
-    const envelope = read.problem === undefined ? read.envelope : {};
+    const envelope = read.problem === undefined ? forThisLife(read.envelope, claimed) : {};
     const lane = this.#laneOf(handler);
-    if (read.problem === undefined && !this.#hasRoom(held, lane)) return false;
+    if (read.problem === undefined && !room.admits(held, lane)) return false;
     const run = this.#admit(held, handler, envelope);
     if (read.problem !== undefined) {
       const error = refusedPayload(handler.name, "envelope", `cannot be read: ${read.message}`);
@@ -91,6 +95,7 @@ export class DurableRuns {
     if (run === undefined) return;
     const { task } = run;
     const error = new LeaseLostError(`The lease of task ${task.id} was lost: it may run elsewhere`, task.id);
+    task.tally.durable.leasesLost++;
     journal.record("leaseLost", task);
     if (task.state === "running") runner.abort(task, { kind: "lease-lost", error }, clock.now());
     else ends.drop(run); // it has not begun
@@ -98,9 +103,12 @@ export class DurableRuns {
 
   cancelAsked(held: HeldLease, error: StoredError): void {
     const { clock, ends, runner } = this.#parts;
-    const run = ends.find(held);
-    if (run !== undefined)
-      runner.abort(run.task, { kind: "cancelled", error: fromStoredError(error) }, clock.now());
+    const task = ends.find(held)?.task;
+    if (task === undefined) return;
+    const reason = "cancelled";
+    const cause = fromStoredError(error);
+    if (task.state === "running") runner.abort(task, { kind: reason, error: cause }, clock.now());
+    else ends.endWaiting(task, { next: "cancel", reason, error: cause });
   }
 
   #laneOf({ module }: HandlerDefinition): Lane {
@@ -108,16 +116,8 @@ export class DurableRuns {
     return module === undefined ? inline : (threads ?? inline);
   }
 
-  #hasRoom({ queue: queueName, task: { handler, cost } }: HeldLease, lane: Lane): boolean {
-    const { clock, limiter, queues } = this.#parts;
-    const now = clock.now();
-    if (!lane.open || !queues.queue(queueName).open || queues.handler(handler)?.open === false) return false;
-    if (limiter.sharedWaitMs(cost, now) > 0 || limiter.queues.waitMs(queueName, cost, now) > 0) return false;
-    return limiter.handlers.waitMs(handler, cost, now) === 0;
-  }
-
   #admit(held: HeldLease, handler: HandlerDefinition, envelope: TaskEnvelope): DurableRun {
-    const { calendar, clock, ends, planner, registry, settler, takeNumber, watches } = this.#parts;
+    const { calendar, carriers, clock, ends, planner, registry, settler, takeNumber, watches } = this.#parts;
     const { task: claimed } = held;
     const now = clock.now();
     const { name, description, metadata, correlationId, deadlineAt } = envelope;
@@ -129,12 +129,14 @@ export class DurableRuns {
       order: toOrder(claimed.priority, claimed.weight),
       details: {
         ...{ id: claimed.id, name, description, metadata, correlationId, expiresAt },
-        ...{ cost: claimed.cost, fencingToken: claimed.token },
+        ...{ cost: claimed.cost, fencingToken: claimed.token, deliveries: claimed.deliveries },
       },
       enqueuedAt: now - claimed.waitMs,
       state: "queued",
     });
     task.attempt = claimed.attempts;
+    task.captured = carriers.receive(envelope.headers);
+    if (claimed.deliveries > 1) task.tally.durable.redelivered++;
     const run = new DurableRun(task, held, handler, envelope);
     watches.watch(task);
     registry.add(task);
@@ -158,9 +160,9 @@ export class DurableRuns {
 
   /** Its payload has been checked meanwhile. */
   #startOrReturn(run: DurableRun, work: Work, lane: Lane): void {
-    const { ends } = this.#parts;
+    const { ends, room } = this.#parts;
     if (run.task.state !== "queued" || run.held.state !== "held") return;
-    if (this.#hasRoom(run.held, lane)) this.#start(run, work, lane);
+    if (room.admits(run.held, lane)) this.#start(run, work, lane);
     else ends.settle(run, { next: "hand-back", event: "handedBack" });
   }
 
@@ -183,6 +185,13 @@ const INLINE: LaneName = "inline";
 /** Stands for the work until the payload has been decoded. */
 function unstarted(): never {
   throw new Error("It has not been decoded");
+}
+
+/** A deadline that had passed when somebody put the task back from the dead letters is that of its life before. */
+function forThisLife(envelope: TaskEnvelope, { replayedAt }: ClaimedTask): TaskEnvelope {
+  const { deadlineAt } = envelope;
+  if (deadlineAt === undefined || replayedAt === undefined || deadlineAt > replayedAt) return envelope;
+  return { ...envelope, deadlineAt: undefined };
 }
 
 /** The payload goes through its schema once more: what cannot pass is a failed attempt, as any other. */

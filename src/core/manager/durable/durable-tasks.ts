@@ -1,12 +1,17 @@
 import type { Backend } from "../../../ports/backend.js";
-import type { ReplayRequest } from "../../../ports/backend-inspector.js";
+import type { QueueCounts, ReplayRequest } from "../../../ports/backend-inspector.js";
 import type { Clock } from "../../../ports/clock.js";
 import type { Random } from "../../../ports/random.js";
 import { StoreUnreachableError } from "../../../store-errors.js";
+import { type DurableStats, sumDurable } from "../../../task/durable-stats.js";
 import type { HandlerDefinition } from "../../../task/handler-definition.js";
 import { Consumer, type ConsumerHost } from "../../durable/consumer.js";
+import { CountedBackend } from "../../durable/counted-backend.js";
 import { EnqueueBatcher } from "../../durable/enqueue-batcher.js";
+import { GuardedBackend } from "../../durable/guarded-backend.js";
 import { ResultWaiters } from "../../durable/result-waiters.js";
+import { StoreCalls } from "../../durable/store-calls.js";
+import type { Mishaps } from "../../events/mishaps.js";
 import type { Alarm, Alarms } from "../alarms.js";
 import type { Conditions } from "../conditions.js";
 import { AWAITED, CONSUMING, type KeepAlive } from "../keep-alive.js";
@@ -20,23 +25,27 @@ import { DurableEnds, type DurableEndsParts } from "./durable-ends.js";
 import type { DurableHandleHost } from "./durable-handle.js";
 import { DurableIntake } from "./durable-intake.js";
 import { DurableRuns, type DurableRunsParts } from "./durable-runs.js";
+import { StoreCondition } from "./store-condition.js";
 
 /** What durable tasks need of the manager that they visit. */
 export interface DurableTasksParts
   extends Omit<ClaimRoomParts, "handlers" | "lanes" | "onRoom">,
     Omit<DurableEndsParts, "consumer">,
-    Omit<DurableRunsParts, "consumer" | "ends" | "handlers"> {
+    Omit<DurableRunsParts, "consumer" | "ends" | "handlers" | "room"> {
   readonly alarms: Alarms;
   readonly clock: Clock;
   readonly conditions: Conditions;
   readonly keepAlive: KeepAlive;
   readonly lanes: Lanes;
   readonly lifecycle: Lifecycle;
+  readonly mishaps: Mishaps;
   readonly random: Random;
   readonly signals: SignalListeners;
   readonly tallies: Tallies;
   /** There may be something to start. */
   readonly dispatch: () => void;
+  /** The same, when the present call has returned. */
+  readonly wake: () => void;
 }
 
 /** How long a queue of which nothing has been heard is left alone. */
@@ -50,6 +59,8 @@ export class DurableTasks implements Alarm {
   alarmTicket = -1;
   readonly intake: DurableIntake;
   readonly ends: DurableEnds;
+  readonly calls: StoreCalls;
+  readonly condition: StoreCondition;
   readonly #parts: DurableTasksParts;
   readonly #backend: Backend;
   readonly #consumer: Consumer;
@@ -59,21 +70,25 @@ export class DurableTasks implements Alarm {
   readonly #unlisten: (() => void)[] = [];
   #stopped = false;
 
-  constructor(backend: Backend, options: ResolvedOptions, parts: DurableTasksParts) {
+  constructor(given: Backend, options: ResolvedOptions, parts: DurableTasksParts) {
     const { clock, random } = parts;
+    this.calls = new StoreCalls(clock);
+    const guarded = new GuardedBackend(given, clock, options.leaseMs / 3);
+    const backend = new CountedBackend(guarded, this.calls);
     const consumer = () => this.#consumer;
     this.#parts = parts;
     this.#backend = backend;
     this.#consumed = options.consumed;
     this.#waiters = new ResultWaiters(backend, clock);
     this.ends = new DurableEnds({ ...parts, consumer });
-    const runs = new DurableRuns({ ...parts, consumer, ends: this.ends, handlers: options.handlers });
     const lanes = listLanes(parts.lanes);
     const room = new ClaimRoom({
       ...{ ...parts, lanes },
       handlers: toClaimable(options.handlers, parts.lanes),
-      onRoom: () => this.claim(true),
+      onRoom: () => parts.wake(),
     });
+    const { handlers } = options;
+    const runs = new DurableRuns({ ...parts, consumer, ends: this.ends, handlers, room });
     const name = createName(random);
     const { leaseMs, maxBlockedMs } = options;
     this.#consumer = new Consumer({
@@ -85,6 +100,9 @@ export class DurableTasks implements Alarm {
       })),
       strict: options.strictQueues,
       host: this.#toHost(room, runs),
+    });
+    this.condition = new StoreCondition({
+      ...{ ...parts, calls: this.calls, consumer: this.#consumer, pollMs: POLL_MS },
     });
     let ids = 0;
     this.intake = new DurableIntake({
@@ -106,6 +124,28 @@ export class DurableTasks implements Alarm {
     return this.#consumer.leased;
   }
 
+  read(): DurableStats {
+    const consumer = this.#consumer;
+    const { lastClaimAt, leased, reclaimed, tally, unconfirmed } = consumer;
+    return Object.freeze({
+      ...sumDurable(this.#parts.tallies),
+      ...{ leased, unconfirmed, reclaimed, renewals: tally.renewals, failedRenewals: tally.failures },
+      waitingForStore: this.intake.unanswered,
+      storeLosses: this.condition.losses,
+      lastClaimAgoMs: lastClaimAt === undefined ? undefined : this.#parts.clock.now() - lastClaimAt,
+      calls: this.calls.read(),
+    });
+  }
+
+  /** What the store has of each queue that is consumed here. */
+  async counts(): Promise<ReadonlyMap<string, QueueCounts>> {
+    const queues = this.#consumed;
+    const counts = queues.length === 0 ? [] : await this.#backend.inspector.counts(queues);
+    return new Map(
+      queues.flatMap((queue, index) => (counts[index] === undefined ? [] : [[queue, counts[index]]])),
+    );
+  }
+
   start(): void {
     if (this.#consumed.length === 0) return;
     this.#parts.keepAlive.hold(CONSUMING);
@@ -113,7 +153,7 @@ export class DurableTasks implements Alarm {
     const { signals } = this.#backend;
     this.#unlisten.push(
       signals.listen(this.#consumed, {
-        ...{ wake, cancelAsked, storeLost: () => {} },
+        ...{ wake, cancelAsked, storeLost: (queue) => this.#storeLost(queue) },
         finished: () => {}, // those who wait hear that for themselves
       }),
     );
@@ -160,9 +200,15 @@ export class DurableTasks implements Alarm {
     await this.#backend.close();
   }
 
+  #storeLost(queue: string): void {
+    this.condition.noteLoss();
+    this.#parts.journal.recordStoreLost(queue);
+  }
+
   #toHost(room: ClaimRoom, runs: DurableRuns): ConsumerHost {
-    const { conditions, dispatch, journal } = this.#parts;
+    const { conditions, dispatch, journal, tallies } = this.#parts;
     return {
+      nextRound: () => room.nextRound(),
       reserve: (need) => room.reserve(need),
       start: (held) => runs.start(held),
       claimed: () => dispatch(),
@@ -175,8 +221,10 @@ export class DurableTasks implements Alarm {
       refused: (held) => this.ends.refused(held),
       unknown: (held) => this.ends.unknown(held),
       crashed: (queue, tasks) => {
-        for (const { id, handler, deliveries: _deliveries } of tasks)
+        for (const { id, handler } of tasks) {
+          tallies.of(queue, handler).durable.deadLettered["crash-loop"]++;
           journal.recordDeadLettered({ id, handler, queue, reason: "crash-loop", attempts: 0 });
+        }
       },
       failed: () => {},
       idle: () => conditions.check(),
@@ -200,9 +248,9 @@ export class DurableTasks implements Alarm {
 
 /** What this process can run, and where. */
 function toClaimable(handlers: ReadonlyMap<string, HandlerDefinition>, { inline, threads }: Lanes) {
-  return [...handlers.values()].flatMap(({ name, run, module }) => {
-    if (module !== undefined && threads !== undefined) return [{ name, lane: threads.index }];
-    return run === undefined ? [] : [{ name, lane: inline.index }];
+  return [...handlers.values()].flatMap(({ name, run, module, cost = 1 }) => {
+    if (module !== undefined && threads !== undefined) return [{ name, cost, lane: threads.index }];
+    return run === undefined ? [] : [{ name, cost, lane: inline.index }];
   });
 }
 

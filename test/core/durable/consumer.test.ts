@@ -54,7 +54,14 @@ async function blockedAtStart(renews: boolean) {
       if (held.task.id === "q:a") clock.blockedMs = 3 * LEASE_MS;
       return true;
     },
-    ...{ claimed: ignore, lost: ignore, cancelAsked: ignore, confirmed: ignore, refused: ignore },
+    ...{
+      nextRound: ignore,
+      claimed: ignore,
+      lost: ignore,
+      cancelAsked: ignore,
+      confirmed: ignore,
+      refused: ignore,
+    },
     ...{ unknown: ignore, crashed: ignore, failed: ignore, idle: ignore },
   };
   const consumer = new Consumer({

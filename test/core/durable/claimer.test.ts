@@ -1,0 +1,89 @@
+import { describe, expect, it } from "vitest";
+import { Claimer, type ClaimHost } from "../../../src/core/durable/claimer.js";
+import { toLeaseTerms } from "../../../src/core/durable/lease-terms.js";
+import type { ClaimRequest } from "../../../src/ports/backend.js";
+import { ManualClock, seededRandom } from "../../../src/testing/index.js";
+
+const NOTHING = { tasks: [], stoppedAtCost: undefined, nextDueMs: undefined, crashed: [], reclaimed: 0 };
+
+/** A claimer of one queue with one slot, over a store that is away until somebody says otherwise. */
+function createClaimer({ leaseMs = 30_000 } = {}) {
+  const clock = new ManualClock();
+  const asked: { readonly at: number; readonly request: ClaimRequest }[] = [];
+  const state = { isAway: true, answers: 0, reserved: 0, failures: 0 };
+  const host: ClaimHost = {
+    nextRound: () => {},
+    reserve: () => {
+      state.reserved++;
+      const release = () => void state.reserved--;
+      return { handlers: [], slots: [1], permits: 1, leftOut: [], release };
+    },
+    claimed: (_, answer) => {
+      if (answer !== undefined) state.answers++;
+    },
+    failed: () => void state.failures++,
+  };
+  const claimer = new Claimer({
+    ...{ clock, host, strict: false, pollMs: 5_000, requestPrefix: "r" },
+    backend: {
+      claim: async (request) => {
+        asked.push({ at: clock.now(), request });
+        if (state.isAway) throw new Error("away");
+        return NOTHING;
+      },
+    },
+    random: seededRandom(1),
+    terms: toLeaseTerms(leaseMs),
+    queues: [{ name: "q", share: 1 }],
+  });
+  return { asked, claimer, clock, state };
+}
+
+describe("a claimer whose store is away", () => {
+  it("F1: notices that the store is back within a second, however long it was away", async () => {
+    const { claimer, clock, state } = createClaimer();
+    claimer.start();
+    await clock.advance(60_000);
+    expect(state.answers).toBe(0);
+    state.isAway = false;
+    await clock.advance(1_000);
+    expect(state.answers).toBeGreaterThan(0);
+    claimer.stop();
+  });
+
+  it("asks ever more seldom, and keeps no room meanwhile", async () => {
+    const { asked, claimer, clock, state } = createClaimer();
+    claimer.start();
+    await clock.advance(60_000);
+    expect(state.reserved).toBe(0);
+    expect(asked.length).toBeLessThan(150);
+    const gaps = asked.slice(1).map(({ at }, index) => at - (asked[index]?.at ?? 0));
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(50);
+    claimer.stop();
+  });
+
+  it("asks by the same request as long as the leases that it may have been given are worth having", async () => {
+    const { asked, claimer, clock } = createClaimer({ leaseMs: 2_000 });
+    claimer.start();
+    await clock.advance(5_000);
+    const ids = asked.map(({ request }) => request.requestId);
+    const first = asked.filter(({ request }) => request.requestId === ids[0]);
+    expect(first.length).toBeGreaterThan(1);
+    expect((first.at(-1)?.at ?? 0) - (first[0]?.at ?? 0)).toBeLessThanOrEqual(1_000);
+    expect(new Set(ids).size).toBeGreaterThan(1);
+    claimer.stop();
+  });
+
+  it("is done with at once when it is stopped between two attempts", async () => {
+    const { asked, claimer, clock } = createClaimer();
+    claimer.start();
+    await clock.advance(10_000);
+    const before = asked.length;
+    expect(claimer.busy).toBe(true);
+    claimer.stop();
+    await clock.settle();
+    expect(claimer.busy).toBe(false);
+    await clock.advance(60_000);
+    expect(asked.length).toBe(before);
+  });
+});

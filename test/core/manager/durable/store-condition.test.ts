@@ -1,0 +1,109 @@
+import { describe, expect, it } from "vitest";
+import { defineHandlers, json, StoreUnreachableError } from "../../../../src/index.js";
+import { createDurable } from "../../../support/faulty-store.js";
+
+const unreachable = new StoreUnreachableError("no answer");
+const handlers = defineHandlers({
+  mail: { payload: json<string>(), run: async (to) => to },
+  forEver: { payload: json<null>(), run: () => new Promise(() => {}), timeoutMs: false },
+});
+
+describe("the health of a manager with a store", () => {
+  it("is well while nothing is to be done, for as long as that is", async () => {
+    const { clock, tasks } = createDurable({ handlers });
+    for (let minutes = 0; minutes < 10; minutes++) {
+      await clock.advance(60_000);
+      expect(tasks.health()).toMatchObject({ status: "ok", concerns: [] });
+      expect(tasks.stats().durable.lastClaimAgoMs).toBeLessThan(6_500);
+    }
+  });
+
+  it("is well while all slots are taken, and so nothing is claimed, for as long as that is", async () => {
+    const { clock, tasks } = createDurable({ handlers, concurrency: 1 });
+    for (let n = 0; n < 3; n++) await tasks.enqueueDurable("forEver", null);
+    await clock.advance(600_000);
+    expect(tasks.health()).toMatchObject({ status: "ok", concerns: [] });
+    const { lastClaimAgoMs, leased, renewals } = tasks.stats().durable;
+    expect([leased, renewals]).toEqual([1, 60]);
+    expect(lastClaimAgoMs).toBeGreaterThan(590_000);
+  });
+
+  it("says that the store is unreachable while claims fail, and no longer than that", async () => {
+    const { clock, link, tasks } = createDurable({ handlers });
+    await clock.advance(1_000);
+    link.fail(unreachable, "claim");
+    await clock.advance(7_000);
+    expect(tasks.health()).toMatchObject({ status: "degraded", concerns: ["store-unreachable"] });
+    link.mend();
+    await clock.advance(6_000);
+    expect(tasks.health()).toMatchObject({ status: "ok", concerns: [] });
+    const { claim } = tasks.stats().durable.calls;
+    expect(claim.errors["MILLRACE_STORE_UNREACHABLE"]).toBeGreaterThan(0);
+    expect(claim.count).toBeGreaterThan(claim.errors["MILLRACE_STORE_UNREACHABLE"] ?? 0);
+  });
+
+  it("says so when a claim is not answered at all, though nothing has failed", async () => {
+    const { clock, link, tasks } = createDurable({ handlers });
+    await clock.advance(1_000);
+    link.hang("claim");
+    await clock.advance(11_000);
+    expect(tasks.health().concerns).toEqual([]);
+    await clock.advance(8_000);
+    expect(tasks.health().concerns).toEqual(["store-unreachable"]);
+  });
+
+  it("says so while leases cannot be renewed, and forgets it with the last lease", async () => {
+    const { clock, link, tasks } = createDurable({
+      handlers,
+      concurrency: 1,
+      leaseMs: 9_000,
+      killAfterMs: 1,
+    });
+    await tasks.enqueueDurable("forEver", null);
+    await clock.advance(1_000);
+    link.fail(unreachable, "extend");
+    await clock.advance(3_000);
+    expect(tasks.health().concerns).toEqual(["store-unreachable"]);
+    expect(tasks.stats().durable.failedRenewals).toBeGreaterThan(0);
+    link.fail(unreachable, "claim");
+    await clock.advance(5_500);
+    expect(tasks.stats().durable).toMatchObject({ leasesLost: 1, leased: 0 });
+    link.mend();
+    await clock.advance(6_000);
+    expect(tasks.health().concerns).not.toContain("store-unreachable");
+  });
+
+  it("says so while the store cannot be told what came of tasks", async () => {
+    const { clock, link, tasks } = createDurable({ handlers });
+    link.fail(unreachable, "ack");
+    await tasks.enqueueDurable("mail", "a");
+    await clock.advance(1_000);
+    expect(tasks.health().concerns).toEqual(["store-unreachable"]);
+    expect(tasks.stats().durable).toMatchObject({ unconfirmed: 1, leased: 1 });
+    link.mend();
+    await clock.advance(5_000);
+    expect(tasks.health().concerns).toEqual([]);
+    expect(tasks.stats().durable).toMatchObject({ unconfirmed: 0, leased: 0 });
+  });
+
+  it("tells for five minutes that the store has forgotten what it had", async () => {
+    const { clock, link, tasks } = createDurable({ handlers });
+    await clock.advance(1_000);
+    link.tellOfLoss();
+    expect(tasks.health()).toMatchObject({ status: "degraded", concerns: ["store-lost"] });
+    await clock.advance(299_000);
+    expect(tasks.health().concerns).toEqual(["store-lost"]);
+    await clock.advance(2_000);
+    expect(tasks.health().concerns).toEqual([]);
+    expect(tasks.stats().durable.storeLosses).toBe(1);
+  });
+
+  it("does not blame a producer's store for tasks of which nobody asks any more", async () => {
+    const { clock, link, tasks } = createDurable({ handlers, consume: false });
+    link.fail(unreachable, "enqueue");
+    await expect(tasks.enqueueDurable("mail", "a")).rejects.toThrow("no answer");
+    await clock.advance(600_000);
+    expect(tasks.health().concerns).toEqual([]);
+    expect(tasks.stats().durable.calls.enqueue.errors).toEqual({ MILLRACE_STORE_UNREACHABLE: 1 });
+  });
+});

@@ -1,0 +1,128 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { RespFrames } from "./resp-frames.js";
+
+/**
+ * What happens to one command or reply, and to its connection:
+ *
+ * - `cut`: it does not arrive, and both sides see the connection closed
+ * - `delay`: it arrives late, and with it what follows
+ * - `black-hole`: neither it nor anything after it arrives, in either direction; no side sees anything of that
+ * - `half-open`: it does not arrive; the server sees the connection closed, and the client does not
+ */
+export type FaultKind = "cut" | "delay" | "black-hole" | "half-open";
+
+export interface Frame {
+  readonly kind: "command" | "reply";
+  /** Counted over all connections, from 1. */
+  readonly number: number;
+}
+
+/** Says what happens to a frame; undefined lets it pass. For a delay, how long it is in milliseconds. */
+export type ChooseFault = (frame: Frame) => FaultKind | { readonly delayMs: number } | undefined;
+
+/** How long a `delay` is of which nobody says it. */
+const DELAY_MS = 150;
+
+/** A way to Redis on this machine that goes wrong when it is told to. */
+export class TcpProxy implements AsyncDisposable {
+  readonly #server: Server;
+  readonly #targetPort: number;
+  readonly #choose: ChooseFault;
+  readonly #sockets = new Set<Socket>();
+  readonly #counts = { command: 0, reply: 0 };
+  /** What has gone wrong so far. */
+  faults = 0;
+
+  private constructor(targetPort: number, choose: ChooseFault) {
+    this.#targetPort = targetPort;
+    this.#choose = choose;
+    this.#server = createServer((client) => this.#join(client));
+  }
+
+  static async start(targetPort: number, choose: ChooseFault): Promise<TcpProxy> {
+    const proxy = new TcpProxy(targetPort, choose);
+    proxy.#server.listen(0, "127.0.0.1");
+    await once(proxy.#server, "listening");
+    return proxy;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  get counts(): Readonly<Record<Frame["kind"], number>> {
+    return this.#counts;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = once(this.#server, "close");
+    this.#server.close();
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
+  }
+
+  #join(client: Socket): void {
+    const server = connect(this.#targetPort, "127.0.0.1");
+    const link: Link = { client, server, isDead: false };
+    for (const socket of [client, server]) {
+      socket.setNoDelay(true);
+      this.#sockets.add(socket);
+      socket.on("error", () => {}); // what comes of it is its close
+    }
+    client.on("close", () => this.#closed(client, server, true));
+    server.on("close", () => this.#closed(server, client, !link.isDead));
+    this.#pass("command", client, server, link);
+    this.#pass("reply", server, client, link);
+  }
+
+  #closed(socket: Socket, other: Socket, isPassedOn: boolean): void {
+    this.#sockets.delete(socket);
+    if (isPassedOn) other.destroy();
+  }
+
+  #pass(kind: Frame["kind"], from: Socket, to: Socket, link: Link): void {
+    const frames = new RespFrames();
+    let before: Promise<void> | undefined;
+    from.on("data", (bytes: Buffer) => {
+      for (const frame of frames.add(bytes)) {
+        const delayMs = link.isDead ? undefined : this.#meet(kind, link);
+        if (link.isDead) return;
+        if (before === undefined && delayMs === undefined) {
+          to.write(frame);
+        } else {
+          const wait = later(before, delayMs ?? 0).then(() => {
+            if (!link.isDead && !to.destroyed) to.write(frame);
+            if (before === wait) before = undefined;
+          });
+          before = wait;
+        }
+      }
+    });
+  }
+
+  /** How late the frame is; undefined where it is not, or where its connection is dead now. */
+  #meet(kind: Frame["kind"], link: Link): number | undefined {
+    const fault = this.#choose({ kind, number: ++this.#counts[kind] });
+    if (fault === undefined) return undefined;
+    this.faults++;
+    if (typeof fault === "object") return fault.delayMs;
+    if (fault === "delay") return DELAY_MS;
+    link.isDead = true;
+    if (fault !== "black-hole") link.server.destroy();
+    if (fault === "cut") link.client.destroy();
+    return undefined;
+  }
+}
+
+interface Link {
+  readonly client: Socket;
+  readonly server: Socket;
+  /** Nothing passes any more. */
+  isDead: boolean;
+}
+
+async function later(before: Promise<void> | undefined, delayMs: number): Promise<void> {
+  await before;
+  await new Promise((resolve) => setTimeout(resolve, delayMs));
+}
