@@ -23,7 +23,7 @@ function expectSound({ results, tasks, wrong }: SceneEnd): void {
 }
 
 /** So many are played at a time: most of the time they wait. */
-const AT_A_TIME = 6;
+const AT_A_TIME = 12;
 
 const FAULTS: readonly FaultKind[] = ["cut", "delay", "black-hole", "half-open"];
 const KINDS: readonly Frame["kind"][] = ["command", "reply"];

@@ -23,6 +23,8 @@ export interface DurableRunOptions {
 }
 
 const COMMAND_TIMEOUT_MS = 400;
+/** Who only looks is in no hurry, however busy the machine is. */
+const WATCHER_TIMEOUT_MS = 20_000;
 const CONCURRENCY = 8;
 
 /** So long after the faults are over a process may be away that is only waiting for its turn. */
@@ -55,7 +57,7 @@ export class DurableRun implements AsyncDisposable {
     this.producer = new SteadyProducer(redisBackend({ url, prefix, commandTimeoutMs }), () =>
       this.random.next(),
     );
-    this.#backend = redisBackend({ url, prefix, commandTimeoutMs });
+    this.#backend = redisBackend({ url, prefix, commandTimeoutMs: WATCHER_TIMEOUT_MS });
     this.#options = options;
     this.#ledger = ledger;
     this.#prefix = prefix;

@@ -70,7 +70,7 @@ export class FaultyLink {
 
   /** Tells what a store tells that has lost what it had. */
   tellOfLoss(): void {
-    for (const listener of this.#listeners) listener.storeLost("default");
+    for (const listener of this.#listeners) listener.storeLost("q");
   }
 
   #listenBy(sound: BackendSignals): BackendSignals {

@@ -2,9 +2,11 @@ import type { Redis } from "ioredis";
 
 /** In milliseconds. Each attempt to reconnect waits twice as long as the one before, less a random part. */
 const FIRST_DELAY_MS = 50;
-const MAX_DELAY_MS = 3_000;
+const MAX_DELAY_MS = 1_000;
 
 export interface KeeperParts {
+  /** A client that does not take commands within so long of its beginning is given up, in milliseconds. */
+  readonly readyWithinMs: number;
   /** Makes a client that is not connected yet, and does not reconnect. */
   readonly create: () => Redis;
   /** A client takes commands from now on. */
@@ -23,6 +25,7 @@ export class ClientKeeper {
   readonly #parts: KeeperParts;
   #client: Redis | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #watch: NodeJS.Timeout | undefined;
   /** Since the last client that became ready. */
   #attempts = 0;
   #closed = false;
@@ -46,6 +49,7 @@ export class ClientKeeper {
     });
     client.on("ready", () => {
       if (client !== this.#client) return;
+      clearTimeout(this.#watch);
       client.stream.unref();
       this.#attempts = 0;
       this.#parts.ready(client);
@@ -54,6 +58,7 @@ export class ClientKeeper {
       if (client === this.#client) this.#openLater();
     });
     client.connect().catch(() => {}); // heard as an error
+    this.#watchOver(client);
   }
 
   /** Turns to another client at once: this one does not answer. */
@@ -67,7 +72,19 @@ export class ClientKeeper {
     this.#drop();
   }
 
+  /** Where the greeting of a server does not arrive, nobody else ever says so. */
+  #watchOver(client: Redis): void {
+    this.#watch = setTimeout(() => {
+      if (client !== this.#client || client.status === "ready") return;
+      this.#parts.failed(new Error(`The connection was not ready within ${this.#parts.readyWithinMs} ms`));
+      this.#drop();
+      this.#openLater();
+    }, this.#parts.readyWithinMs);
+    this.#watch.unref();
+  }
+
   #openLater(): void {
+    clearTimeout(this.#watch);
     this.#client = undefined;
     this.#parts.lost();
     const longest = Math.min(FIRST_DELAY_MS * 2 ** Math.min(this.#attempts++, 10), MAX_DELAY_MS);
@@ -82,6 +99,7 @@ export class ClientKeeper {
   }
 
   #drop(): void {
+    clearTimeout(this.#watch);
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const client = this.#client;

@@ -17,6 +17,9 @@ const MAX_SILENT_CALLS = 2;
 /** Settings of a server are looked at again after so long: somebody may have changed them. */
 const CHECK_EVERY_MS = 30_000;
 
+/** A connection is ready within so many times what a call waits, or it is given up. */
+export const READY_CALLS = 2;
+
 export interface ConnectionParts {
   readonly create: () => Redis;
   readonly commandTimeoutMs: number;
@@ -52,6 +55,7 @@ export class RedisConnection {
   constructor(parts: ConnectionParts) {
     this.#parts = parts;
     this.#keeper = new ClientKeeper({
+      readyWithinMs: READY_CALLS * parts.commandTimeoutMs,
       create: parts.create,
       ready: (client) => this.#begin(client),
       lost: () => {},

@@ -2,6 +2,7 @@ import type { Redis } from "ioredis";
 import type { BackendSignals, SignalListener } from "../../ports/backend-signals.js";
 import { toErrorType } from "../../task/error-type.js";
 import { ClientKeeper } from "./client-keeper.js";
+import { READY_CALLS } from "./redis-connection.js";
 import { failureCode } from "./redis-failures.js";
 import type { RedisLog } from "./redis-log.js";
 import type { StoreKeys } from "./store-keys.js";
@@ -19,8 +20,9 @@ export interface SignalParts {
 type Signal = (listener: SignalListener) => void;
 
 /**
- * Hears what scripts publish, on a connection of its own that is opened by the first listener. After it was
- * lost, every queue is said to have something: signals may have been missed. It keeps no process alive.
+ * Hears what scripts publish, on a connection of its own that is opened by the first listener. Whenever it
+ * begins to hear a queue, that is said to have something: signals may have been missed. It keeps no process
+ * alive.
  */
 export class RedisSignals implements BackendSignals {
   readonly #parts: SignalParts;
@@ -31,18 +33,15 @@ export class RedisSignals implements BackendSignals {
   >();
   readonly #keeper: ClientKeeper;
   #askTimer: NodeJS.Timeout | undefined;
-  /** Whether something may have been missed. */
-  #wasLost = false;
   #closed = false;
 
   constructor(parts: SignalParts) {
     this.#parts = parts;
     this.#keeper = new ClientKeeper({
+      readyWithinMs: READY_CALLS * parts.commandTimeoutMs,
       create: parts.create,
       ready: (client) => this.#begin(client),
-      lost: () => {
-        this.#wasLost = true;
-      },
+      lost: () => {},
       failed: (error) => this.#complain(error),
     });
   }
@@ -95,7 +94,7 @@ export class RedisSignals implements BackendSignals {
     if (channels.length === 0) return;
     const client = this.#keeper.ready;
     if (client === undefined) this.#keeper.open();
-    else this.#ask(client, client.subscribe(...channels));
+    else this.#hearFrom(client, channels);
   }
 
   #begin(client: Redis): void {
@@ -104,22 +103,23 @@ export class RedisSignals implements BackendSignals {
     this.#askTimer = setInterval(() => this.#ask(client, client.ping()), ASK_EVERY_MS);
     this.#askTimer.unref();
     const channels = [...this.#listeners.keys()];
-    if (channels.length === 0) return;
-    const wasLost = this.#wasLost;
-    this.#wasLost = false;
+    if (channels.length > 0) this.#hearFrom(client, channels);
+  }
+
+  /** What was said before has been missed: so there may be something in each of these queues. */
+  #hearFrom(client: Redis, channels: readonly string[]): void {
     this.#ask(client, client.subscribe(...channels), () => {
-      if (!wasLost) return;
-      for (const [channel, { queue }] of this.#listeners)
-        this.#tell(channel, (listener) => listener.wake(queue));
+      for (const channel of channels) {
+        const queue = this.#listeners.get(channel)?.queue;
+        if (queue !== undefined) this.#tell(channel, (listener) => listener.wake(queue));
+      }
     });
   }
 
   /** A client that does not answer is replaced. */
   #ask(client: Redis, answer: Promise<unknown>, then: () => void = ignore): void {
     const timer = setTimeout(() => {
-      if (client !== this.#keeper.ready) return;
-      this.#wasLost = true;
-      this.#keeper.replace();
+      if (client === this.#keeper.ready) this.#keeper.replace();
     }, this.#parts.commandTimeoutMs);
     timer.unref();
     answer.then(then, (error: unknown) => this.#complain(error)).finally(() => clearTimeout(timer));

@@ -77,7 +77,7 @@ export class GuardedBackend implements Backend {
     return this.#call("cancel", () => this.#backend.cancel(cancellations), sound.cancelled(cancellations));
   }
 
-  /** Calls that are under way are answered for: they reject. It settles in time as well, and never rejects. */
+  /** Calls that are under way reject. It settles in time as well, and never rejects. */
   async close(): Promise<void> {
     const unanswered = [...this.#underWay];
     const close = () => this.#backend.close().then(() => true as const);

@@ -43,6 +43,10 @@ function isDuration(value: unknown): value is number {
   return typeof value === "number" && value >= 0 && value < Number.POSITIVE_INFINITY;
 }
 
+function isCost(value: unknown): value is number {
+  return isDuration(value) && value > 0;
+}
+
 export const done: Reader<true> = () => true;
 
 export function enqueued(tasks: readonly unknown[]): Reader<readonly EnqueueAnswer[]> {
@@ -106,7 +110,7 @@ export function claimed({ queue, handlers }: ClaimRequest): Reader<ClaimAnswer> 
     if (!isFields(answer)) return undefined;
     const { tasks, crashed, stoppedAtCost, nextDueMs, reclaimed } = answer;
     if (!Array.isArray(tasks) || !Array.isArray(crashed) || !isCount(reclaimed)) return undefined;
-    if (stoppedAtCost !== undefined && !isCount(stoppedAtCost, 1)) return undefined;
+    if (stoppedAtCost !== undefined && !isCost(stoppedAtCost)) return undefined;
     if (nextDueMs !== undefined && !isDuration(nextDueMs)) return undefined;
     const isAsked = ({ id, handler }: ClaimedTask) =>
       id.startsWith(`${queue}:`) && handlers.some(({ name }) => name === handler);
@@ -127,7 +131,7 @@ function isClaimedTask(one: unknown): one is ClaimedTask {
     isCount(token) &&
     isCount(priority, -MAX_PRIORITY, MAX_PRIORITY) &&
     isCount(weight, 1, MAX_WEIGHT) &&
-    isCount(cost, 1) &&
+    isCost(cost) &&
     isCount(attempts) &&
     isCount(deliveries) &&
     (replayedAt === undefined || isDuration(replayedAt)) &&

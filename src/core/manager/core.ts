@@ -131,25 +131,18 @@ export function assembleCore(options: ResolvedOptions, world: World) {
   };
   const { enqueue, enqueueDurable } = world;
   const onPermits = () => dispatcher.reconsider();
+  const ends = () => durable?.ends;
   const runner = new AttemptRunner({
-    ...{ ...ground, backlog, settler, enqueue, enqueueDurable, onProgress, onPermits },
-    durable: () => durable?.ends,
+    ...{ ...ground, backlog, settler, enqueue, enqueueDurable, onProgress, onPermits, durable: ends },
   });
-  const canceller = new Canceller({
-    ...{ ...ground, backlog, runner, settler },
-    durable: () => durable?.ends,
-  });
+  const canceller = new Canceller({ ...ground, backlog, runner, settler, durable: ends });
   const results = new Broadcaster({
     ...{ alarms, clock, events: journal.events, errors: ground.observerErrors },
     running: () => runner.running,
     onUnblocked: () => dispatcher.wake(),
   });
   const dispatcher = new Dispatcher({
-    ...ground,
-    backlog,
-    runner,
-    canceller,
-    results,
+    ...{ ...ground, backlog, runner, canceller, results },
     lanes: listLanes(lanes),
     claim: (contended) => durable?.claim(contended),
   });

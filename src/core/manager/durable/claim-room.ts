@@ -126,7 +126,7 @@ export class ClaimRoom implements Alarm {
     return rooms;
   }
 
-  /** How many tasks of a handler its own limits allow; where permits alone are missing, it is looked again. */
+  /** How many tasks of a handler its own limits allow; where only permits are missing, it looks again. */
   #handlerRoom(name: string, now: number): number {
     const { limiter, queues } = this.#parts;
     const gate = queues.handler(name);

@@ -149,7 +149,8 @@ export class DurableIntake {
     const checked = startPayloadCheck(handler, payload);
     const envelope = this.#toEnvelope(handler, read);
     const text = envelope === PLAIN_ENVELOPE ? PLAIN_TEXT : toTaskEnvelope(envelope);
-    const task = this.#toNewTask(handler, encodePayload(handler, payload), read, text); // as it is at the call
+    const bytes = encodePayload(handler, payload); // as it is at the call
+    const task = this.#toNewTask(handler, bytes, read, text);
     await checked;
     return { handler, task, envelope };
   }

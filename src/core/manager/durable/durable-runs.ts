@@ -187,7 +187,7 @@ function unstarted(): never {
   throw new Error("It has not been decoded");
 }
 
-/** A deadline that had passed when somebody put the task back from the dead letters is that of its life before. */
+/** A deadline that had passed when the task was put back from the dead letters is that of its life before. */
 function forThisLife(envelope: TaskEnvelope, { replayedAt }: ClaimedTask): TaskEnvelope {
   const { deadlineAt } = envelope;
   if (deadlineAt === undefined || replayedAt === undefined || deadlineAt > replayedAt) return envelope;

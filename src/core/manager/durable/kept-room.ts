@@ -1,4 +1,5 @@
 import type { Limiter } from "../../limiter/limiter.js";
+import { FULL } from "../../queue/gate.js";
 import type { HandlerGate } from "../../queue/handler-gate.js";
 import type { QueueSet } from "../../queue/queue-set.js";
 import type { QueueGroup, TaskQueue } from "../../queue/task-queue.js";
@@ -57,6 +58,8 @@ export class KeptRoom {
   #keepGate(gate: TaskQueue | HandlerGate<QueueGroup>, count: number): void {
     if (gate.maxConcurrency === Number.POSITIVE_INFINITY) return;
     gate.keep(count);
-    this.#undo.push(() => this.#parts.queues.letGo(gate, count));
+    this.#undo.push(() => {
+      if (gate.letGo(count)) this.#parts.queues.open(gate, FULL);
+    });
   }
 }
