@@ -47,7 +47,6 @@ async function blockedAtStart(renews: boolean) {
   });
   const ignore = () => {};
   const host: ConsumerHost = {
-    nextRound: () => {},
     reserve: () => ({ handlers: [], slots: [2], permits: 2, leftOut: [], release: ignore }),
     start: (held: HeldLease) => {
       started.push(held.task.id);
