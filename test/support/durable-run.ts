@@ -17,6 +17,8 @@ export interface DurableRunOptions {
   readonly server: RedisServer;
   readonly seed: number;
   readonly workers: number;
+  /** The way to Redis, where it is not the straight one. */
+  readonly url?: string;
   readonly leaseMs: number;
   /** What a worker is given for its stop. Default 2,000. */
   readonly deadlineMs?: number;
@@ -47,7 +49,7 @@ export class DurableRun implements AsyncDisposable {
   private constructor(options: DurableRunOptions, ledger: TaskLedger) {
     const { deadlineMs = 2_000, leaseMs, seed, server } = options;
     const prefix = `run-${randomUUID()}`;
-    const { url } = server;
+    const { url = server.url } = options;
     const commandTimeoutMs = COMMAND_TIMEOUT_MS;
     this.random = seededRandom(seed);
     this.fleet = new WorkerFleet({
@@ -57,7 +59,7 @@ export class DurableRun implements AsyncDisposable {
     this.producer = new SteadyProducer(redisBackend({ url, prefix, commandTimeoutMs }), () =>
       this.random.next(),
     );
-    this.#backend = redisBackend({ url, prefix, commandTimeoutMs: WATCHER_TIMEOUT_MS });
+    this.#backend = redisBackend({ url: server.url, prefix, commandTimeoutMs: WATCHER_TIMEOUT_MS });
     this.#options = options;
     this.#ledger = ledger;
     this.#prefix = prefix;

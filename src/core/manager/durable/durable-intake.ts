@@ -54,6 +54,8 @@ const MAX_DELIVERIES = 10;
 /** The door for durable tasks: what passes is handed to the store, and is there when the call resolves. */
 export class DurableIntake {
   readonly #parts: DurableIntakeParts;
+  /** Tasks that are being checked, or of which the store has not answered. */
+  #unanswered = 0;
 
   constructor(parts: DurableIntakeParts) {
     this.#parts = parts;
@@ -66,17 +68,26 @@ export class DurableIntake {
 
   /** All are checked before the first is handed to the store. */
   async enqueueAll(entries: readonly (readonly unknown[])[]): Promise<DurableHandle[]> {
-    const { batcher, capacity, lifecycle } = this.#parts;
+    const { capacity, lifecycle } = this.#parts;
     lifecycle.refuseUnlessAccepting();
     if (entries.length === 0) return [];
-    if (batcher.tasks + entries.length > capacity) {
+    if (this.#unanswered + entries.length > capacity) {
       const message = `As many durable tasks wait for the store as capacity allows: ${capacity}`;
       throw new QueueFullError(message, capacity);
     }
+    this.#unanswered += entries.length;
+    try {
+      return await this.#admit(entries);
+    } finally {
+      this.#unanswered -= entries.length;
+    }
+  }
+
+  async #admit(entries: readonly (readonly unknown[])[]): Promise<DurableHandle[]> {
     const requests = await Promise.all(
       entries.map(([name, payload, options]) => this.#check(name, payload, options)),
     );
-    lifecycle.refuseUnlessAccepting(); // a schema may have taken its time
+    this.#parts.lifecycle.refuseUnlessAccepting(); // a schema may have taken its time
     const handles = await this.#send(requests);
     const refused = handles.find((handle) => handle instanceof Error);
     if (refused !== undefined) throw refused;
