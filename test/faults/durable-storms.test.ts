@@ -11,7 +11,7 @@ import { RedisServer } from "../support/redis-server.js";
 import { TcpProxy } from "../support/tcp-proxy.js";
 
 const SEED = Number(process.env["MILLRACE_SEED"] ?? Math.floor(Math.random() * 1e9));
-const LEASE_MS = 2_000;
+const LEASE_MS = 1_000;
 
 let closing: AsyncDisposable[] = [];
 
@@ -55,7 +55,7 @@ describe(`storms (seed ${SEED})`, { timeout: 90_000 }, () => {
   test("F8: all connections are cut, again and again: nothing is lost, and nothing runs twice unexplained", async () => {
     const server = await startServer();
     await weather(server, async (_, client) => {
-      for (let cuts = 0; cuts < 20; cuts++) {
+      for (let cuts = 0; cuts < 12; cuts++) {
         await client.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
         if (cuts % 3 === 0) await client.call("CLIENT", "KILL", "TYPE", "pubsub");
         await delay(200);
@@ -66,13 +66,13 @@ describe(`storms (seed ${SEED})`, { timeout: 90_000 }, () => {
   test("F9: Redis stands still for less than a lease: none is lost; for more: each loss is told", async () => {
     const server = await startServer();
     await weather(server, async (run, client) => {
-      await client.client("PAUSE", 800, "ALL");
-      await client.client("PAUSE", 800, "WRITE");
+      await client.client("PAUSE", 500, "ALL");
+      await client.client("PAUSE", 500, "WRITE");
       await run.resumed();
       await client.config("SET", "busy-reply-threshold", "50");
-      await client.eval(BUSY_FOR_A_SECOND, 0);
+      await client.eval(BUSY_FOR_A_WHILE, 0);
       await run.resumed();
-      await client.call("DEBUG", "SLEEP", "3");
+      await client.call("DEBUG", "SLEEP", "1.5");
       await run.resumed();
     });
   });
@@ -82,13 +82,13 @@ describe(`storms (seed ${SEED})`, { timeout: 90_000 }, () => {
     const random = seededRandom(SEED);
     const proxy = await TcpProxy.start(server.port, ({ kind }) => {
       if (kind === "command" || random.next() < 0.8) return undefined;
-      return { delayMs: random.next() < 0.1 ? 2_000 * random.next() : 50 * random.next() };
+      return { delayMs: random.next() < 0.1 ? 1_500 * random.next() : 50 * random.next() };
     });
     closing.push(proxy);
     await weather(
       server,
       async (run) => {
-        await delay(3_000); // for so long it is so
+        await delay(1_500); // for so long it is so
         await run.resumed();
       },
       proxy.url,
@@ -98,13 +98,13 @@ describe(`storms (seed ${SEED})`, { timeout: 90_000 }, () => {
 });
 
 /** Keeps the server busy with a script of somebody else. */
-const BUSY_FOR_A_SECOND = `
+const BUSY_FOR_A_WHILE = `
 local function now()
   local time = redis.call('TIME')
   return time[1] * 1000 + time[2] / 1000
 end
 local since = now()
-while now() < since + 1000 do end
+while now() < since + 500 do end
 `;
 
 function adding() {
