@@ -91,7 +91,8 @@ describe("X6: managers that come and go", { timeout: 60_000 }, () => {
     client.on("error", () => {});
     const handlers = defineHandlers({ work: { payload: json<null>(), run: () => 1 } });
     const comeAndGo = async () => {
-      const backend = redisBackend({ url: server.url, commandTimeoutMs: 300 });
+      const commandTimeoutMs = how === "there" ? 5_000 : 300;
+      const backend = redisBackend({ url: server.url, commandTimeoutMs });
       const tasks = new TaskManager({ handlers, backend, leaseMs: 1_000 });
       if (how === "there") await (await tasks.enqueueDurable("work", null)).result();
       else await expect(tasks.enqueueDurable("work", null)).rejects.toThrow(StoreUnreachableError);
