@@ -1,4 +1,4 @@
-// A first durable task: kept by a backend before the call resolves, and run by any process that has its handler.
+// A first durable task: a backend has it before the call resolves; any process with its handler may run it.
 import { defineHandlers, fixed, json, memoryBackend, TaskManager } from "millrace";
 
 const handlers = defineHandlers({

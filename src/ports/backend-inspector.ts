@@ -9,6 +9,7 @@ export interface BackendInspector {
 
   /**
    * Puts dead letters back to work, as if they had just been enqueued: attempts and deliveries begin anew.
+   * The envelope stays as it was; who claims the task is told when it was put back.
    * At most 1,000 for each call: `more` says that there are others, to be found by calling again.
    */
   replay(request: ReplayRequest): Promise<ReplayAnswer>;

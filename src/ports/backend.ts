@@ -33,7 +33,8 @@ export interface Backend {
   /**
    * Keeps new tasks. One that comes twice in a call is kept once, and `taken` the second time.
    * @param requestId that of a call which is made again
-   * @throws {StoreFullError} as a rejection; of one queue, either all tasks were kept then, or none
+   * @throws {StoreFullError} as a rejection; of one queue, either all tasks were kept then, or none, if they
+   * are a thousand at most and have 8 MiB at most
    */
   enqueue(requestId: string, tasks: readonly NewTask[]): Promise<readonly EnqueueAnswer[]>;
 
@@ -182,6 +183,8 @@ export interface ClaimedTask extends Lease {
   readonly deliveries: number;
   /** By the store's clock, in milliseconds since the epoch. */
   readonly enqueuedAt: number;
+  /** When it was last put back from the dead letters, by the same clock; undefined where it never was. */
+  readonly replayedAt: number | undefined;
   /** How long it had been ready, by the store's clock. */
   readonly waitMs: number;
 }

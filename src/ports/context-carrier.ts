@@ -39,8 +39,8 @@ export interface ContextCarrier {
   /** Called inside the enqueue call, when the task has been accepted and waits in its place. */
   capture(task: Task): CapturedContext | undefined;
   /**
-   * Called inside the call that enqueues a durable task, when that has been checked. Where it is run, `run` is
-   * given what carriers of the same kind gave it along.
+   * Called inside the call that enqueues a durable task, when that has been checked. Where the task is run,
+   * `run` is given the headers of all carriers.
    */
   send?(task: OutgoingTask): Departure | undefined;
   /**

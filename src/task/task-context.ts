@@ -18,6 +18,11 @@ export interface TaskContext {
   readonly metadata: TaskMetadata;
   readonly correlationId: string | undefined;
   /**
+   * Of a durable task: grows with each time that any process claims it. What it writes elsewhere can be
+   * refused there if it comes with a smaller one than was seen before. Undefined for a local task.
+   */
+  readonly fencingToken: number | undefined;
+  /**
    * Aborts when the attempt should end: the task was cancelled, ran into its timeout or deadline, or the
    * manager stops. Its `reason` is the error that says which. A handler that goes on regardless is given up
    * after `killAfterMs`. Made when it is first read: a handler that never asks costs nothing.
@@ -38,11 +43,6 @@ export interface TaskContext {
    * @throws what `enqueueDurable` of the manager throws, as a rejection
    */
   readonly enqueueDurable: EnqueueDurableFromHandler;
-  /**
-   * Of a durable task: grows with each claim. Whoever writes elsewhere for the task can hand it along, and
-   * have writes refused that bear a smaller one than was seen before. Undefined for tasks of this process.
-   */
-  readonly fencingToken: number | undefined;
   /**
    * Whatever those who share this attempt want to hand on. Made when it is first read, without a prototype,
    * and anew for each attempt.

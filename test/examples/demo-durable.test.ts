@@ -61,10 +61,11 @@ describe("the demo with --durable", () => {
     await expectGone(demo);
   }, 60_000);
 
-  test("stops gracefully at SIGINT, with 130, and leaves nothing behind", async () => {
-    const demo = await startDemo(createFolder(createLargeFiles(80)), "--rate", "10", "--json", "--inline");
+  test("stops gracefully at Ctrl-C, with 130, and leaves nothing behind", async () => {
+    const words = ["--rate", "2", "--no-mishaps", "--inline", "--json"]; // half would take it long
+    const demo = await startDemo(createFolder(createLargeFiles(80)), ...words);
     await demo.says(UNDER_WAY);
-    demo.signal("SIGINT");
+    demo.signalAll("SIGINT");
     const { code, summary } = await demo.summary();
 
     expect(code).toBe(130);
@@ -79,7 +80,7 @@ describe("the demo with --durable", () => {
   }, 60_000);
 
   test("leaves nothing behind when it is killed itself", async () => {
-    const demo = await startDemo(createFolder(createLargeFiles(80)), "--rate", "10", "--json");
+    const demo = await startDemo(createFolder(createLargeFiles(80)), "--rate", "2", "--json");
     await demo.says(UNDER_WAY);
     demo.signal("SIGKILL");
     await expectGone(demo);
@@ -101,6 +102,18 @@ describe("the demo with --durable", () => {
     client.disconnect();
   }, 60_000);
 });
+
+test("the demo with --durable ends though its Redis hangs, and says which keys are left there", async () => {
+  await using server = await RedisServer.start();
+  const words = ["--rate", "2", "--deadline", "2", "--no-mishaps", "--redis", server.url];
+  const demo = await startDemo(createFolder(createLargeFiles(40)), ...words);
+  await demo.says(UNDER_WAY);
+  server.pause();
+  demo.signalAll("SIGINT");
+  const { code, stderr } = await demo.ended;
+  expect(code).toBe(130);
+  expect(stderr).toMatch(/^The keys \{millrace-demo-.* are left in Redis: /m);
+}, 60_000);
 
 describe.concurrent("the demo with --durable, where it cannot be", () => {
   test.each([

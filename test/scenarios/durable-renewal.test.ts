@@ -38,7 +38,7 @@ const toHandlers = (run: (handler: string, token: number | undefined) => void) =
 };
 
 /** One queue, a process that holds its leases, and a rival that runs whatever the store gives to another. */
-async function scene(options: { blockMs?: number; maxBlockedMs?: number } = {}) {
+async function scene(options: { blockMs?: number; maxBlockedMs?: number; timeoutMs?: number } = {}) {
   const queue = `q-${randomUUID()}`;
   const taken: string[] = [];
   let tellTaken = () => {};
@@ -93,10 +93,13 @@ async function renewalClients(): Promise<number> {
 
 describe("a main thread that is blocked for three leases", () => {
   test("loses none of a handler in a thread, which runs once (D8)", { timeout: 60_000 }, async () => {
-    const { enqueue, holder, read, taken } = await scene({ blockMs: BLOCK_MS });
+    // However silent the main thread is: the task has a time of its own.
+    const { enqueue, holder, read, taken } = await scene({ blockMs: BLOCK_MS, maxBlockedMs: 1_000 });
     const handle = await enqueue("inThread", { takesMs: 2 * LEASE_MS });
-    expect(await read(handle.id)).toMatchObject({ place: "leased", deliveries: 1 });
+    const before = await read(handle.id);
+    expect(before).toMatchObject({ place: "leased", deliveries: 1 });
     expect(await handle.result()).toBe(1);
+    expect((await read(handle.id))?.token).toBe(before?.token);
     expect(await stopped(holder)).toBe("ready\nbegan\nunblocked\ncompleted at attempt 1\nstopped\n");
     expect(taken).toEqual([]);
   });
@@ -133,6 +136,16 @@ describe("a process that does not come back", () => {
   });
 });
 
+test("a task in a thread whose time is over is given up, though its process cannot see to that", {
+  timeout: 60_000,
+}, async () => {
+  const { enqueue, wasTaken, taken } = await scene({ blockMs: 50_000, timeoutMs: 1_000 });
+  const handle = await enqueue("inThread", { takesMs: 50_000 });
+  await wasTaken;
+  await handle.result();
+  expect(taken).toEqual(["inThread"]);
+});
+
 type Run = (signal: AbortSignal) => Promise<unknown>;
 
 /** A manager of this process whose leases are renewed in a thread. */
@@ -144,13 +157,18 @@ function managing(run: Run, options: Pick<TaskManagerOptions, "backend"> = {}) {
   const backend = redisBackend({ url: server.url });
   const tasks = new TaskManager({
     handlers: defineHandlers({ run: { payload: json<null>(), run: (_payload, { signal }) => run(signal) } }),
-    ...{ backend, consume: [queue], queues: { [queue]: {} }, leaseMs: LEASE_MS, ...options },
+    ...{ backend, consume: [queue], queues: { [queue]: {} }, leaseMs: LEASE_MS, autoStart: false },
+    ...options,
   });
   onTestFinished(async () => {
     await tasks.stopNow();
     process.off("worker", watch);
   });
-  const enqueue = () => tasks.enqueueDurable("run", null, { queue });
+  const enqueue = async () => {
+    const handle = await tasks.enqueueDurable("run", null, { queue });
+    tasks.start(); // what its first claim finds needs no signal
+    return handle;
+  };
   return { backend, enqueue, queue, tasks, workers };
 }
 

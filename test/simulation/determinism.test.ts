@@ -5,7 +5,9 @@ import { Simulation } from "./simulation.js";
 
 const SEEDS = 300;
 
-test("M4: the same seed gives the same schedule, step by step, and another one another", async () => {
+test("M4: the same seed gives the same schedule, step by step, and another one another", {
+  timeout: 120_000,
+}, async () => {
   const hashes = new Set<number>();
   for (let seed = 1; seed <= SEEDS; seed++) {
     const { hash, steps } = await new Simulation(seed).play();

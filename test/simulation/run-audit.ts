@@ -12,7 +12,7 @@ const METHODS: Record<Settlement["kind"], "ack" | "nack" | "deadLetter"> = {
   "dead-letter": "deadLetter",
 };
 
-/** So long after a pause the process may still be letting in what came meanwhile. */
+/** So often one looks whether a process that stood still has learned what it missed. */
 const LOOK_AGAIN_MS = 1;
 
 /** Follows the runs of handlers: who believes when that a task is his. */
@@ -35,7 +35,7 @@ export class RunAudit {
     return this.#runs;
   }
 
-  /** A handler starts. What is wrong is told to the verdict: the code under test would catch what is thrown. */
+  /** A handler starts. The verdict is told what is wrong: what is thrown, the code under test may catch. */
   started(process: SimulatedProcess, { id, token }: HeldLease["lease"]): Run {
     const run: Run = { id, token, process, startedAt: this.#timeline.now, aborted: false, result: undefined };
     this.#runs++;
@@ -95,7 +95,7 @@ export class RunAudit {
     if (run === undefined || !this.#believers.get(lease.id)?.has(run) || lease.excused) return;
     if (this.#timeline.now < lease.validUntil) return;
     // A process that stands still cannot know; when it goes on, it must learn before it does anything else.
-    if (!run.process.running) this.#timeline.after(LOOK_AGAIN_MS, () => this.expired(lease), false);
+    if (!run.process.aware) this.#timeline.after(LOOK_AGAIN_MS, () => this.expired(lease), false);
     else
       this.#verdict.fail("I3", `${run.process.name} believes in its lease of ${lease.id}, which has expired`);
   }
@@ -105,7 +105,7 @@ export class RunAudit {
     if (other.process === run.process)
       this.#verdict.fail("I3", `${run.process.name} runs ${run.id} under two leases`);
     const lease = this.#store.lease(other);
-    if (isExcused || !other.process.running || lease === undefined || lease.excused) return;
+    if (isExcused || !other.process.aware || lease === undefined || lease.excused) return;
     this.#verdict.fail("I3", `${run.process.name} runs ${run.id}, and so does ${other.process.name}`);
   }
 }

@@ -9,6 +9,8 @@ const MAX_DRIFT = 0.01;
 /** How late a timer may be, and, for what rounding does, how early. */
 const LATE_MS = 1;
 const EARLY_MS = 0.9;
+/** A timer that is started anew when it is due already takes its turn. */
+const AWAKES_MS = 2 * LATE_MS;
 
 /** Something that reaches a process from outside, or is due in it. */
 interface Entry {
@@ -32,6 +34,7 @@ export class SimulatedProcess {
   /** What came while it was paused, and has not been let in. */
   #outside: Entry[] = [];
   #letting = false;
+  #awakeSince = Number.NEGATIVE_INFINITY;
   #wallOffset = 0;
   #timers = 0;
   #sendsToCrash = Number.POSITIVE_INFINITY;
@@ -55,6 +58,11 @@ export class SimulatedProcess {
 
   get running(): boolean {
     return this.#state === "running" && !this.#letting;
+  }
+
+  /** It runs, and has let in what came while it stood still, and acted on it. */
+  get aware(): boolean {
+    return this.running && this.#timeline.now - this.#awakeSince > AWAKES_MS;
   }
 
   get alive(): boolean {
@@ -96,7 +104,7 @@ export class SimulatedProcess {
     if (this.#state === "running") this.#state = "paused";
   }
 
-  /** All that has come meanwhile comes at once: what was due first, or what was sent first, as chance has it. */
+  /** All that has come meanwhile comes at once: timers first or last, as chance has it. */
   resume(): void {
     if (this.#state !== "paused") return;
     this.#state = "running";
@@ -104,6 +112,7 @@ export class SimulatedProcess {
     const rank = ({ timer }: Entry) => (timer === timersFirst ? 0 : 1);
     this.#outside.sort((one, other) => rank(one) - rank(other));
     this.#letting = true;
+    this.#awakeSince = this.#timeline.now;
     this.#letIn();
   }
 

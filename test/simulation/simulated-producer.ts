@@ -26,7 +26,7 @@ export interface ProducerParts {
   readonly maxDeliveries: number;
 }
 
-/** A process that enqueues tasks, makes a call again that has failed, and cancels some of what it enqueued. */
+/** A process that enqueues tasks, makes calls again that have failed, and cancels some of its tasks. */
 export class SimulatedProducer {
   readonly process: SimulatedProcess;
   readonly #parts: ProducerParts;

@@ -145,6 +145,8 @@ export class SimulatedWorker implements ConsumerHost {
     this.#parts.audit.died(this.process);
   }
 
+  nextRound(): void {}
+
   reserve(need: ClaimNeed): Reservation | undefined {
     if (this.#stopping) this.#parts.verdict.fail("X2", `${this.process.name} claims, and was to stop`);
     return this.#room.reserve(need);

@@ -2,7 +2,7 @@ const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 const KEPT_LINES = 2_000;
 
-/** What happened, as a number that differs where anything did; and as text where somebody wants to read it. */
+/** What happened, as a number that differs where anything did; and as text for who wants to read it. */
 export class Trace {
   readonly #keeps: boolean;
   #lines: string[] = [];

@@ -60,6 +60,11 @@ export class Demo<S = Summary> {
     this.#child.kill(name);
   }
 
+  /** Signals it and the processes that it has started, as a terminal does. */
+  signalAll(name: NodeJS.Signals): void {
+    process.kill(-(this.#child.pid ?? Number.NaN), name);
+  }
+
   /** Whether a process that it has started, or it itself, is there. */
   get isAlive(): boolean {
     try {

@@ -12,6 +12,7 @@ import {
   type TaskOptions,
 } from "../../src/index.js";
 import { ManualClock } from "../../src/testing/index.js";
+import { FaultyDurables } from "./faulty-durables.js";
 import { FaultyThreads } from "./faulty-threads.js";
 import { type End, FollowedTasks, type Group } from "./followed-tasks.js";
 import type { Ledger } from "./ledger.js";
@@ -28,7 +29,7 @@ const MANAGERS = ["shop", "mail", "batch", "old", "night"] as const;
 type ManagerName = (typeof MANAGERS)[number];
 
 /**
- * Seven managers of one process, two of them with worker threads, with all that can go wrong, served for
+ * Eight managers of one process, two of them with worker threads, one with a store, with all that can go wrong, served for
  * Prometheus on a free port. It counts for itself all that it causes. When `run` has resolved nothing changes
  * any more until `release`.
  */
@@ -39,11 +40,13 @@ export class FaultyWorkload implements AsyncDisposable {
   readonly #managers = new Map<ManagerName, TaskManager>();
   readonly #server: MetricsServer;
   readonly #threads: FaultyThreads;
+  readonly #durables: FaultyDurables;
   #reader: Subscription | undefined;
 
   private constructor(server: MetricsServer) {
     this.#server = server;
     this.#threads = new FaultyThreads(this.#followed, server.provider);
+    this.#durables = new FaultyDurables(this.#followed, server.provider);
   }
 
   static async create(): Promise<FaultyWorkload> {
@@ -68,11 +71,13 @@ export class FaultyWorkload implements AsyncDisposable {
     this.#createManagers();
     this.#enqueueFirst();
     this.#threads.enqueueFirst();
+    await this.#durables.enqueueFirst();
     await seen();
     await this.#runShop();
     await this.#runMail();
     this.#fillBatch();
     await this.#threads.run();
+    await this.#durables.run();
     await this.#of("old").stopNow();
     await this.#clock.advance(NIGHT_MS);
     await this.#followed.ended();
@@ -83,7 +88,11 @@ export class FaultyWorkload implements AsyncDisposable {
     this.#released.resolve();
     const stops = [...this.#managers.values()].map((tasks) => tasks.stopNow());
     await this.#clock.advance(10_000);
-    await Promise.all([...stops, this.#threads[Symbol.asyncDispose]()]);
+    await Promise.all([
+      ...stops,
+      this.#threads[Symbol.asyncDispose](),
+      this.#durables[Symbol.asyncDispose](),
+    ]);
     await this.#server[Symbol.asyncDispose]();
   }
 

@@ -8,7 +8,9 @@ function membersOf(path: string, text: string, name: string): readonly string[] 
     const { declaration } = statement;
     if (declaration?.type !== "TSInterfaceDeclaration" || declaration.id.name !== name) continue;
     const inherited = declaration.extends.flatMap(({ expression }) =>
-      expression.type === "Identifier" ? membersOf(path, text, expression.name) : [],
+      expression.type === "Identifier" && expression.name !== "Omit"
+        ? membersOf(path, text, expression.name)
+        : [],
     );
     const own = declaration.body.body.flatMap((member) => {
       const isNamed = member.type === "TSPropertySignature" || member.type === "TSMethodSignature";
@@ -17,6 +19,12 @@ function membersOf(path: string, text: string, name: string): readonly string[] 
     return [...inherited, ...new Set(own)]; // a method that is overloaded counts once
   }
   throw new Error(`${path} exports no interface ${name}`);
+}
+
+/** What an interface leaves out of the one that it extends: the literals of `extends Omit<Other, "one" | "two">`. */
+function omittedBy(text: string, name: string): readonly string[] {
+  const omitted = text.match(new RegExp(`interface ${name}\\s+extends Omit<\\w+,([^>]*)>`))?.[1] ?? "";
+  return [...omitted.matchAll(/"(\w+)"/g)].map(([, member = ""]) => member);
 }
 
 /** The names in the first column of the table between two markers; a row may name several, or show a call. */
@@ -35,12 +43,42 @@ const tables = [
   { marker: "handler-options", path: "src/task/handler-definition.ts", name: "HandlerEntry" },
   { marker: "task-context", path: "src/task/task-context.ts", name: "TaskContext" },
   { marker: "hooks", path: "src/task/hooks.ts", name: "Hooks" },
+  { marker: "redis-options", path: "src/adapters/redis/redis-options.ts", name: "RedisBackendOptions" },
+];
+
+/** Those whose members are those of a type in another file as well, except what they leave out of it. */
+const derived = [
+  {
+    ...{ marker: "durable-options", path: "src/task/durable-task-options.ts", name: "DurableTaskOptions" },
+    from: { path: "src/task/task-options.ts", name: "TaskOptions" },
+  },
+  {
+    ...{ marker: "codec-options", path: "src/task/codec.ts", name: "CodecOptions" },
+    from: { path: "src/task/codec.ts", name: "CodecPart" },
+  },
 ];
 
 describe("the README's tables of options, hooks and context", () => {
   test.each(tables)("$marker has a row for each member of $name, and no other", ({ marker, path, name }) => {
     const members = membersOf(path, readProjectFile(path), name);
     expect([...rowsOf(readProjectFile("README.md"), marker)].sort()).toEqual([...members].sort());
+  });
+
+  test.each(derived)("$marker has a row for each member of $name, and no other", (table) => {
+    const { from, marker, name, path } = table;
+    const text = readProjectFile(path);
+    const omitted = omittedBy(text, name);
+    const inherited = membersOf(from.path, readProjectFile(from.path), from.name);
+    const own = membersOf(path, text, name);
+    const members = new Set([...own, ...inherited.filter((member) => !omitted.includes(member))]);
+    expect([...rowsOf(readProjectFile("README.md"), marker)].sort()).toEqual([...members].sort());
+  });
+
+  test("would notice what is left out of an inherited type, and what is not", () => {
+    const text = 'export interface A\n  extends Omit<B, "one" | "two"> { three?: number }';
+    expect(omittedBy(text, "A")).toEqual(["one", "two"]);
+    expect(omittedBy("export interface A extends B { one?: number }", "A")).toEqual([]);
+    expect(membersOf("a.ts", text, "A")).toEqual(["three"]);
   });
 
   test("would notice a missing row", () => {

@@ -53,7 +53,7 @@ export async function pipelinedScripts(tasks: number, batch: number): Promise<nu
   let [done, sum] = [0, 0];
   let held: readonly Claimed[] = [];
   while (done < tasks) {
-    const finished = held.flatMap(([id, token]) => [id, token]);
+    const finished = held.flatMap((task) => task.slice(0, 2));
     const [acked, claimed] = await Promise.all([
       finished.length === 0 ? 0 : client.evalsha(ack, 2, "bound:leased", "bound:t:", ...finished),
       client.evalsha(claim, 3, "bound:ready", "bound:leased", "bound:t:", batch),

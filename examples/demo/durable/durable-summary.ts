@@ -108,16 +108,17 @@ export function toDurableText(summary: DurableSummary): string {
 }
 
 function totals(summary: DurableSummary): string[] {
-  const { bytes, elapsedMs, files, gzipBytes, killed, largest, left } = summary;
+  const { bytes, elapsedMs, files, gzipBytes, interruptedBy, killed, largest } = summary;
   const counts = [
     `${formatCount(summary.completed)} completed`,
     `${formatCount(summary.failed)} failed`,
     `${formatCount(summary.cancelled)} cancelled`,
-    `${formatCount(left)} left`,
+    `${formatCount(summary.left)} left`,
   ];
-  const fate = left === 0 ? "every one has ended" : `stopped by ${summary.interruptedBy ?? "an error"}`;
+  const speed = `${formatCount(summary.filesPerSecond)} files/s`;
+  const fate = interruptedBy === null ? "every one has ended" : `stopped by ${interruptedBy}`;
   const lines = [
-    `${formatCount(files)} files in ${formatMs(elapsedMs)}, ${formatCount(summary.filesPerSecond)} files/s: ${fate}`,
+    `${formatCount(files)} files in ${formatMs(elapsedMs)}, ${speed}: ${fate}`,
     counts.join(" + "),
     `${formatCount(summary.retried)} retried, ${formatCount(summary.redelivered)} redelivered`,
     killed === null ? "no process was killed" : killedLine(killed),

@@ -20,6 +20,7 @@ export interface Store {
 }
 
 const START_TIMEOUT_MS = 10_000;
+const COMMAND_TIMEOUT_MS = 5_000;
 const HOW_TO_GET_ONE = [
   "there is no redis-server on the path, for durable tasks to live in. Install Redis 7.0 or later",
   "(Debian, Ubuntu: apt-get install redis-server; macOS: brew install redis),",
@@ -27,8 +28,8 @@ const HOW_TO_GET_ONE = [
 ].join("\n");
 
 /**
- * Starts the server, in a group of its own that Ctrl-C does not reach: it is needed until the last task has been
- * handed back. When the pipe to this program closes, however that comes about, it is ended, and its files go.
+ * Starts the server, in a group of its own that Ctrl-C does not reach: it is needed until the last task has
+ * been handed back. When the pipe to this program closes, however that comes about, it ends, and its files go.
  */
 const KEEPER = `
 exec 3<&0
@@ -43,7 +44,7 @@ rm -rf "$folder"
 `;
 
 /**
- * Connects to the Redis of this URL, or starts one: on a socket in a temporary folder, which nobody else can see.
+ * Connects to the Redis of this URL, or starts one: on a socket in a temporary folder, for this user alone.
  * @throws {UsageError} that says what to do, where neither can be had
  */
 export async function openStore(url: string | undefined): Promise<Store> {
@@ -138,11 +139,14 @@ async function check(address: StoreAddress): Promise<void> {
 /** What a run leaves in a Redis that goes on: outcomes, for those who may ask. Nobody will. */
 async function removeKeys(address: StoreAddress): Promise<void> {
   const client = connect(address);
+  const match = `{${address.prefix}:*`;
   try {
     await client.connect();
-    for await (const keys of client.scanStream({ match: `{${address.prefix}:*`, count: 1_000 })) {
+    for await (const keys of client.scanStream({ match, count: 1_000 })) {
       if (keys.length > 0) await client.unlink(...(keys as string[]));
     }
+  } catch (error) {
+    console.error(`The keys ${match} are left in Redis: ${error instanceof Error ? error.message : error}`);
   } finally {
     client.disconnect();
   }
@@ -150,7 +154,15 @@ async function removeKeys(address: StoreAddress): Promise<void> {
 
 function connect({ url, options }: StoreAddress): Redis {
   const replyMapping = "legacy" as const; // of two shapes of answers, the one that is like those of Redis
-  const own = { lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0, replyMapping };
+  const own = {
+    ...{ lazyConnect: true, enableReadyCheck: false, connectTimeout: COMMAND_TIMEOUT_MS },
+    ...{
+      commandTimeout: COMMAND_TIMEOUT_MS,
+      retryStrategy: () => null,
+      maxRetriesPerRequest: 0,
+      replyMapping,
+    },
+  };
   const client = url === undefined ? new Redis({ ...options, ...own }) : new Redis(url, own);
   client.on("error", () => {}); // whoever waits for an answer is told
   return client;

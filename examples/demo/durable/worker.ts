@@ -1,6 +1,6 @@
 /**
- * A worker process of `npm run demo -- --durable`: it runs what the demo enqueues, until it is told to stop or
- * the demo is gone. Nothing here is about the demo but the messages; the rest is what any worker has.
+ * A worker process of `npm run demo -- --durable`: it runs what the demo enqueues, until it is told to stop,
+ * or the demo is gone. Nothing here is about the demo but the messages; the rest is what any worker has.
  */
 import { exponential, OptionError, TaskManager, type TaskSnapshot } from "millrace";
 import { redisBackend } from "millrace/redis";

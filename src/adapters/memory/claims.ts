@@ -130,6 +130,7 @@ function toClaimedTask(record: TaskRecord): ClaimedTask {
     ...{ id, token, handler, envelope, priority, weight, cost, attempts, deliveries },
     payload: payload === undefined ? new Uint8Array() : copyOf(payload),
     enqueuedAt: record.enqueuedAt,
+    replayedAt: record.replayedAt,
     waitMs: record.waitMs,
   };
 }

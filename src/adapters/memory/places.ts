@@ -114,6 +114,7 @@ export class Places {
     record.attempts = 0;
     record.deliveries = 0;
     record.sequence = 0;
+    record.replayedAt = this.#time.now;
     record.settledBy = undefined;
     record.progress = undefined;
     record.error = undefined;

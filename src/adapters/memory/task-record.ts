@@ -39,6 +39,8 @@ export class TaskRecord {
   dueAt = 0;
   /** By the wall clock, where it is ready. */
   readyAt = 0;
+  /** By the wall clock: when it was last put back from the dead letters. */
+  replayedAt: number | undefined;
   /** How long it was ready before its last claim. */
   waitMs = 0;
   /** Elapsed time at which its lease expires, or its dead letter is dropped. */

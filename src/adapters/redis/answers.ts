@@ -101,9 +101,10 @@ function toClaimedTasks(queue: string, flat: readonly unknown[]): readonly Claim
   const tasks: ClaimedTask[] = [];
   for (let at = 0; at + 4 < flat.length; at += 5) {
     const payload = flat[at + 4];
-    const [token, deliveries, waitMs, priority, weight, cost, attempts, enqueuedAt] = toText(flat[at + 1])
+    const numbers = toText(flat[at + 1])
       .split(" ")
       .map(toNumber);
+    const [token, deliveries, waitMs, priority, weight, cost, attempts, enqueuedAt, replayedAt] = numbers;
     tasks.push({
       id: `${queue}:${toText(flat[at])}`,
       token: token ?? strange(),
@@ -116,6 +117,7 @@ function toClaimedTasks(queue: string, flat: readonly unknown[]): readonly Claim
       attempts: attempts ?? strange(),
       deliveries: deliveries ?? strange(),
       enqueuedAt: enqueuedAt ?? strange(),
+      replayedAt: replayedAt || undefined,
       waitMs: waitMs ?? strange(),
     });
   }

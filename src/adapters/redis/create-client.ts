@@ -5,7 +5,7 @@ import type { RedisAddress } from "./redis-options.js";
 /** Replies are in the shapes that ioredis has always given them. */
 type OwnOptions = RedisOptions & { readonly replyMapping: "legacy" };
 
-/** Makes a client that is not connected yet, and that does not reconnect by itself. `name` says in Redis what it is for. */
+/** Makes a client that is not connected yet, and does not reconnect. `name` says in Redis what it is for. */
 export type CreateClient = (name: string, commandTimeoutMs: number) => Redis;
 
 /**

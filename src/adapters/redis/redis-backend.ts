@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
+import { assert } from "../../errors.js";
 import type {
   Ack,
   Backend,
@@ -17,7 +18,7 @@ import type { BackendInspector } from "../../ports/backend-inspector.js";
 import type { BackendSignals } from "../../ports/backend-signals.js";
 import type { BackendRenewer } from "../../ports/lease-renewal.js";
 import { toCancelAnswer, toClaimAnswer, toEnqueueAnswer, toExtendAnswer, toHeld, toMark } from "./answers.js";
-import { type Part, runByQueue } from "./by-queue.js";
+import { nextPortion, type Part, type Portion, runByQueue } from "./by-queue.js";
 import { clientFactory } from "./create-client.js";
 import { OWN_RESULT_TTL_MS } from "./own-errors.js";
 import { Reconciler } from "./reconciler.js";
@@ -51,11 +52,11 @@ import { checkStore } from "./store-checks.js";
 import { StoreKeys } from "./store-keys.js";
 import { StoreMarks } from "./store-marks.js";
 
-/** The port's bound: of so many tasks of one queue, all are kept or none. */
-const TASKS_PER_ENQUEUE = 1_000;
+/** The port's bound: of what one queue has in it, all is kept or nothing. */
+const ENQUEUES: Portion<NewTask> = { most: 1_000, sizeOf };
 
 /** What other scripts take at once: a few milliseconds of the server's time. */
-const TASKS_PER_SCRIPT = 500;
+const SETTLEMENTS = 500;
 
 /**
  * Keeps durable tasks in Redis 7.0 or later, on `ioredis`. It connects at the first call, on one connection
@@ -107,14 +108,25 @@ class RedisBackend implements Backend {
     return this.#renewer;
   }
 
-  enqueue(requestId: string, tasks: readonly NewTask[]): Promise<readonly EnqueueAnswer[]> {
-    let before = 0;
+  async enqueue(requestId: string, tasks: readonly NewTask[]): Promise<readonly EnqueueAnswer[]> {
+    const answers: EnqueueAnswer[] = [];
+    // One portion after another: what is large is not to wait all at a time.
+    do {
+      const portion = nextPortion(tasks, answers.length, ENQUEUES);
+      answers.push(...(await this.#enqueue(requestId, portion, answers.length)));
+    } while (answers.length < tasks.length);
+    return answers;
+  }
+
+  #enqueue(requestId: string, tasks: readonly NewTask[], first: number): Promise<readonly EnqueueAnswer[]> {
+    let before = first;
     const mark = toMarkOfRequest(requestId);
-    return runByQueue(tasks, TASKS_PER_ENQUEUE, async (queue, parts) => {
+    return runByQueue(tasks, ENQUEUES, async (queue, parts) => {
+      assert(queue !== "", "the id of a durable task is `queue:rest`");
       const error = this.#keys.of(queue).errors.replaced;
-      const first = [randomUUID(), mark, OWN_RESULT_TTL_MS, error];
-      const bytes = parts.reduce((sum, { one }) => sum + one.payload.length + one.envelope.length, 0);
-      const args = [...first, ...enqueueArguments(parts, before)];
+      const own = [randomUUID(), mark, OWN_RESULT_TTL_MS, error];
+      const bytes = parts.reduce((sum, { one }) => sum + sizeOf(one), 0);
+      const args = [...own, ...enqueueArguments(parts, before)];
       before += parts.length;
       const answer = await this.#marked(ENQUEUE, queue, args, "producer", bytes);
       return parts.map((_, index) => toEnqueueAnswer(queue, answer[index + 2]));
@@ -163,7 +175,7 @@ class RedisBackend implements Backend {
     toAnswer: (value: unknown) => R,
     caller: Caller,
   ): Promise<readonly R[]> {
-    return runByQueue(batch, TASKS_PER_SCRIPT, async (queue, parts) => {
+    return runByQueue(batch, { most: SETTLEMENTS, sizeOf: sizeOfEnd }, async (queue, parts) => {
       const answer = await this.#runner.run(script, this.#keys.of(queue).meta, toArguments(parts), caller);
       return parts.map((_, index) => toAnswer(answer[index]));
     });
@@ -182,6 +194,16 @@ class RedisBackend implements Backend {
     if (this.#marks.note(queue, before, toMark(answer))) this.#signals.storeLost(queue);
     return answer;
   }
+}
+
+function sizeOf({ payload, envelope }: NewTask): number {
+  return payload.length + envelope.length;
+}
+
+/** Of what can be large in it, whatever is told of a task. */
+function sizeOfEnd(one: { readonly id: string } & Partial<Ack & Extension>): number {
+  const { outcome, progress } = one;
+  return (outcome?.value?.length ?? 0) + (outcome?.error?.length ?? 0) + (progress?.length ?? 0);
 }
 
 /** Each task carries that of its call, and its number in it, as long as it lives: so it is short. */

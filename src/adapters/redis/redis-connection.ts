@@ -97,6 +97,7 @@ export class RedisConnection {
     const client = this.#keeper.ready;
     if (client !== undefined) return client;
     this.#keeper.open();
+    if (this.#isRefused()) throw this.#unreachable();
     return new Promise((resolve, reject) => {
       const settle = () => {
         clearTimeout(timer);
@@ -158,6 +159,7 @@ export class RedisConnection {
     const code = failureCode(known);
     const fields = { errorType: toErrorType(known), ...(code === undefined ? undefined : { code }) };
     this.#parts.log.trouble("the connection to Redis is in trouble", fields);
+    if (this.#isRefused()) for (const go of [...this.#waiting]) go();
   }
 
   /** What a call met, as an error of ours; some of it says that this connection is of no use. */
@@ -168,10 +170,13 @@ export class RedisConnection {
 
   #unreachable(): Error {
     if (this.#closed) return new StoreUnreachableError("This Redis backend was closed");
-    const error = this.#lastError;
-    // A password that is wrong does not become right by waiting.
-    if (error !== undefined && failureRule(error).kind === "refused") return toStoreError(error);
+    if (this.#isRefused()) return toStoreError(this.#lastError);
     return new StoreUnreachableError("Redis cannot be reached", this.#cause());
+  }
+
+  /** A wrong password does not become right by waiting; whether it has, is tried from time to time. */
+  #isRefused(): boolean {
+    return this.#lastError !== undefined && failureRule(this.#lastError).kind === "refused";
   }
 
   #cause(): ErrorOptions | undefined {

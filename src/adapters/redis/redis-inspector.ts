@@ -15,7 +15,7 @@ import { REPLAY } from "./scripts/replay.js";
 import { type StoreKeys, splitId } from "./store-keys.js";
 
 /** Records can be large. */
-const READS_PER_CALL = 100;
+const READS = { most: 100, sizeOf: () => 0 };
 
 /** The port's bound. */
 const REPLAYS_PER_CALL = 1_000;
@@ -35,7 +35,7 @@ export class RedisInspector implements BackendInspector {
 
   async read(ids: readonly string[]): Promise<readonly (StoredTask | undefined)[]> {
     const wanted = ids.map((id) => ({ id }));
-    return runByQueue(wanted, READS_PER_CALL, async (queue, parts) => {
+    return runByQueue(wanted, READS, async (queue, parts) => {
       const rests = parts.map(({ rest }) => rest);
       const answer = await this.#runner.run(READ, this.#keys.of(queue).meta, rests, "producer");
       return parts.map(({ one }, index) => toStoredTask(one.id, toList(answer[index + 1])));

@@ -35,11 +35,6 @@ export class RedisLog {
     this.#write(level, text, fields);
   }
 
-  /** Says what somebody else has to say, who keeps to the same bounds. */
-  relay(level: LogLevel, text: string, fields: LogFields): void {
-    this.#write(level, text, fields);
-  }
-
   #write(level: LogLevel, text: string, fields: LogFields): void {
     const logger = this.#logger;
     if (logger === undefined) return;

@@ -20,8 +20,8 @@ export interface SignalParts {
 type Signal = (listener: SignalListener) => void;
 
 /**
- * Hears what scripts publish, on a connection of its own that is opened by the first listener. Whenever
- * it begins to hear a queue, that is said to have something: signals may have been missed. It keeps no process
+ * Hears what scripts publish, on a connection of its own that is opened by the first listener. Whenever it
+ * begins to hear a queue, that is said to have something: signals may have been missed. It keeps no process
  * alive.
  */
 export class RedisSignals implements BackendSignals {

@@ -52,9 +52,12 @@ export class StoreKeys {
   }
 }
 
-/** The id of a task in two: its queue, and what follows the first colon. */
+/**
+ * The id of a task in two: its queue, and what follows the first colon. What is no id is of the queue without
+ * a name, which has no tasks.
+ */
 export function splitId(id: string): readonly [queue: string, rest: string] {
   const colon = id.indexOf(":");
-  assert(colon > 0 && colon < id.length - 1, "the id of a durable task is `queue:rest`");
+  if (colon <= 0) return ["", id];
   return [id.slice(0, colon), id.slice(colon + 1)];
 }

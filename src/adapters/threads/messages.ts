@@ -36,9 +36,9 @@ export interface TaskExtras {
   readonly maxAttempts?: number | undefined;
   readonly metadata?: TaskMetadata | undefined;
   readonly correlationId?: string | undefined;
+  readonly fencingToken?: number | undefined;
   readonly locals?: object | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  readonly fencingToken?: number | undefined;
 }
 
 /** One task of a batch. A tuple, since names would cost more than what they name. */

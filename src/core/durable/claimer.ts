@@ -17,6 +17,8 @@ export interface Reservation {
 }
 
 export interface ClaimHost {
+  /** A look at all queues begins. */
+  nextRound(): void;
   /** Keeps room for a claim; undefined where there is none now that would do. */
   reserve(need: ClaimNeed): Reservation | undefined;
   /** What a claim has brought, if anything; the reservation has just been released. */
@@ -144,6 +146,7 @@ export class Claimer {
     if (!this.#started || this.busy) return;
     const { clock, host, terms } = this.#parts;
     const now = clock.now();
+    host.nextRound();
     for (const turn of this.#turns.candidates(now)) {
       const { name: queue, cost, leftOut } = turn;
       const oneOf = turn.dueAt <= now ? undefined : leftOut;
@@ -197,12 +200,15 @@ export class Claimer {
   }
 
   #pause(delayMs: number): Promise<void> {
+    if (!this.#started) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = this.#parts.clock.setTimeout(resolve, delayMs);
-      this.#endPause = () => {
+      const goOn = () => {
         timer.cancel();
+        this.#endPause = undefined;
         resolve();
       };
+      const timer = this.#parts.clock.setTimeout(goOn, delayMs);
+      this.#endPause = goOn;
     });
   }
 
@@ -214,8 +220,11 @@ export class Claimer {
     this.#turns.took(turn, tasks.length);
     turn.cost = stoppedAtCost ?? 1;
     turn.leftOut = leftOut;
-    if (turn.woken || tasks.length > 0 || crashed.length > 0 || reclaimed > 0 || stoppedAtCost !== undefined)
-      return; // it is due still
+    const brought = tasks.length > 0 || crashed.length > 0 || reclaimed > 0 || stoppedAtCost !== undefined;
+    if (turn.woken || brought) {
+      turn.dueAt = Number.NEGATIVE_INFINITY; // also where it was asked for those alone who had been left out
+      return;
+    }
     const pollInMs = pollMs * (0.75 + random.next() / 2); // not all processes at once
     turn.dueAt = clock.now() + Math.min(pollInMs, nextDueMs ?? pollInMs);
   }

@@ -12,6 +12,8 @@ import { SettleBatcher } from "./settle-batcher.js";
 
 /** Who runs what is claimed. */
 export interface ConsumerHost {
+  /** A look at all queues begins, for what may be claimed. */
+  nextRound(): void;
   /** Keeps room for a claim; undefined where there is none now that would do. */
   reserve(need: ClaimNeed): Reservation | undefined;
   /**
@@ -68,6 +70,7 @@ export class Consumer {
   readonly #batcher: SettleBatcher;
   readonly #terms: LeaseTerms;
   #stopped = false;
+  #gaveUp = false;
 
   constructor(options: ConsumerOptions) {
     const { host, ...ports } = options;
@@ -79,6 +82,7 @@ export class Consumer {
       ...parts,
       host: {
         reserve: (need) => (this.#batcher.unconfirmed < MAX_UNCONFIRMED ? host.reserve(need) : undefined),
+        nextRound: () => host.nextRound(),
         claimed: (queue, answer, sentAt) => this.#take(queue, answer, sentAt),
         failed: (error) => host.failed("claim", error),
       },
@@ -194,6 +198,7 @@ export class Consumer {
 
   /** Waits for the store no longer: what it has not confirmed is unknown, and leases are left to expire. */
   giveUp(error: unknown): void {
+    this.#gaveUp = true;
     this.#batcher.giveUp(error);
     for (const held of this.#keeper.all()) this.abandon(held);
   }
@@ -207,6 +212,7 @@ export class Consumer {
     const { host, leaseMs } = this.#options;
     const { tasks = [], crashed = [] } = answer ?? {};
     if (crashed.length > 0) host.crashed(queue, crashed);
+    if (this.#gaveUp) return; // nobody is left to keep the leases
     const { marginMs, renewEveryMs } = this.#terms;
     const trustedUntil = sentAt + leaseMs - marginMs;
     const taken = tasks.map((task) => new HeldLease(task, queue, trustedUntil, sentAt + renewEveryMs));

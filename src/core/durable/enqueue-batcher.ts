@@ -23,7 +23,6 @@ export class EnqueueBatcher {
   readonly #clock: Pick<Clock, "setImmediate">;
   readonly #requestPrefix: string;
   #waiting: WaitingCall[] = [];
-  #tasks = 0;
   #calls = 0;
   #requests = 0;
   #soon = false;
@@ -34,14 +33,8 @@ export class EnqueueBatcher {
     this.#requestPrefix = requestPrefix;
   }
 
-  /** Tasks that the store has not answered for. */
-  get tasks(): number {
-    return this.#tasks;
-  }
-
   enqueue(tasks: readonly NewTask[]): Promise<readonly EnqueueAnswer[]> {
     return new Promise((resolve, reject) => {
-      this.#tasks += tasks.length;
       this.#waiting.push({ tasks, resolve, reject });
       if (this.#soon) return;
       this.#soon = true;
@@ -78,7 +71,6 @@ export class EnqueueBatcher {
     } catch (error) {
       for (const call of batch) call.reject(error);
     }
-    this.#tasks -= tasks.length;
     this.#calls--;
     this.#flush();
   }

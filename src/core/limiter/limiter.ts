@@ -65,13 +65,15 @@ export class Limiter {
     if (handler !== undefined) this.handlers.take(handler, cost, now);
   }
 
-  /** Takes permits of the shared bucket for starts to come; `unreserve` gives them back to be taken. */
-  reserve(permits: number, now: number): void {
+  /** Takes permits for starts to come from one queue; `unreserve` gives them back to be taken. */
+  reserve(queue: string, permits: number, now: number): void {
     this.#shared.take(permits, now);
+    this.queues.take(queue, permits, now);
   }
 
-  unreserve(permits: number, takenAt: number, now: number): void {
+  unreserve(queue: string, permits: number, takenAt: number, now: number): void {
     this.#shared.giveBack(permits, takenAt, now);
+    this.queues.giveBack(queue, permits, takenAt, now);
   }
 
   /** Takes back the permits of a start that did not come about. */

@@ -250,6 +250,10 @@ class AttemptContext implements TaskContext {
     return this.#attempt.task.details?.correlationId;
   }
 
+  get fencingToken(): number | undefined {
+    return this.#attempt.task.details?.fencingToken;
+  }
+
   get signal(): AbortSignal {
     return this.#attempt.signal;
   }
@@ -265,10 +269,6 @@ class AttemptContext implements TaskContext {
 
   get enqueueDurable(): TaskContext["enqueueDurable"] {
     return (handler, payload, options) => this.#attempt.enqueueDurable(handler, payload, options);
-  }
-
-  get fencingToken(): number | undefined {
-    return this.#attempt.task.details?.fencingToken;
   }
 
   get locals(): TaskLocals {

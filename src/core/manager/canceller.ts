@@ -4,6 +4,7 @@ import type { Task } from "../../task/task.js";
 import type { AttemptRunner } from "./attempt-runner.js";
 import type { Backlog } from "./backlog.js";
 import { type AbortCause, cancelledError, stoppedError } from "./conclude.js";
+import type { DurableEnds } from "./durable/durable-ends.js";
 import type { Journal } from "./journal.js";
 import type { Defeat, Settler } from "./settler.js";
 
@@ -12,6 +13,8 @@ export interface CancellerParts {
   readonly runner: AttemptRunner;
   readonly settler: Settler;
   readonly journal: Journal;
+  /** Where those durable tasks are ended that have not begun; undefined where there are none. */
+  readonly durable: () => Pick<DurableEnds, "endWaiting"> | undefined;
 }
 
 /** A `cancelAll` that is under way: what it has not reached yet must not start. */
@@ -97,6 +100,15 @@ export class Canceller {
     if (isTerminal(task.state)) return false;
     if (task.state === "running")
       return this.#parts.runner.abort(task, { kind: reason, error: createError() }, now);
+    if (task.durable) {
+      const error = createError();
+      const cancelled = reason === "stopped" ? reason : "cancelled";
+      const ending =
+        transition === "cancel"
+          ? ({ next: transition, reason: cancelled, error } as const)
+          : ({ next: transition, reason: "deadline", error } as const);
+      return this.#parts.durable()?.endWaiting(task, ending) ?? false;
+    }
     this.#endWaiting(task, { transition, reason, error: createError }, now);
     return true;
   }

@@ -131,22 +131,18 @@ export function assembleCore(options: ResolvedOptions, world: World) {
   };
   const { enqueue, enqueueDurable } = world;
   const onPermits = () => dispatcher.reconsider();
+  const ends = () => durable?.ends;
   const runner = new AttemptRunner({
-    ...{ ...ground, backlog, settler, enqueue, enqueueDurable, onProgress, onPermits },
-    durable: () => durable?.ends,
+    ...{ ...ground, backlog, settler, enqueue, enqueueDurable, onProgress, onPermits, durable: ends },
   });
-  const canceller = new Canceller({ ...ground, backlog, runner, settler });
+  const canceller = new Canceller({ ...ground, backlog, runner, settler, durable: ends });
   const results = new Broadcaster({
     ...{ alarms, clock, events: journal.events, errors: ground.observerErrors },
     running: () => runner.running,
     onUnblocked: () => dispatcher.wake(),
   });
   const dispatcher = new Dispatcher({
-    ...ground,
-    backlog,
-    runner,
-    canceller,
-    results,
+    ...{ ...ground, backlog, runner, canceller, results },
     lanes: listLanes(lanes),
     claim: (contended) => durable?.claim(contended),
   });
@@ -157,6 +153,7 @@ export function assembleCore(options: ResolvedOptions, world: World) {
       isOpen: () => lifecycle.phase === "running" && !dispatcher.paused && !results.blocking,
       takeNumber: () => intake.takeNumber(),
       dispatch: () => dispatcher.dispatch(),
+      wake: () => dispatcher.wake(),
     });
   connectPool(lanes.threads, dispatcher, ground, world.carrier);
   const cancelTask = (task: Task, reason: unknown) => canceller.cancel(task, reason, clock.now());

@@ -121,6 +121,7 @@ export class Dispatcher implements Alarm {
         this.#again = false;
         this.#parts.claim(this.#parts.backlog.queued > 0); // before what waits here takes all there is
         while (!this.#yielded && !this.#isHeldBack() && this.#startNext()) {}
+        this.#parts.claim(false); // and what these have left
         for (const pool of this.#pools) pool.handOver(); // which may end some, and make room for others
       }
       if (this.#isHeldBack()) this.#endLimited();

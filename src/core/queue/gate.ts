@@ -17,6 +17,8 @@ export abstract class Gate {
   readonly tally: EndTally = { completed: 0, failed: 0, cancelled: 0, retried: 0 };
   waiting = 0;
   #running = 0;
+  /** Room that is kept for starts to come. */
+  #kept = 0;
   #closedBy = 0;
 
   constructor(name: string, maxConcurrency = Number.POSITIVE_INFINITY) {
@@ -26,6 +28,11 @@ export abstract class Gate {
 
   get running(): number {
     return this.#running;
+  }
+
+  /** How many more may start. */
+  get free(): number {
+    return Math.max(0, this.maxConcurrency - this.#running - this.#kept);
   }
 
   get open(): boolean {
@@ -48,7 +55,19 @@ export abstract class Gate {
   began(): void {
     this.waiting--;
     this.#running++;
-    if (this.#running >= this.maxConcurrency) this.close(FULL);
+    if (this.free === 0) this.close(FULL);
+  }
+
+  /** Keeps room for starts to come. */
+  keep(count: number): void {
+    this.#kept += count;
+    if (this.free === 0) this.close(FULL);
+  }
+
+  /** Keeps it no longer. @returns whether that has made room for one more */
+  letGo(count: number): boolean {
+    this.#kept -= count;
+    return this.isClosedBy(FULL) && this.free > 0;
   }
 
   /**
@@ -57,6 +76,6 @@ export abstract class Gate {
    */
   ended(): boolean {
     this.#running--;
-    return this.isClosedBy(FULL) && this.#running < this.maxConcurrency;
+    return this.isClosedBy(FULL) && this.free > 0;
   }
 }

@@ -88,11 +88,7 @@ export class QueueSet implements GroupOwner<TaskQueue> {
   /** Lets a task wait for its turn. One without a sequence gets the next one. */
   push(task: Task, lane: LaneGate): void {
     if (task.sequence === 0) task.sequence = ++this.#sequence;
-    const queue = this.queue(task.queue);
-    const handler = task.handler === undefined ? undefined : this.#handlers.get(task.handler);
-    const group = groupOf(queue, lane, handler) ?? this.#newGroup(queue, lane, handler);
-    queue.waiting++;
-    if (handler !== undefined) handler.waiting++;
+    const group = this.#enter(task.queue, task.handler, lane);
     this.#size++;
     group.push(task);
   }
@@ -137,12 +133,8 @@ export class QueueSet implements GroupOwner<TaskQueue> {
 
   /** Counts a start of a task that has not waited here, and charges its queue for the turn. */
   join(queueName: string, handlerName: string, lane: LaneGate): QueueGroup {
-    const queue = this.queue(queueName);
-    const handler = this.#handlers.get(handlerName);
-    const group = groupOf(queue, lane, handler) ?? this.#newGroup(queue, lane, handler);
-    queue.joinAt(this.#virtualTime);
-    queue.waiting++;
-    if (handler !== undefined) handler.waiting++;
+    const group = this.#enter(queueName, handlerName, lane);
+    group.queue.joinAt(this.#virtualTime);
     this.#countStart(group);
     return group;
   }
@@ -185,6 +177,15 @@ export class QueueSet implements GroupOwner<TaskQueue> {
   #openForNewHead({ queue, handler }: QueueGroup): void {
     if (queue.isClosedBy(LIMITED)) this.open(queue, LIMITED);
     if (handler?.isClosedBy(LIMITED)) this.open(handler, LIMITED);
+  }
+
+  /** One more waits in the group, which is made when there is none. */
+  #enter(queueName: string, handlerName: string | undefined, lane: LaneGate): QueueGroup {
+    const queue = this.queue(queueName);
+    const handler = handlerName === undefined ? undefined : this.#handlers.get(handlerName);
+    queue.waiting++;
+    if (handler !== undefined) handler.waiting++;
+    return groupOf(queue, lane, handler) ?? this.#newGroup(queue, lane, handler);
   }
 
   #countStart({ queue, handler }: QueueGroup): void {

@@ -47,7 +47,7 @@ export class TrialAttempt implements RunnableAttempt {
     this.context = {
       ...{ id, name: undefined, queue: "default", priority: 0, attempt: 1, maxAttempts: 1, metadata: {} },
       handler: typeof work === "function" ? undefined : work.handler.name,
-      correlationId: undefined,
+      ...{ correlationId: undefined, fencingToken: undefined },
       signal: this.#abort.signal,
       stopping: this.#stopping.signal,
       locals: Object.create(null) as object,

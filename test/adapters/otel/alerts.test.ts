@@ -61,6 +61,15 @@ const lost = ({
   [`hook_calls_dropped_total{${SHOP}}`]: hookCalls,
 });
 
+/** Dead letters of one handler, by reason. */
+const deadLetters = (counts: Readonly<Record<string, string>>): Scraped =>
+  Object.fromEntries(
+    Object.entries(counts).map(([reason, values]) => [
+      `tasks_dead_lettered_total{${KIND}, reason="${reason}"}`,
+      values,
+    ]),
+  );
+
 /** Threads that are no more, by reason. */
 const exited = (counts: Readonly<Record<string, string>>): Scraped =>
   Object.fromEntries(
@@ -202,6 +211,57 @@ const CASES: readonly AlertCase[] = [
     summary: "Worker threads of shop die",
     description:
       'In manager "orders" of a:9464 about 800 worker threads have died or were killed in 10 minutes.',
+  },
+  {
+    alert: "MillraceStoreUnreachable",
+    scraped: { [`store_reachable{${SHOP}}`]: "1x10 0x20 1x29" },
+    ...{ firesAt: 13, quietAt: [10, 12, 33, 60], labels: OF_SHOP },
+    summary: "shop does not get on with its durable tasks",
+    description: 'Manager "orders" of a:9464 asks its store in vain to claim, renew or end durable tasks.',
+  },
+  {
+    alert: "MillraceDeadLetters",
+    scraped: deadLetters({ error: "0x10 2x49", "crash-loop": "0x10 1x49" }),
+    firesAt: 15,
+    quietAt: [10, 25, 60],
+    labels: { job: "shop", manager: "orders", queue: "bulk", handler: "index" },
+    summary: "Durable tasks of index of shop have become dead letters",
+    description:
+      'About 3 durable tasks of handler index in queue bulk (manager "orders") have become dead letters in 10 minutes.',
+  },
+  {
+    alert: "MillraceDeadLetters",
+    scraped: deadLetters({ error: "_x9 40x50" }),
+    firesAt: 11,
+    quietAt: [8, 25, 60],
+    labels: { job: "shop", manager: "orders", queue: "bulk", handler: "index" },
+    summary: "Durable tasks of index of shop have become dead letters",
+    description:
+      'About 40 durable tasks of handler index in queue bulk (manager "orders") have become dead letters in 10 minutes.',
+  },
+  {
+    alert: "MillraceLeasesLost",
+    scraped: { [`leases_lost_total{${KIND}}`]: "0x10 9x49" },
+    ...{ firesAt: 15, quietAt: [10, 25, 60], labels: OF_SHOP },
+    summary: "shop loses leases of durable tasks",
+    description:
+      'Manager "orders" of a:9464 has lost about 9 leases in 10 minutes: their tasks run once more.',
+  },
+  {
+    alert: "MillraceStoreBacklog",
+    scraped: {
+      [`store_tasks{${SHOP}, queue="bulk", state="ready"}`]: "0x10 5000x30 10x19",
+      [`store_tasks{job="shop", instance="b:9464", manager="orders", queue="bulk", state="ready"}`]:
+        "0x10 5000x30 10x19",
+      [`store_tasks{${SHOP}, queue="bulk", state="delayed"}`]: "9000x60",
+    },
+    firesAt: 30,
+    quietAt: [10, 24, 45, 60],
+    labels: { job: "shop", manager: "orders", queue: "bulk" },
+    summary: "Durable tasks of shop pile up in queue bulk",
+    description:
+      '5k durable tasks wait in queue bulk of manager "orders" for a process to claim them, and more than 1,000 have ' +
+      "for 15 minutes.",
   },
   {
     alert: "MillraceEventLoopBlocked",
@@ -348,6 +408,33 @@ const TWINS: readonly QuietTwin[] = [
     why: "many have died long ago",
     scraped: exited({ killed: "70x60", stopped: "4x60" }),
     from: 10,
+  },
+  {
+    alert: "MillraceStoreUnreachable",
+    why: "it was away for a minute, and again",
+    scraped: { [`store_reachable{${SHOP}}`]: "1x10 0 1x10 0 1x37" },
+  },
+  {
+    alert: "MillraceDeadLetters",
+    why: "there are many, of long ago",
+    scraped: deadLetters({ error: "400x60", timeout: "3x60" }),
+    from: 10,
+  },
+  {
+    alert: "MillraceLeasesLost",
+    why: "one is lost every three minutes",
+    scraped: {
+      [`leases_lost_total{${KIND}}`]: "0 0 1 1 1 2 2 2 3 3 3 4 4 4 5 5 5 6 6 6 7 7 7 8 8 8 9 9 9",
+    },
+  },
+  {
+    alert: "MillraceStoreBacklog",
+    why: "much is to be done later, and what is ready comes and goes",
+    scraped: {
+      [`store_tasks{${SHOP}, queue="bulk", state="ready"}`]: "0 5000x9 0 5000x9 0 5000x9 0 5000x9 0 5000x9",
+      [`store_tasks{${SHOP}, queue="bulk", state="delayed"}`]: "90000x60",
+      [`store_tasks{${SHOP}, queue="bulk", state="dead"}`]: "90000x60",
+    },
   },
   {
     alert: "MillraceEventLoopBlocked",

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ALERTS_FILE, fillIn, panelsOf, readAlerts, readDashboard } from "../../support/dashboard.js";
+import { BOUNCED, HELD, LEFT_READY } from "../../support/faulty-durables.js";
 import { BLOCKED_MS, blockEventLoop, FaultyWorkload, NIGHT_MS } from "../../support/faulty-workload.js";
 import { differences, type Expected, type ExpectedSample, type Labels } from "../../support/ledger.js";
 import { Prometheus } from "../../support/prometheus.js";
@@ -61,8 +62,11 @@ const ofManagers = (values: Readonly<Record<string, Expected>>) =>
 const inLane = (lane: string, values: Readonly<Record<string, Expected>>) =>
   ofManagers(values).map(({ labels, value }) => one(value, { ...labels, lane }));
 const anyTime: Expected = [0, 60];
-/** Managers of the workload, and handlers, with nothing but threads. */
-const THREADED = { crunch: 0, broken: 0 };
+/** Managers of the workload, and handlers, with nothing but threads, or a store. */
+const THREADED = { crunch: 0, broken: 0, post: 0 };
+const DURABLE = { letter: 0, bounce: 0, parcel: 0 };
+const often: Expected = [1, 1e6];
+const ever: Expected = [0, 1e6];
 const NONE_IN_THREADS = { add: 0, exit: 0, late: 0, hang: 0, lost: 0, hold: 0, never: 0 };
 
 /** What the workload leaves behind: for each panel, what each of its queries has to say of it. */
@@ -76,7 +80,7 @@ const EXPECTED: Readonly<Record<string, () => readonly (readonly ExpectedSample[
   "Running by handler": () => [
     each("handler", {
       ...{ "(function)": 3, charge: 0, index: 0, ship: 0, slow: 0, stubborn: 0 },
-      ...{ ...NONE_IN_THREADS, hold: 1 },
+      ...{ ...NONE_IN_THREADS, ...DURABLE, hold: 1 },
     }),
   ],
   "Waiting by queue": () => [each("queue", { critical: 0, bulk: 3, default: 3 + 2 + 1 })],
@@ -91,6 +95,7 @@ const EXPECTED: Readonly<Record<string, () => readonly (readonly ExpectedSample[
       ...{ "(function)": [0, 1], charge: [0, 1], index: [0, 1], ship: [0, 1] },
       ...{ slow: [0.01, 1], stubborn: [0.01, 1] },
       ...{ add: anyTime, exit: anyTime, late: anyTime, hang: [0.01, 60], lost: anyTime, never: anyTime },
+      ...{ letter: anyTime, bounce: anyTime },
     }),
   ],
   Wait: () => [[one([0, 1])], [one(anyTime)], [one(anyTime)]],
@@ -100,7 +105,7 @@ const EXPECTED: Readonly<Record<string, () => readonly (readonly ExpectedSample[
     }),
   ],
   Slots: () => [
-    each("lane", { inline: 6 + 16 + 16 + 16 + 2 + 16 + 16, threads: 3 + 1 }),
+    each("lane", { inline: 6 + 16 + 16 + 16 + 2 + 16 + 16 + 8, threads: 3 + 1 }),
     each("lane", { inline: 3, threads: 1 }),
     each("lane", { inline: 1, threads: 0 }),
   ],
@@ -119,7 +124,7 @@ const EXPECTED: Readonly<Record<string, () => readonly (readonly ExpectedSample[
   "Time lost to the limit": () => [
     ofManagers({ ...THREADED, shop: 0, mail: [0.1, 5], batch: 0, old: 0, night: NIGHT_MS / 1_000 }),
   ],
-  Phase: () => [each("phase", { running: 2 + 2, paused: 1, ready: 1, stopped: 1 })],
+  Phase: () => [each("phase", { running: 2 + 2 + 1, paused: 1, ready: 1, stopped: 1 })],
   "Paused queues": () => [each("queue", { critical: 0, bulk: 1, default: 0 })],
   "Threads by state": () => [each("state", { starting: 0, idle: 2, busy: 1 }), [one(3)], [one(3 + 1)]],
   "Thread utilisation": () => [ofManagers({ crunch: [0.01, 1], broken: 0 })],
@@ -136,9 +141,38 @@ const EXPECTED: Readonly<Record<string, () => readonly (readonly ExpectedSample[
     ofManagers({ crunch: 0, broken: 1 }),
     each("handler", { ...NONE_IN_THREADS, lost: 1 }),
   ],
+  "In the store by state": () => [
+    each("state", { ready: LEFT_READY, delayed: 0, leased: HELD, dead: BOUNCED }),
+  ],
+  "Ready in the store by queue": () => [each("queue", { default: LEFT_READY })],
+  "Dead letters": () => [
+    each("reason", { error: BOUNCED, timeout: 0, deadline: 0, "crash-loop": 0 }),
+    [one(0)],
+  ],
+  "Held by processes": () => [[one(0)], [one(0)], [one(0)]],
+  Renewals: () => [[one(HELD)], [one(often)], [one(0)]],
+  "Lost, redelivered, handed on": () => [[one(HELD)], [one(0)], [one(0)], [one(0)], [one(0)]],
+  "Store reachable": () => [ofManagers({ post: 0 })],
+  "Last answer to a claim": () => [ofManagers({ post: [12, 20] })],
+  "Calls to the store": () => [
+    each("call", {
+      ...{ enqueue: often, claim: often, extend: often, ack: often, deadLetter: often, read: often },
+      ...{ counts: often, nack: 0, cancel: 0, replay: 0 },
+    }),
+    each("call", {
+      ...{ claim: often, extend: often, enqueue: 0, ack: 0, nack: 0, deadLetter: 0 },
+      ...{ cancel: 0, read: 0, counts: 0, replay: 0 },
+    }),
+  ],
+  "Call time p99": () => [
+    each("call", {
+      ...{ enqueue: ever, claim: ever, extend: ever, ack: ever, deadLetter: ever, read: ever, counts: ever },
+    }),
+  ],
   "Failure ratio": () => [
     each("handler", {
       ...{ charge: 0, index: 0, ship: 16 / 40, slow: 1, stubborn: 1, "(function)": 1 / 7 },
+      ...{ letter: 0, bounce: 1, parcel: Number.NaN },
       ...{ add: 0, exit: [0.01, 0.1], late: 0, hang: 1, lost: 1, never: 1, hold: Number.NaN },
     }),
   ],
@@ -169,6 +203,10 @@ const ALERTING: Readonly<Record<string, readonly Labels[]>> = {
   MillraceThreadsFailing: [{ manager: "broken" }],
   MillraceHandlerFailing: [{ manager: "crunch", handler: "lost" }],
   MillraceThreadsDying: [{ manager: "broken" }, { manager: "crunch" }],
+  MillraceStoreUnreachable: [{ manager: "post" }],
+  MillraceDeadLetters: [{ manager: "post", queue: "default", handler: "bounce" }],
+  MillraceLeasesLost: [{ manager: "post" }],
+  MillraceStoreBacklog: [{ manager: "post", queue: "default" }],
 };
 
 /** Its moment may have passed when the workload is over. */
@@ -263,11 +301,11 @@ describe("the dashboard, in a Prometheus that has scraped a workload with faults
     }
     expect(offers).toEqual({
       service: [SERVICE],
-      manager: ["batch", "broken", "crunch", "mail", "night", "old", "shop"],
+      manager: ["batch", "broken", "crunch", "mail", "night", "old", "post", "shop"],
       queue: ["bulk", "critical", "default"],
       handler: [
-        ...["(function)", "add", "charge", "exit", "hang", "hold", "index", "late", "lost", "never"],
-        ...["ship", "slow", "stubborn"],
+        ...["(function)", "add", "bounce", "charge", "exit", "hang", "hold", "index", "late", "letter"],
+        ...["lost", "never", "parcel", "ship", "slow", "stubborn"],
       ],
     });
   });

@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { AsyncContext } from "../../../src/adapters/system/async-context.js";
 import { ObserverErrors } from "../../../src/core/events/observer-errors.js";
 import { Carriers } from "../../../src/core/manager/carriers.js";
-import type { CapturedContext, ContextCarrier } from "../../../src/ports/context-carrier.js";
+import type { CapturedContext, ContextCarrier, OutgoingTask } from "../../../src/ports/context-carrier.js";
+import { GroupTally } from "../../../src/task/group-tally.js";
 import type { Outcome } from "../../../src/task/outcome.js";
 import { reschedule } from "../../../src/task/steering.js";
 import { newTask } from "../../support/new-task.js";
@@ -200,5 +201,80 @@ describe("Carriers", () => {
     expect(carriers.attached).toBe(true);
     expect(carriers.run(captured, task, () => done)).toBe(done);
     expect(notes).toEqual(['waking begins with {"waking":"yes"}', "waking ends"]);
+  });
+});
+
+describe("Carriers of durable tasks", () => {
+  const outgoing: OutgoingTask = {
+    ...{ id: "default:1", queue: "default", handler: "mail", details: {} },
+    tally: new GroupTally("default", "mail"),
+  };
+  const passive = (send: ContextCarrier["send"], more: Partial<ContextCarrier> = {}): ContextCarrier => ({
+    ...{ capture: () => undefined, run: (_captured, _task, perform) => perform() },
+    ...(send && { send }),
+    ...more,
+  });
+
+  function createCarriers(...attached: readonly ContextCarrier[]) {
+    const errors = new ObserverErrors();
+    const carriers = new Carriers(new AsyncContext(), errors);
+    for (const carrier of attached) carriers.attach(carrier);
+    return { carriers, errors };
+  }
+
+  it("give nothing along where none is attached, and receive nothing", () => {
+    const { carriers } = createCarriers();
+    expect(carriers.send(outgoing)).toBeUndefined();
+    expect(carriers.receive({ a: "b" })).toBeUndefined();
+  });
+
+  it("give along what all of them give, and are told what came of it", () => {
+    const told: unknown[] = [];
+    const { carriers } = createCarriers(
+      passive(() => ({ headers: { a: "1" }, ended: (error) => told.push(error) })),
+      passive(() => undefined),
+      passive(() => ({ headers: { b: "2" } })),
+      passive(undefined),
+    );
+    const departure = carriers.send(outgoing);
+    expect(departure?.headers).toEqual({ a: "1", b: "2" });
+    departure?.ended?.("refused");
+    expect(told).toEqual(["refused"]);
+  });
+
+  it("leave out what one gives that is broken or too much, and count it", () => {
+    const broken = () => {
+      throw new Error("broken");
+    };
+    const { carriers, errors } = createCarriers(
+      passive(broken),
+      passive(() => ({ headers: { a: 5 } as never })),
+      passive(() => ({ headers: { a: "x".repeat(40_000) } })),
+      passive(() => Object.defineProperty({}, "headers", { get: broken })),
+      passive(() => ({ headers: { sound: "yes" }, ended: broken })),
+    );
+    const departure = carriers.send(outgoing);
+    expect(departure?.headers).toEqual({ sound: "yes" });
+    expect(errors.count).toBe(4);
+    departure?.ended?.(undefined);
+    expect(errors.count).toBe(5);
+  });
+
+  it("are each given what has arrived, in the context of nobody's request", () => {
+    const storage = new AsyncLocalStorage<string>();
+    const given: unknown[] = [];
+    const note: Partial<ContextCarrier> = {
+      run: (captured, _task, perform) => {
+        given.push(captured?.headers);
+        return perform();
+      },
+    };
+    const { carriers } = createCarriers(passive(undefined, note), passive(undefined, note));
+    const arrived = carriers.receive({ a: "1" });
+    const seen = storage.run("a request", () =>
+      carriers.run(arrived, task, () => ({ returned: true, value: storage.getStore() })),
+    );
+    expect(given).toEqual([{ a: "1" }, { a: "1" }]);
+    expect(seen).toEqual({ returned: true, value: undefined });
   });
 });

@@ -46,3 +46,14 @@ describe("the options of worker threads", () => {
     expect(resolve({ ...options, burst: 9, handlers: threaded }).rateLimit.burst).toBe(9);
   });
 });
+
+describe("the time for which a process may be blocked", () => {
+  test("is two minutes, or what is given", () => {
+    expect(resolve({}).maxBlockedMs).toBe(120_000);
+    expect(resolve({ maxBlockedMs: 1_000 }).maxBlockedMs).toBe(1_000);
+  });
+
+  test.each([999, Number.POSITIVE_INFINITY, Number.NaN, "1s"])("is refused as %o", (maxBlockedMs) => {
+    expect(thrownBy(() => resolve({ maxBlockedMs } as never))).toMatchObject({ option: "maxBlockedMs" });
+  });
+});

@@ -1,7 +1,7 @@
 import type { MessagePort } from "node:worker_threads";
 import type { RedisOptions } from "ioredis";
 import type { ExtendAnswer } from "../../../ports/backend.js";
-import type { LogFields, LogLevel } from "../../../ports/logger.js";
+import type { LogFields } from "../../../ports/logger.js";
 
 /** Where Redis is, in a form that a thread can be sent. */
 export type SentAddress = { readonly url: string } | { readonly options: RedisOptions };
@@ -37,4 +37,4 @@ export type Answered = readonly [id: string, token: number, answer: ExtendAnswer
 export type MessageFromRenewal =
   | { readonly type: "answered"; readonly sentAt: number; readonly leases: readonly Answered[] }
   | { readonly type: "failed"; readonly text: string }
-  | { readonly type: "log"; readonly level: LogLevel; readonly fields: LogFields; readonly text: string };
+  | { readonly type: "trouble"; readonly fields: LogFields; readonly text: string };

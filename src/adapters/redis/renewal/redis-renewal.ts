@@ -58,7 +58,8 @@ export class RedisRenewal implements LeaseRenewal {
   }
 
   limit(lease: RenewedLease, forMs: number, isFree: boolean): void {
-    this.#kept.limit(lease, monotonicNow() + forMs, isFree);
+    const until = forMs === Number.POSITIVE_INFINITY ? forMs : monotonicNow() + forMs;
+    this.#kept.limit(lease, until, isFree);
   }
 
   release(lease: RenewedLease): void {
@@ -136,8 +137,8 @@ export class RedisRenewal implements LeaseRenewal {
       case "failed":
         listener.failed(new StoreUnreachableError(message.text));
         break;
-      case "log":
-        log.relay(message.level, message.text, message.fields);
+      case "trouble":
+        log.trouble(message.text, message.fields);
     }
   }
 

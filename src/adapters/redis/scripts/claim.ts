@@ -17,8 +17,8 @@ const LEASES_PER_CLAIM = 2_000;
  *
  * Returns the epoch, the last sequence, the cost that it stopped at or -1, ms until more is due or -1, how
  * many leases had expired, the crashed ones as flat triples, and for each lease five: the rest of the id;
- * token, deliveries, wait in ms, priority, weight, cost, attempts and instant of enqueuing, in one text;
- * handler; envelope; payload.
+ * token, deliveries, wait in ms, priority, weight, cost, attempts, instants of enqueuing and of a replay or
+ * 0, in one text; handler; envelope; payload.
  *
  * Made again, it gives those of the same leases that are still held, and no others.
  */
@@ -64,7 +64,7 @@ end
 
 local function toFound(flat)
   local found = { p = false, h = false, s = false, n = false, t = false, o = false, w = false, c = false,
-    a = false, d = false, m = false, y = false, l = false, u = false, e0 = false, e1 = false,
+    a = false, d = false, m = false, y = false, l = false, u = false, ra = false, e0 = false, e1 = false,
     cost = false, deliveries = false, most = false, last = false, pieces = false, readyAt = false }
   local bytes = 0
   for i = 1, #flat, 2 do
@@ -78,7 +78,7 @@ local function addTask(tasks, rest, found, token, deliveries, wait)
   local at = #tasks
   tasks[at + 1] = rest
   tasks[at + 2] = table.concat({ whole(token), whole(deliveries), whole(wait), found.o or 0, found.w or 1,
-    found.c or 1, found.a or 0, found.n }, ' ')
+    found.c or 1, found.a or 0, found.n, whole(asNumber(found.ra, 0) or 0) }, ' ')
   tasks[at + 3] = found.h
   tasks[at + 4] = join(found, 'e', 16)
   tasks[at + 5] = join(found, '', asNumber(found.l, 0) or 0)

@@ -32,6 +32,7 @@ local function revive(record)
   leave(record)
   redis.call('HDEL', record.key, 'a', 'd', 'k', 'er', 'pr', 'ce', 'ct', 'z',
     'os', 'or', 'oe', 'oq', 'ov', 'oc', 'ou')
+  redis.call('HSET', record.key, 'ra', now)
   record.number = nextSequence()
   makeReady(record)
   woken = true

@@ -49,6 +49,10 @@ export class ThreadContext implements TaskContext {
     return this.#extras?.correlationId;
   }
 
+  get fencingToken(): number | undefined {
+    return this.#extras?.fencingToken;
+  }
+
   get signal(): AbortSignal {
     return this.#task.signal;
   }
@@ -66,10 +70,6 @@ export class ThreadContext implements TaskContext {
   get enqueueDurable(): TaskContext["enqueueDurable"] {
     return (handler, payload, options) =>
       this.#task.host.enqueue(this.#task, true, handler, payload, options);
-  }
-
-  get fencingToken(): number | undefined {
-    return this.#extras?.fencingToken;
   }
 
   get locals(): TaskLocals {

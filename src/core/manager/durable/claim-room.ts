@@ -1,10 +1,23 @@
 import type { ClaimableHandler } from "../../../ports/backend.js";
 import type { Clock } from "../../../ports/clock.js";
 import type { ClaimNeed, Reservation } from "../../durable/claimer.js";
+import type { HeldLease } from "../../durable/held-lease.js";
 import type { Limiter } from "../../limiter/limiter.js";
+import type { Gate } from "../../queue/gate.js";
 import type { QueueSet } from "../../queue/queue-set.js";
 import type { Alarm, Alarms } from "../alarms.js";
 import type { Lane } from "../lane.js";
+import { Contest } from "./contest.js";
+import { KeptRoom } from "./kept-room.js";
+
+/** A handler of this process. */
+export interface RunnableHandler {
+  readonly name: string;
+  /** Index of the lane in which it runs. */
+  readonly lane: number;
+  /** What its tasks cost where they do not say. */
+  readonly cost: number;
+}
 
 export interface ClaimRoomParts {
   readonly clock: Clock;
@@ -14,31 +27,52 @@ export interface ClaimRoomParts {
   /** By their index. */
   readonly lanes: readonly Lane[];
   /** What this process can run, and where. */
-  readonly handlers: readonly { readonly name: string; readonly lane: number }[];
+  readonly handlers: readonly RunnableHandler[];
   /** Whether anything may start at present. */
   readonly isOpen: () => boolean;
   /** There may be room again. */
   readonly onRoom: () => void;
 }
 
+/** Handlers that may run more, and the names of those that may not. */
+interface Rooms {
+  readonly handlers: ClaimableHandler[];
+  readonly leftOut: string[];
+}
+
 /**
- * Says what may be claimed, and keeps it free while a claim is under way: slots, and permits of the shared
- * limit. Where tasks of this process wait as well, the two kinds take turns at the slots.
+ * Says what may be claimed, and keeps it free while a claim is under way: slots, and permits of each limit
+ * that applies. Where tasks of this process wait as well, the two kinds take turns.
  */
 export class ClaimRoom implements Alarm {
   alarmTicket = -1;
   readonly #parts: ClaimRoomParts;
-  /** By lane: whether the last slot that was wanted by both kinds went to a task of this process. */
-  readonly #turns: boolean[];
+  /** By lane. */
+  readonly #lanes: readonly Contest[];
+  readonly #handlers = new Map<string, Contest>();
+  /** What the last task of a handler cost that was claimed: the next one is taken to cost as much. */
+  readonly #costs = new Map<string, number>();
+  #ringsAt = Number.POSITIVE_INFINITY;
 
   constructor(parts: ClaimRoomParts) {
     this.#parts = parts;
-    this.#turns = parts.lanes.map(() => false);
+    this.#lanes = parts.lanes.map(() => new Contest());
+    for (const { name, cost } of parts.handlers) {
+      this.#handlers.set(name, new Contest());
+      this.#costs.set(name, cost);
+    }
   }
 
   /** Permits may have become available. */
   ring(): void {
+    this.#ringsAt = Number.POSITIVE_INFINITY;
     this.#parts.onRoom();
+  }
+
+  /** A look at all queues begins. */
+  nextRound(): void {
+    for (const contest of this.#lanes) contest.nextRound();
+    for (const contest of this.#handlers.values()) contest.nextRound();
   }
 
   reserve(need: ClaimNeed): Reservation | undefined {
@@ -46,83 +80,108 @@ export class ClaimRoom implements Alarm {
     const queue = queues.queue(need.queue);
     const now = clock.now();
     if (!isOpen() || !queue.open) return undefined;
-    const [handlers, leftOut] = this.#roomOf(now);
+    const permits = this.#permits(need, now);
+    if (permits === 0) return undefined;
+    const { handlers, leftOut } = this.#roomOf(now);
+    if (handlers.length === 0) return undefined;
     if (need.oneOf !== undefined && !handlers.some(({ name }) => need.oneOf?.includes(name)))
       return undefined;
-    const permits = this.#permits(need, now);
-    if (permits === 0 || handlers.length === 0) return undefined;
-    const slots = this.#slots(handlers, queue.maxConcurrency - queue.running);
+    const slots = this.#slots(handlers, Math.min(queue.free, Math.floor(permits / need.cost)));
     const wanted = slots.reduce((sum, count) => sum + count, 0);
     if (wanted === 0) return undefined;
-    return this.#keep(slots, handlers, leftOut, permits, Math.min(permits, Math.max(wanted, need.cost)));
+    const taken = Math.min(permits, Math.max(wanted, need.cost));
+    const kept = new KeptRoom(this.#parts, now);
+    kept.keepSlots(slots);
+    kept.keepQueue(queue, Math.min(wanted, queue.free), taken);
+    for (const { name, room } of handlers) kept.keepHandler(name, Math.min(room, wanted), this.#costOf(name));
+    return {
+      ...{ handlers, slots, leftOut },
+      permits: permits === Number.POSITIVE_INFINITY ? permits : taken,
+      release: () => kept.release(),
+    };
   }
 
-  /** The handlers that may run more, and the names of those that may not. */
-  #roomOf(now: number): [ClaimableHandler[], string[]] {
-    const { handlers, limiter, queues } = this.#parts;
-    const roomy: ClaimableHandler[] = [];
-    const leftOut: string[] = [];
-    for (const { name, lane } of handlers) {
-      const gate = queues.handler(name);
-      const free = gate === undefined ? Number.POSITIVE_INFINITY : gate.maxConcurrency - gate.running;
-      const room = Math.min(free, Math.floor(limiter.handlers.available(name, now)));
-      if (room > 0 && this.#parts.lanes[lane]?.open === true) roomy.push({ name, lane, room });
-      else leftOut.push(name);
+  /** Whether a claimed task may start now in this lane. */
+  admits({ queue, task: { cost, handler } }: HeldLease, lane: Lane): boolean {
+    const { clock, isOpen, limiter, queues } = this.#parts;
+    const now = clock.now();
+    this.#costs.set(handler, cost);
+    if (!isOpen() || !lane.open || !queues.queue(queue).open) return false;
+    if (queues.handler(handler)?.open === false) return false;
+    if (limiter.sharedWaitMs(cost, now) > 0 || limiter.queues.waitMs(queue, cost, now) > 0) return false;
+    return limiter.handlers.waitMs(handler, cost, now) === 0;
+  }
+
+  #costOf(handler: string): number {
+    return this.#costs.get(handler) ?? 1;
+  }
+
+  #roomOf(now: number): Rooms {
+    const rooms: Rooms = { handlers: [], leftOut: [] };
+    for (const { name, lane } of this.#parts.handlers) {
+      const room = this.#parts.lanes[lane]?.open === true ? this.#handlerRoom(name, now) : 0;
+      if (room > 0) rooms.handlers.push({ name, lane, room });
+      else rooms.leftOut.push(name);
     }
-    return [roomy, leftOut];
+    return rooms;
+  }
+
+  /** How many tasks of a handler its own limits allow; where only permits are missing, it looks again. */
+  #handlerRoom(name: string, now: number): number {
+    const { limiter, queues } = this.#parts;
+    const gate = queues.handler(name);
+    const free = gate?.free ?? Number.POSITIVE_INFINITY;
+    if (free === 0) return 0;
+    const cost = this.#costOf(name);
+    const waitMs = limiter.handlers.waitMs(name, cost, now);
+    if (waitMs > 0) {
+      this.#lookAgain(now + waitMs);
+      return 0;
+    }
+    // What costs more than a burst takes the whole burst.
+    const affordable = Math.max(1, Math.floor(limiter.handlers.available(name, now) / cost));
+    const room = Math.min(free, affordable);
+    return room < Number.POSITIVE_INFINITY && isWanted(gate) ? this.#share(name, room) : room;
+  }
+
+  #share(name: string, room: number): number {
+    return this.#handlers.get(name)?.share(room) ?? room;
   }
 
   /** 0 where there are too few; then it is looked again when there are enough. */
   #permits({ queue, cost }: ClaimNeed, now: number): number {
-    const { alarms, limiter } = this.#parts;
+    const { limiter } = this.#parts;
     const waitMs = Math.max(limiter.sharedWaitMs(cost, now), limiter.queues.waitMs(queue, cost, now));
     if (waitMs > 0) {
-      alarms.set(this, now + waitMs);
+      this.#lookAgain(now + waitMs);
       return 0;
     }
     const available = Math.min(limiter.available(now), limiter.queues.available(queue, now));
     return Math.max(cost, Math.floor(available)); // what costs more than a burst takes the whole burst
   }
 
-  /** Free slots by lane: half of them where tasks of this process wait for them too. */
+  /** One alarm for all that time alone brings: it rings for the first of it. */
+  #lookAgain(at: number): void {
+    if (at >= this.#ringsAt) return;
+    this.#ringsAt = at;
+    this.#parts.alarms.set(this, at);
+  }
+
+  /** Free slots by lane, as far as there may be so many starts. */
   #slots(handlers: readonly ClaimableHandler[], most: number): number[] {
     const { lanes, queues } = this.#parts;
     let left = most;
     return lanes.map((lane) => {
       if (!lane.open || !handlers.some((handler) => handler.lane === lane.index)) return 0;
-      const count = Math.min(left, queues.hasEligible(lane) ? this.#half(lane) : lane.free);
+      const free = Math.min(left, lane.free);
+      const count = queues.hasEligible(lane) ? (this.#lanes[lane.index]?.share(free) ?? free) : free;
       left -= count;
       return count;
     });
   }
+}
 
-  #half({ free, index }: Lane): number {
-    const carry = this.#turns[index] ? 1 : 0;
-    this.#turns[index] = (free + carry) % 2 === 1;
-    return Math.floor((free + carry) / 2);
-  }
-
-  #keep(
-    slots: readonly number[],
-    handlers: readonly ClaimableHandler[],
-    leftOut: readonly string[],
-    permits: number,
-    taken: number,
-  ): Reservation {
-    const { clock, lanes, limiter } = this.#parts;
-    const takenAt = clock.now();
-    for (const lane of lanes) lane.running += slots[lane.index] ?? 0;
-    limiter.reserve(taken, takenAt);
-    const release = () => {
-      for (const lane of lanes) lane.running -= slots[lane.index] ?? 0;
-      limiter.unreserve(taken, takenAt, clock.now());
-    };
-    return {
-      handlers,
-      slots,
-      permits: permits === Number.POSITIVE_INFINITY ? permits : taken,
-      leftOut,
-      release,
-    };
-  }
+/** Whether tasks of this process may want it, too. */
+function isWanted(gate: Gate | undefined): boolean {
+  return gate !== undefined && gate.waiting > 0;
 }

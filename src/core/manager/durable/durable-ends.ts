@@ -107,6 +107,15 @@ export class DurableEnds implements Aftermath {
     else this.settle(run, { next: "hand-back", event: "handedBack" });
   }
 
+  /** Ends a claimed task that has not begun; false where the store has been told of its end already. */
+  endWaiting(task: Task, ending: Extract<DurableEnding, { next: "cancel" | "fail" }>): boolean {
+    const run = this.#byTask.get(task);
+    if (run?.held.state !== "held") return false;
+    const isStop = ending.next === "cancel" && ending.reason === "stopped";
+    this.settle(run, isStop ? { next: "hand-back", event: "interrupted" } : ending);
+    return true;
+  }
+
   /** Tells the store; what follows here waits until it has confirmed that. */
   settle(run: DurableRun, ending: DurableEnding): void {
     run.ending = ending;

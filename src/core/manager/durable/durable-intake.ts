@@ -54,11 +54,16 @@ const MAX_DELIVERIES = 10;
 /** The door for durable tasks: what passes is handed to the store, and is there when the call resolves. */
 export class DurableIntake {
   readonly #parts: DurableIntakeParts;
-  /** Tasks that are being checked, or of which the store has not answered. */
+  /** Tasks of calls that the store has not answered, those included that are being checked. */
   #unanswered = 0;
 
   constructor(parts: DurableIntakeParts) {
     this.#parts = parts;
+  }
+
+  /** Those that the store has not answered for, in the hands of schemas included. */
+  get unanswered(): number {
+    return this.#unanswered;
   }
 
   async enqueue(name: unknown, payload: unknown, options: unknown): Promise<DurableHandle> {
@@ -70,24 +75,24 @@ export class DurableIntake {
   async enqueueAll(entries: readonly (readonly unknown[])[]): Promise<DurableHandle[]> {
     const { capacity, lifecycle } = this.#parts;
     lifecycle.refuseUnlessAccepting();
-    if (entries.length === 0) return [];
     if (this.#unanswered + entries.length > capacity) {
       const message = `As many durable tasks wait for the store as capacity allows: ${capacity}`;
       throw new QueueFullError(message, capacity);
     }
     this.#unanswered += entries.length;
     try {
-      return await this.#admit(entries);
+      return entries.length === 0 ? [] : await this.#enqueueChecked(entries);
     } finally {
       this.#unanswered -= entries.length;
     }
   }
 
-  async #admit(entries: readonly (readonly unknown[])[]): Promise<DurableHandle[]> {
+  async #enqueueChecked(entries: readonly (readonly unknown[])[]): Promise<DurableHandle[]> {
+    const { lifecycle } = this.#parts;
     const requests = await Promise.all(
       entries.map(([name, payload, options]) => this.#check(name, payload, options)),
     );
-    this.#parts.lifecycle.refuseUnlessAccepting(); // a schema may have taken its time
+    lifecycle.refuseUnlessAccepting(); // a schema may have taken its time
     const handles = await this.#send(requests);
     const refused = handles.find((handle) => handle instanceof Error);
     if (refused !== undefined) throw refused;
@@ -144,7 +149,8 @@ export class DurableIntake {
     const checked = startPayloadCheck(handler, payload);
     const envelope = this.#toEnvelope(handler, read);
     const text = envelope === PLAIN_ENVELOPE ? PLAIN_TEXT : toTaskEnvelope(envelope);
-    const task = this.#toNewTask(handler, encodePayload(handler, payload), read, text); // as it is at the call
+    const bytes = encodePayload(handler, payload); // as it is at the call
+    const task = this.#toNewTask(handler, bytes, read, text);
     await checked;
     return { handler, task, envelope };
   }

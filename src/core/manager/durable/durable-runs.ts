@@ -25,6 +25,7 @@ import type { Registry } from "../registry.js";
 import type { Settler } from "../settler.js";
 import type { TaskPlanner } from "../task-plan.js";
 import type { Watches } from "../watches.js";
+import type { ClaimRoom } from "./claim-room.js";
 import type { DurableEnds } from "./durable-ends.js";
 import { DurableRun } from "./durable-run.js";
 
@@ -41,6 +42,7 @@ export interface DurableRunsParts {
   readonly planner: TaskPlanner;
   readonly queues: QueueSet;
   readonly registry: Registry;
+  readonly room: Pick<ClaimRoom, "admits">;
   readonly runner: AttemptRunner;
   readonly settler: Settler;
   readonly watches: Watches;
@@ -60,7 +62,7 @@ export class DurableRuns {
 
   /** False where there is no room for it after all, or it cannot be run here. */
   start(held: HeldLease): boolean {
-    const { handlers, clock, consumer, ends } = this.#parts;
+    const { handlers, clock, consumer, ends, room } = this.#parts;
     const { task: claimed } = held;
     const handler = handlers.get(claimed.handler);
     if (handler === undefined) return false;
@@ -70,9 +72,9 @@ export class DurableRuns {
       consumer().settle(held, { kind: "nack", nack });
       return true;
     }
-    const envelope = read.problem === undefined ? read.envelope : {};
+    const envelope = read.problem === undefined ? forThisLife(read.envelope, claimed) : {};
     const lane = this.#laneOf(handler);
-    if (read.problem === undefined && !this.#hasRoom(held, lane)) return false;
+    if (read.problem === undefined && !room.admits(held, lane)) return false;
     const run = this.#admit(held, handler, envelope);
     if (read.problem !== undefined) {
       const error = refusedPayload(handler.name, "envelope", `cannot be read: ${read.message}`);
@@ -101,22 +103,17 @@ export class DurableRuns {
 
   cancelAsked(held: HeldLease, error: StoredError): void {
     const { clock, ends, runner } = this.#parts;
-    const run = ends.find(held);
-    if (run !== undefined)
-      runner.abort(run.task, { kind: "cancelled", error: fromStoredError(error) }, clock.now());
+    const task = ends.find(held)?.task;
+    if (task === undefined) return;
+    const reason = "cancelled";
+    const cause = fromStoredError(error);
+    if (task.state === "running") runner.abort(task, { kind: reason, error: cause }, clock.now());
+    else ends.endWaiting(task, { next: "cancel", reason, error: cause });
   }
 
   #laneOf({ module }: HandlerDefinition): Lane {
     const { inline, threads } = this.#parts.lanes;
     return module === undefined ? inline : (threads ?? inline);
-  }
-
-  #hasRoom({ queue: queueName, task: { handler, cost } }: HeldLease, lane: Lane): boolean {
-    const { clock, limiter, queues } = this.#parts;
-    const now = clock.now();
-    if (!lane.open || !queues.queue(queueName).open || queues.handler(handler)?.open === false) return false;
-    if (limiter.sharedWaitMs(cost, now) > 0 || limiter.queues.waitMs(queueName, cost, now) > 0) return false;
-    return limiter.handlers.waitMs(handler, cost, now) === 0;
   }
 
   #admit(held: HeldLease, handler: HandlerDefinition, envelope: TaskEnvelope): DurableRun {
@@ -163,9 +160,9 @@ export class DurableRuns {
 
   /** Its payload has been checked meanwhile. */
   #startOrReturn(run: DurableRun, work: Work, lane: Lane): void {
-    const { ends } = this.#parts;
+    const { ends, room } = this.#parts;
     if (run.task.state !== "queued" || run.held.state !== "held") return;
-    if (this.#hasRoom(run.held, lane)) this.#start(run, work, lane);
+    if (room.admits(run.held, lane)) this.#start(run, work, lane);
     else ends.settle(run, { next: "hand-back", event: "handedBack" });
   }
 
@@ -188,6 +185,13 @@ const INLINE: LaneName = "inline";
 /** Stands for the work until the payload has been decoded. */
 function unstarted(): never {
   throw new Error("It has not been decoded");
+}
+
+/** A deadline that had passed when the task was put back from the dead letters is that of its life before. */
+function forThisLife(envelope: TaskEnvelope, { replayedAt }: ClaimedTask): TaskEnvelope {
+  const { deadlineAt } = envelope;
+  if (deadlineAt === undefined || replayedAt === undefined || deadlineAt > replayedAt) return envelope;
+  return { ...envelope, deadlineAt: undefined };
 }
 
 /** The payload goes through its schema once more: what cannot pass is a failed attempt, as any other. */

@@ -8,6 +8,7 @@ import type { HandlerDefinition } from "../../../task/handler-definition.js";
 import { Consumer, type ConsumerHost } from "../../durable/consumer.js";
 import { CountedBackend } from "../../durable/counted-backend.js";
 import { EnqueueBatcher } from "../../durable/enqueue-batcher.js";
+import { GuardedBackend } from "../../durable/guarded-backend.js";
 import { ResultWaiters } from "../../durable/result-waiters.js";
 import { StoreCalls } from "../../durable/store-calls.js";
 import type { Mishaps } from "../../events/mishaps.js";
@@ -30,7 +31,7 @@ import { StoreCondition } from "./store-condition.js";
 export interface DurableTasksParts
   extends Omit<ClaimRoomParts, "handlers" | "lanes" | "onRoom">,
     Omit<DurableEndsParts, "consumer">,
-    Omit<DurableRunsParts, "consumer" | "ends" | "handlers"> {
+    Omit<DurableRunsParts, "consumer" | "ends" | "handlers" | "room"> {
   readonly alarms: Alarms;
   readonly clock: Clock;
   readonly conditions: Conditions;
@@ -43,6 +44,8 @@ export interface DurableTasksParts
   readonly tallies: Tallies;
   /** There may be something to start. */
   readonly dispatch: () => void;
+  /** The same, when the present call has returned. */
+  readonly wake: () => void;
 }
 
 /** How long a queue of which nothing has been heard is left alone. */
@@ -62,7 +65,6 @@ export class DurableTasks implements Alarm {
   readonly #backend: Backend;
   readonly #consumer: Consumer;
   readonly #waiters: ResultWaiters;
-  readonly #batcher: EnqueueBatcher;
   readonly #waiting = new Set<() => void>();
   readonly #consumed: readonly string[];
   readonly #unlisten: (() => void)[] = [];
@@ -71,20 +73,22 @@ export class DurableTasks implements Alarm {
   constructor(given: Backend, options: ResolvedOptions, parts: DurableTasksParts) {
     const { clock, random } = parts;
     this.calls = new StoreCalls(clock);
-    const backend = new CountedBackend(given, this.calls);
+    const guarded = new GuardedBackend(given, clock, options.leaseMs / 3);
+    const backend = new CountedBackend(guarded, this.calls);
     const consumer = () => this.#consumer;
     this.#parts = parts;
     this.#backend = backend;
     this.#consumed = options.consumed;
     this.#waiters = new ResultWaiters(backend, clock);
     this.ends = new DurableEnds({ ...parts, consumer });
-    const runs = new DurableRuns({ ...parts, consumer, ends: this.ends, handlers: options.handlers });
     const lanes = listLanes(parts.lanes);
     const room = new ClaimRoom({
       ...{ ...parts, lanes },
       handlers: toClaimable(options.handlers, parts.lanes),
-      onRoom: () => this.claim(true),
+      onRoom: () => parts.wake(),
     });
+    const { handlers } = options;
+    const runs = new DurableRuns({ ...parts, consumer, ends: this.ends, handlers, room });
     const name = createName(random);
     const { leaseMs, maxBlockedMs } = options;
     this.#consumer = new Consumer({
@@ -100,11 +104,10 @@ export class DurableTasks implements Alarm {
     this.condition = new StoreCondition({
       ...{ ...parts, calls: this.calls, consumer: this.#consumer, pollMs: POLL_MS },
     });
-    this.#batcher = new EnqueueBatcher(backend, clock, `${name}-`);
     let ids = 0;
     this.intake = new DurableIntake({
       ...{ ...parts, backend, idempotency: options.idempotency, capacity: options.capacity },
-      batcher: this.#batcher,
+      batcher: new EnqueueBatcher(backend, clock, `${name}-`),
       defaultQueue: options.defaultQueue,
       handleHost: this.#toHandleHost(),
       createId: () => `${name}-${(++ids).toString(36)}`,
@@ -127,7 +130,7 @@ export class DurableTasks implements Alarm {
     return Object.freeze({
       ...sumDurable(this.#parts.tallies),
       ...{ leased, unconfirmed, reclaimed, renewals: tally.renewals, failedRenewals: tally.failures },
-      waitingForStore: this.#batcher.tasks,
+      waitingForStore: this.intake.unanswered,
       storeLosses: this.condition.losses,
       lastClaimAgoMs: lastClaimAt === undefined ? undefined : this.#parts.clock.now() - lastClaimAt,
       calls: this.calls.read(),
@@ -205,6 +208,7 @@ export class DurableTasks implements Alarm {
   #toHost(room: ClaimRoom, runs: DurableRuns): ConsumerHost {
     const { conditions, dispatch, journal, tallies } = this.#parts;
     return {
+      nextRound: () => room.nextRound(),
       reserve: (need) => room.reserve(need),
       start: (held) => runs.start(held),
       claimed: () => dispatch(),
@@ -244,9 +248,9 @@ export class DurableTasks implements Alarm {
 
 /** What this process can run, and where. */
 function toClaimable(handlers: ReadonlyMap<string, HandlerDefinition>, { inline, threads }: Lanes) {
-  return [...handlers.values()].flatMap(({ name, run, module }) => {
-    if (module !== undefined && threads !== undefined) return [{ name, lane: threads.index }];
-    return run === undefined ? [] : [{ name, lane: inline.index }];
+  return [...handlers.values()].flatMap(({ name, run, module, cost = 1 }) => {
+    if (module !== undefined && threads !== undefined) return [{ name, cost, lane: threads.index }];
+    return run === undefined ? [] : [{ name, cost, lane: inline.index }];
   });
 }
 

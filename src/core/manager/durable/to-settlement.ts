@@ -5,23 +5,24 @@ import type { DurableRun } from "./durable-run.js";
 
 export function toSettlement(run: DurableRun, ending: DurableEnding): Settlement {
   const { resultTtlMs } = run;
+  const charged = run.task.attempt > run.held.task.attempts; // one that has not begun is none
   switch (ending.next) {
     case "complete": {
       const outcome = { state: "completed", reason: undefined, value: run.value, error: undefined } as const;
-      return { kind: "ack", ack: { outcome: { ...outcome, charged: true }, resultTtlMs } };
+      return { kind: "ack", ack: { outcome: { ...outcome, charged }, resultTtlMs } };
     }
     case "fail": {
       const { reason } = ending;
       const error = toStoredError(ending.error);
       if (run.leavesDeadLetter)
-        return { kind: "dead-letter", deadLetter: { reason, error, charged: true, resultTtlMs } };
-      const outcome = { state: "failed", reason, value: undefined, error, charged: true } as const;
+        return { kind: "dead-letter", deadLetter: { reason, error, charged, resultTtlMs } };
+      const outcome = { state: "failed", reason, value: undefined, error, charged } as const;
       return { kind: "ack", ack: { outcome, resultTtlMs } };
     }
     case "cancel": {
       const { reason } = ending;
       const error = toStoredError(ending.error);
-      const outcome = { state: "cancelled", reason, value: undefined, error, charged: true } as const;
+      const outcome = { state: "cancelled", reason, value: undefined, error, charged } as const;
       return { kind: "ack", ack: { outcome, resultTtlMs } };
     }
     case "retry":

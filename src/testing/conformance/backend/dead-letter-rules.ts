@@ -60,6 +60,8 @@ async function beginsAnew(trial: BackendTrial): Promise<void> {
   const [, again] = tasks;
   assert(again !== undefined && again.token > lease.token, "tokens grow");
   assert.deepEqual([again.attempts, again.deliveries], [0, 1]);
+  assert(again.replayedAt !== undefined && again.replayedAt >= again.enqueuedAt, "it was put back");
+  assert.equal(tasks[0]?.replayedAt, undefined, "the other never was");
   sameBytes(again.payload, new Uint8Array([8]));
   assert(await trial.ack(again));
 }

@@ -15,7 +15,7 @@ async function givesWhatItKept(trial: BackendTrial): Promise<void> {
   const { id, handler, envelope, priority, weight, cost } = task;
   assert.deepEqual(rest, {
     ...{ id, handler, envelope, priority, weight, cost },
-    ...{ attempts: 0, deliveries: 1 },
+    ...{ attempts: 0, deliveries: 1, replayedAt: undefined },
   });
   sameBytes(payload, task.payload);
   assert(Number.isSafeInteger(token) && token > 0, `a token is a whole number, not ${token}`);

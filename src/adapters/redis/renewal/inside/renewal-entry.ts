@@ -1,8 +1,8 @@
 import { receiveMessageOnPort, workerData } from "node:worker_threads";
 import type { Extension } from "../../../../ports/backend.js";
-import type { Logger, LogLevel } from "../../../../ports/logger.js";
+import type { Logger } from "../../../../ports/logger.js";
 import { toExtendAnswer } from "../../answers.js";
-import { runByQueue } from "../../by-queue.js";
+import { type Portion, runByQueue } from "../../by-queue.js";
 import { clientFactory } from "../../create-client.js";
 import { RedisConnection } from "../../redis-connection.js";
 import { RedisLog } from "../../redis-log.js";
@@ -17,19 +17,15 @@ import { monotonicNow } from "../monotonic.js";
 import { RenewalLoop } from "./renewal-loop.js";
 
 /** What one call of the script takes. */
-const LEASES_PER_SCRIPT = 500;
+const EXTENSIONS: Portion<Extension> = { most: 500, sizeOf: () => 0 };
 
 /** What a thread that renews runs, for as long as it lives. */
 const start = workerData as RenewalStart;
 const { address, commandTimeoutMs, leaseMs, maxBlockedMs, port, prefix, startedAt } = start;
 
 const post = (message: MessageFromRenewal) => port.postMessage(message);
-const line = (level: LogLevel): Logger[LogLevel] => {
-  return (fields, text) => post({ type: "log", level, fields, text });
-};
-const logger: Logger = {
-  ...{ debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") },
-};
+const tell: Logger["warn"] = (fields, text) => post({ type: "trouble", fields, text });
+const logger: Logger = { debug: tell, info: tell, warn: tell, error: tell };
 
 const create = clientFactory(address);
 const connection = new RedisConnection({
@@ -47,7 +43,7 @@ const loop = new RenewalLoop({
   life: new LifeWords(start.life),
   receive: () => receiveMessageOnPort(port)?.message as KeepMessage | undefined,
   extend: (extensions: readonly Extension[]) =>
-    runByQueue(extensions, LEASES_PER_SCRIPT, async (queue, parts) => {
+    runByQueue(extensions, EXTENSIONS, async (queue, parts) => {
       const answer = await runner.run(EXTEND, keys.of(queue).meta, extendArguments(parts), "holder");
       return parts.map((_, index) => toExtendAnswer(answer[index]));
     }),

@@ -1,0 +1,65 @@
+import type { Limiter } from "../../limiter/limiter.js";
+import { FULL } from "../../queue/gate.js";
+import type { HandlerGate } from "../../queue/handler-gate.js";
+import type { QueueSet } from "../../queue/queue-set.js";
+import type { QueueGroup, TaskQueue } from "../../queue/task-queue.js";
+import type { Lane } from "../lane.js";
+
+export interface KeptRoomParts {
+  readonly limiter: Limiter;
+  readonly queues: QueueSet;
+  readonly lanes: readonly Lane[];
+  readonly clock: { now(): number };
+}
+
+/** What is kept free for one claim, until it has been answered. */
+export class KeptRoom {
+  readonly #parts: KeptRoomParts;
+  readonly #takenAt: number;
+  readonly #undo: ((now: number) => void)[] = [];
+
+  constructor(parts: KeptRoomParts, now: number) {
+    this.#parts = parts;
+    this.#takenAt = now;
+  }
+
+  /** @param slots by lane */
+  keepSlots(slots: readonly number[]): void {
+    const { lanes } = this.#parts;
+    for (const lane of lanes) lane.running += slots[lane.index] ?? 0;
+    this.#undo.push(() => {
+      for (const lane of lanes) lane.running -= slots[lane.index] ?? 0;
+    });
+  }
+
+  /** Room in a queue, and permits of its own limit and of the shared one. */
+  keepQueue(queue: TaskQueue, count: number, permits: number): void {
+    const { limiter } = this.#parts;
+    this.#keepGate(queue, count);
+    limiter.reserve(queue.name, permits, this.#takenAt);
+    this.#undo.push((now) => limiter.unreserve(queue.name, permits, this.#takenAt, now));
+  }
+
+  /** Room for tasks of a handler, as far as it has limits of its own. */
+  keepHandler(name: string, count: number, cost: number): void {
+    const { limiter, queues } = this.#parts;
+    const gate = queues.handler(name);
+    if (gate !== undefined) this.#keepGate(gate, count);
+    if (limiter.handlers.get(name) === undefined) return;
+    limiter.handlers.take(name, count * cost, this.#takenAt);
+    this.#undo.push((now) => limiter.handlers.giveBack(name, count * cost, this.#takenAt, now));
+  }
+
+  release(): void {
+    const now = this.#parts.clock.now();
+    for (const undo of this.#undo) undo(now);
+  }
+
+  #keepGate(gate: TaskQueue | HandlerGate<QueueGroup>, count: number): void {
+    if (gate.maxConcurrency === Number.POSITIVE_INFINITY) return;
+    gate.keep(count);
+    this.#undo.push(() => {
+      if (gate.letGo(count)) this.#parts.queues.open(gate, FULL);
+    });
+  }
+}

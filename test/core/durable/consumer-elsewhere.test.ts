@@ -1,0 +1,92 @@
+import { expect, test } from "vitest";
+import { Consumer, type ConsumerHost } from "../../../src/core/durable/consumer.js";
+import type { HeldLease } from "../../../src/core/durable/held-lease.js";
+import type { Backend, ClaimAnswer, ClaimedTask, Nack } from "../../../src/ports/backend.js";
+import type { LeaseRenewal, RenewalListener } from "../../../src/ports/lease-renewal.js";
+import { ManualClock, seededRandom } from "../../../src/testing/index.js";
+
+const LEASE_MS = 30_000;
+
+/** Time that passes while a handler blocks: no timer fires in it. */
+class LateClock extends ManualClock {
+  blockedMs = 0;
+
+  override now(): number {
+    return super.now() + this.blockedMs;
+  }
+}
+
+/** A claim brings two tasks; the handler of the first blocks for three leases as soon as it is started. */
+async function blockedAtStart(renews: boolean) {
+  const clock = new LateClock();
+  const started: string[] = [];
+  const limits: string[] = [];
+  const nacked: Nack[] = [];
+  const tasks = ["q:a", "q:b"].map((id) => ({ id, token: 1 }) as ClaimedTask);
+  const nothing: ClaimAnswer = {
+    ...{ tasks: [], crashed: [], reclaimed: 0 },
+    ...{ stoppedAtCost: undefined, nextDueMs: undefined },
+  };
+  const answers = [{ ...nothing, tasks }];
+  const backend: Pick<Backend, "ack" | "claim" | "deadLetter" | "extend" | "nack"> = {
+    claim: async () => answers.shift() ?? nothing,
+    extend: async (all) => all.map(() => ({ held: true, cancel: undefined })),
+    nack: async (all) => {
+      nacked.push(...all);
+      return all.map(() => true);
+    },
+    ack: async (all) => all.map(() => true),
+    deadLetter: async (all) => all.map(() => true),
+  };
+  const openRenewal = (listener: RenewalListener): LeaseRenewal => ({
+    ...{ active: true, keep: () => {}, release: () => {}, close: async () => {} },
+    limit: ({ id }, forMs, isFree) => limits.push(`${id} ${forMs} ${isFree}`),
+    catchUp: () => {
+      if (renews) for (const task of tasks) listener.renewed(task, 0, undefined);
+    },
+  });
+  const ignore = () => {};
+  const host: ConsumerHost = {
+    nextRound: () => {},
+    reserve: () => ({ handlers: [], slots: [2], permits: 2, leftOut: [], release: ignore }),
+    start: (held: HeldLease) => {
+      started.push(held.task.id);
+      consumer.begins(held, 60_000, held.task.id === "q:b");
+      if (held.task.id === "q:a") clock.blockedMs = 3 * LEASE_MS;
+      return true;
+    },
+    ...{ claimed: ignore, lost: ignore, cancelAsked: ignore, confirmed: ignore, refused: ignore },
+    ...{ unknown: ignore, crashed: ignore, failed: ignore, idle: ignore },
+  };
+  const consumer = new Consumer({
+    ...{ backend: backend as Backend, clock, host, openRenewal, random: seededRandom(1) },
+    ...{ queues: [{ name: "q", share: 1 }], strict: false, requestPrefix: "p-" },
+    ...{ leaseMs: LEASE_MS, pollMs: 5_000 },
+  });
+  consumer.start();
+  await clock.advance(0);
+  return { consumer, limits, nacked, started };
+}
+
+test("a task of a claim is started after one that blocked for leases, where its lease was renewed", async () => {
+  const { nacked, started } = await blockedAtStart(true);
+  expect([started, nacked]).toEqual([["q:a", "q:b"], []]);
+});
+
+test("it goes back at no cost where its lease was not", async () => {
+  const { nacked, started } = await blockedAtStart(false);
+  expect(started).toEqual(["q:a"]);
+  expect(nacked).toMatchObject([{ id: "q:b", kind: "hand-back" }]);
+});
+
+test("what renews is told until when a task may run, and that one which has ended needs this thread", async () => {
+  const { consumer, limits } = await blockedAtStart(true);
+  const lease = consumer.find("q:b") as HeldLease;
+  consumer.begins(lease, Number.POSITIVE_INFINITY, true); // one without a timeout
+  consumer.settle(lease, { kind: "nack", nack: { kind: "hand-back", delayMs: 0, error: undefined } });
+  const leftMs = 60_000 + LEASE_MS / 3;
+  expect(limits).toEqual([
+    ...[`q:a ${leftMs} false`, `q:b ${leftMs} true`],
+    ...["q:b Infinity false", "q:b Infinity false"],
+  ]);
+});
