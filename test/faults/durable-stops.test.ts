@@ -1,4 +1,8 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { Redis } from "ioredis";
 import { afterEach, describe, expect, test } from "vitest";
+import { redisBackend } from "../../src/adapters/redis/index.js";
+import { defineHandlers, json, StoreUnreachableError, TaskManager } from "../../src/index.js";
 import type { ChildEnd } from "../support/child-process.js";
 import { runProgram } from "../support/child-process.js";
 import { crowding } from "../support/crowding.js";
@@ -78,6 +82,41 @@ describe("X2: a worker process that is told to end ends by itself", { timeout: 6
     await run.expectSound();
   });
 });
+
+describe("X6: managers that come and go", { timeout: 60_000 }, () => {
+  test.each(["there", "killed"] as const)("X6: leave nothing behind while Redis is %s", async (how) => {
+    const server = await RedisServer.start();
+    closing.push(server);
+    const client = new Redis(server.url, { maxRetriesPerRequest: null });
+    client.on("error", () => {});
+    const handlers = defineHandlers({ work: { payload: json<null>(), run: () => 1 } });
+    const comeAndGo = async () => {
+      const commandTimeoutMs = how === "there" ? 5_000 : 300;
+      const backend = redisBackend({ url: server.url, commandTimeoutMs });
+      const tasks = new TaskManager({ handlers, backend, leaseMs: 1_000 });
+      if (how === "there") await (await tasks.enqueueDurable("work", null)).result();
+      else await expect(tasks.enqueueDurable("work", null)).rejects.toThrow(StoreUnreachableError);
+      const { durationMs } = await tasks.stopGraceful({ deadlineMs: 1_000 });
+      expect(durationMs).toBeLessThan(1_250 * crowding());
+    };
+    await client.ping();
+    if (how === "killed") await server.kill();
+    await comeAndGo(); // what is made once
+    const before = refed();
+    await Promise.all(Array.from({ length: 10 }, comeAndGo));
+    await comeAndGo();
+    while (refed().length > before.length) await delay(20); // sockets are closed a turn later
+    if (how === "killed") await server.restart();
+    const list = String(await client.call("CLIENT", "LIST"));
+    expect(list.trim().split("\n")).toHaveLength(1);
+    client.disconnect();
+  });
+});
+
+/** What keeps this process alive. */
+function refed(): readonly string[] {
+  return process.getActiveResourcesInfo().filter((name) => /TCP|Message|Worker/.test(name));
+}
 
 describe("X8: a process that only enqueues ends by itself", { timeout: 60_000 }, () => {
   test.each([

@@ -39,11 +39,14 @@ export class WorkerFleet implements AsyncDisposable {
     await Promise.all(Array.from({ length: count }, () => this.#launch()));
   }
 
-  /** Kills one of those that consume, if there are any, and has it replaced. */
+  /**
+   * Kills one of those that consume, and has it replaced. The last one is left: on a busy machine the others
+   * take seconds to start, and nobody would do any work.
+   */
   killOne(random: () => number): boolean {
     const ready = this.ready();
     const chosen = ready[Math.floor(random() * ready.length)];
-    if (chosen === undefined) return false;
+    if (chosen === undefined || ready.length < 2) return false;
     this.#workers.delete(chosen);
     this.killed.add(chosen.pid);
     chosen.child.process.kill("SIGKILL");

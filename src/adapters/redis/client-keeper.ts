@@ -74,12 +74,15 @@ export class ClientKeeper {
 
   /** Where the greeting of a server does not arrive, nobody else ever says so. */
   #watchOver(client: Redis): void {
-    this.#watch = setTimeout(() => {
+    const { failed, readyWithinMs } = this.#parts;
+    const giveUp = () => {
       if (client !== this.#client || client.status === "ready") return;
-      this.#parts.failed(new Error(`The connection was not ready within ${this.#parts.readyWithinMs} ms`));
+      failed(new Error(`The connection was not ready within ${readyWithinMs} ms`));
       this.#drop();
       this.#openLater();
-    }, this.#parts.readyWithinMs);
+    };
+    // Where this thread was blocked, timers come first: what has arrived meanwhile is to be read before.
+    this.#watch = setTimeout(() => setImmediate(giveUp), readyWithinMs);
     this.#watch.unref();
   }
 
