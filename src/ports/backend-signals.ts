@@ -12,7 +12,10 @@ export interface BackendSignals {
 
 /** Whoever hears of them. */
 export interface SignalListener {
-  /** Something has become ready in this queue, or will sooner than claims were told. */
+  /**
+   * Something has become ready in this queue, or will sooner than claims were told. A store may say so too
+   * whenever it begins to listen to the queue, since it cannot know what it has missed.
+   */
   wake(queue: string): void;
   /** Somebody wants this task to be cancelled, which is leased. */
   cancelAsked(id: string): void;
