@@ -61,9 +61,11 @@ export interface InstrumentationPoint {
   listenToMishaps(listener: (mishap: Mishap) => void): Disposable;
   /**
    * Calls the listener, which must not throw, with each call to the store that was answered or has failed,
-   * and how long it took; never where there is no store.
+   * and how long it took, where that is known; never where there is no store.
    */
-  listenToStore(listener: (call: StoreCall, durationMs: number, error: unknown) => void): Disposable;
+  listenToStore(
+    listener: (call: StoreCall, durationMs: number | undefined, error: unknown) => void,
+  ): Disposable;
   /**
    * Asks the store what it has of each queue that is consumed here; undefined where there is none.
    * @throws {StoreUnreachableError} as a rejection

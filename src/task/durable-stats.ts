@@ -26,7 +26,7 @@ export type StoreCall = (typeof STORE_CALLS)[number];
 
 /** What came of one kind of call to the store. */
 export interface StoreCallStats {
-  /** Calls that were answered, or failed. */
+  /** Calls that were answered, or failed; of renewals in a thread of their own, those that failed. */
   readonly count: number;
   /** How long they took, added up, in milliseconds. */
   readonly totalMs: number;

@@ -3,7 +3,7 @@ import { explore, seedsToPlay, timeToPlay } from "../simulation/explore.js";
 
 const { first, count } = seedsToPlay(500_000);
 
-test(`M1: with a store that fail, ${count} schedules from seed ${first} on break no rule`, {
+test(`M1: with a store that fails, ${count} schedules from seed ${first} on break no rule`, {
   timeout: timeToPlay(count),
 }, async () => {
   const begun = performance.now();

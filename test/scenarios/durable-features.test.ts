@@ -646,9 +646,8 @@ describe("who runs what", () => {
     const bad = await tasks.enqueueDurable("work", "x");
     refuses = true;
     tasks.resume();
-    await clock.advance(10);
-    expect(await read(bad.id)).toMatchObject({ place: "dead", outcome: { reason: "error" } });
     expect(await rejectionOf(bad.result())).toMatchObject({ code: "MILLRACE_PAYLOAD" });
+    expect(await read(bad.id)).toMatchObject({ place: "dead", outcome: { reason: "error" } });
   });
 
   test("unknown handlers and wrong ids are refused", async () => {

@@ -56,6 +56,12 @@ export class AuditedTask {
     this.task = task;
   }
 
+  /** The store has it again, after it had forgotten it: holders may still speak of leases from before. */
+  follow(former: AuditedTask): void {
+    this.token = former.token;
+    for (const [token, lease] of former.leases) this.leases.set(token, lease);
+  }
+
   get id(): string {
     return this.task.id;
   }

@@ -181,7 +181,7 @@ export class StoreAudit {
     }
     const audited = new AuditedTask(requestId, task);
     audited.readyAt = this.#parts.timeline.now + task.delayMs;
-    if (known !== undefined) audited.token = known.token;
+    if (known !== undefined) audited.follow(known);
     this.tasks.set(task.id, audited);
     this.#takeKey(audited, replaced);
   }

@@ -3,7 +3,7 @@ import { explore, seedsToPlay, timeToPlay } from "./explore.js";
 
 const { first, count } = seedsToPlay(process.env["CI"] ? 50_000 : 5_000);
 
-test(`M1: with a store that fail, ${count} schedules from seed ${first} on break no rule`, {
+test(`M1: with a store that fails, ${count} schedules from seed ${first} on break no rule`, {
   timeout: timeToPlay(count),
 }, async () => {
   const { schedules, redeliveries, faults } = await explore(first, count, "store");

@@ -32,7 +32,9 @@ export class StoreCallHistogram implements Disposable {
     this.#guard = guard;
     this.#common = common;
     this.#histogram = guard.call(() => createHistogram(meter, STORE_CALL, BOUNDS));
-    this.#listening = point.listenToStore((call, durationMs) => this.#record(call, durationMs));
+    this.#listening = point.listenToStore((call, durationMs) => {
+      if (durationMs !== undefined) this.#record(call, durationMs);
+    });
   }
 
   [Symbol.dispose](): void {

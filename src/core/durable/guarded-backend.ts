@@ -17,6 +17,7 @@ import type { BackendSignals, SignalListener } from "../../ports/backend-signals
 import type { Clock } from "../../ports/clock.js";
 import type { BackendRenewer } from "../../ports/lease-renewal.js";
 import { StoreUnreachableError } from "../../store-errors.js";
+import { GuardedRenewer } from "./guarded-renewer.js";
 import * as sound from "./sound-answers.js";
 
 /**
@@ -40,7 +41,7 @@ export class GuardedBackend implements Backend {
     this.#timeoutMs = timeoutMs;
     this.signals = { listen: (queues, listener) => this.#listen(queues, listener) };
     const { inspector } = backend;
-    this.renewer = backend.renewer;
+    this.renewer = backend.renewer && new GuardedRenewer(backend.renewer, clock);
     this.inspector = {
       read: (ids) => this.#call("read", () => inspector.read(ids), sound.storedTasks(ids)),
       counts: (queues) => this.#call("counts", () => inspector.counts(queues), sound.oneFor(queues)),

@@ -3,8 +3,11 @@ import { STORE_CALLS, type StoreCall, type StoreCallStats } from "../../task/dur
 import { toErrorType } from "../../task/error-type.js";
 import { OTHER } from "../../task/group-tally.js";
 
-/** Told of each call to the store when it has been answered, or has failed: then with its error. */
-export type StoreCallListener = (call: StoreCall, durationMs: number, error: unknown) => void;
+/**
+ * Told of each call to the store when it has been answered, or has failed: then with its error. How long it
+ * took is not known where something else made it.
+ */
+export type StoreCallListener = (call: StoreCall, durationMs: number | undefined, error: unknown) => void;
 
 /** So many kinds of errors of one call are told apart. */
 const MAX_ERROR_TYPES = 20;
@@ -58,6 +61,19 @@ export class StoreCalls {
     return answer;
   }
 
+  /** Counts one that something else made, and of which only this is known: that it failed. */
+  noteFailure(call: StoreCall, error: unknown): void {
+    this.#record(call, undefined, error, true);
+  }
+
+  /** Something else has made such calls, of which nothing is known but that one succeeded. */
+  noteSuccess(call: StoreCall): void {
+    const tally = this.#tallies[call];
+    if (!tally.failing) return;
+    tally.failing = false;
+    this.#tell(call, undefined, undefined);
+  }
+
   read(): Readonly<Record<StoreCall, StoreCallStats>> {
     const pictures = STORE_CALLS.map((call) => {
       const { count, errors, totalMs } = this.#tallies[call];
@@ -69,17 +85,20 @@ export class StoreCalls {
     return Object.freeze(Object.fromEntries(pictures) as Record<StoreCall, StoreCallStats>);
   }
 
-  #record(call: StoreCall, sentAt: number, error: unknown, failed: boolean): void {
+  #record(call: StoreCall, sentAt: number | undefined, error: unknown, failed: boolean): void {
     const tally = this.#tallies[call];
-    const durationMs = this.#clock.now() - sentAt;
+    const durationMs = sentAt === undefined ? undefined : this.#clock.now() - sentAt;
     tally.count++;
-    tally.totalMs += durationMs;
+    tally.totalMs += durationMs ?? 0;
     tally.failing = failed;
     if (failed) tally.countError(toErrorType(error));
     // Leases that a failed renewal was about may be held no more: then nothing else would take it back.
     else if (call === "claim") this.#tallies.extend.failing = false;
-    const met = failed ? (error ?? new Error("It rejected with nothing")) : undefined;
-    for (const listener of this.#listeners) listener(call, durationMs, met);
+    this.#tell(call, durationMs, failed ? (error ?? new Error("It rejected with nothing")) : undefined);
+  }
+
+  #tell(call: StoreCall, durationMs: number | undefined, error: unknown): void {
+    for (const listener of this.#listeners) listener(call, durationMs, error);
   }
 }
 

@@ -417,7 +417,7 @@ describe("the log of a manager with a store", () => {
     for (let n = 0; n < 3; n++) await tasks.enqueueDurable("mail", "secret").catch(() => {});
     await clock.settle();
     expect(log.entries).toEqual([
-      ["warn", "the store has forgotten what it had", { count: 1 }],
+      ["warn", "queues lost by the store of durable tasks", { queue: "default", count: 1 }],
       [
         ...["warn", "calls to the store failed"],
         { call: "enqueue", errorType: "MILLRACE_STORE_UNREACHABLE", count: 1 },

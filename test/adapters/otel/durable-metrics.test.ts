@@ -10,7 +10,7 @@ import {
 } from "../../../src/index.js";
 import { ManualClock } from "../../../src/testing/index.js";
 import { createDurable } from "../../support/faulty-store.js";
-import { createManager, untilAborted } from "../../support/manual-manager.js";
+import { createManager, rejectionOf, untilAborted } from "../../support/manual-manager.js";
 import { ScrapedProvider } from "../../support/scrape.js";
 
 const unreachable = new StoreUnreachableError("no answer");
@@ -35,28 +35,30 @@ function createScraped<H extends AnyHandlers>(
 describe("metrics of durable tasks", () => {
   test("say what is held here, what waits for the store, and what it was asked", async () => {
     const { clock, link, scrape, tasks } = createScraped({ handlers, leaseMs: 3_000 });
-    await clock.advance(1);
-    link.hang("ack");
-    await tasks.enqueueDurableMany([
-      ["slow", null],
-      ["mail", "a"],
-    ]);
+    await tasks.enqueueDurable("slow", null);
     await clock.advance(2_500);
+    link.hang("ack");
+    await tasks.enqueueDurable("mail", "a");
+    await clock.advance(10);
     link.hang("enqueue");
-    void tasks.enqueueDurable("slow", null);
+    const waiting = rejectionOf(tasks.enqueueDurable("slow", null));
     await clock.settle();
     const seen = await scrape();
     expect(seen.sum("durable_leases")).toBe(2);
     expect(seen.sum("durable_unconfirmed")).toBe(1);
     expect(seen.sum("durable_waiting_for_store")).toBe(1);
-    expect(seen.sum("lease_renewals_total")).toBe(4);
+    expect(seen.sum("lease_renewals_total")).toBe(2);
     const { calls, lastClaimAgoMs = 0 } = tasks.stats().durable;
     expect(seen.by("store_calls_total", "call")).toMatchObject({
-      ...{ claim: calls.claim.count, extend: calls.extend.count, enqueue: 1 },
+      ...{ claim: calls.claim.count, extend: calls.extend.count, enqueue: 2 },
     });
     expect(seen.by("store_call_seconds_count", "call")).toMatchObject({ claim: calls.claim.count });
     expect(seen.sum("store_last_claim_seconds")).toBe(lastClaimAgoMs / 1_000);
     expect(seen.sum("store_reachable")).toBe(1);
+    link.mend();
+    await clock.advance(60_000);
+    expect(await waiting).toMatchObject({ code: "MILLRACE_STORE_UNREACHABLE" });
+    expect((await scrape()).sum("durable_unconfirmed")).toBe(0);
   });
 
   test("count by queue and handler what became of them", async () => {

@@ -1,50 +1,242 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { HeldLease } from "../../../src/core/durable/held-lease.js";
 import { LeaseKeeper } from "../../../src/core/durable/lease-keeper.js";
 import { toLeaseTerms } from "../../../src/core/durable/lease-terms.js";
-import type { ClaimedTask } from "../../../src/ports/backend.js";
-import { ManualClock } from "../../../src/testing/manual-clock.js";
-import { seededRandom } from "../../../src/testing/seeded-random.js";
+import type { ClaimedTask, ExtendAnswer, Extension } from "../../../src/ports/backend.js";
+import type { LeaseRenewal, RenewalListener, RenewedLease } from "../../../src/ports/lease-renewal.js";
+import { ManualClock, seededRandom } from "../../../src/testing/index.js";
 
-const LEASE_MS = 900;
+const LEASE_MS = 30_000;
+const terms = toLeaseTerms(LEASE_MS);
+const { marginMs, renewEveryMs } = terms;
 
-function claimed(id: string, token: number): HeldLease {
-  const task: ClaimedTask = {
-    ...{ id, token, handler: "h", payload: new Uint8Array(), envelope: "", priority: 0, weight: 1, cost: 1 },
-    ...{ attempts: 0, deliveries: 1, enqueuedAt: 0, replayedAt: undefined, waitMs: 0 },
-  };
-  return new HeldLease(task, "q", LEASE_MS, LEASE_MS / 3);
+/** A renewal whose thread is this test: it says what it has renewed when it is told to. */
+class ToldRenewal implements LeaseRenewal {
+  active = true;
+  readonly calls: string[] = [];
+  /** What `catchUp` finds. */
+  unheard: (() => void)[] = [];
+  readonly listener: RenewalListener;
+
+  constructor(listener: RenewalListener) {
+    this.listener = listener;
+  }
+
+  keep(leases: readonly RenewedLease[], dueInMs: number): void {
+    this.calls.push(`keep ${leases.map(({ id }) => id)} ${dueInMs}`);
+  }
+
+  limit({ id }: RenewedLease, forMs: number, isFree: boolean): void {
+    this.calls.push(`limit ${id} ${forMs} ${isFree}`);
+  }
+
+  release({ id }: RenewedLease): void {
+    this.calls.push(`release ${id}`);
+  }
+
+  catchUp(): void {
+    for (const tell of this.unheard.splice(0)) tell();
+  }
+
+  async close(): Promise<void> {
+    this.calls.push("close");
+  }
 }
 
-function keeper(): { readonly keeper: LeaseKeeper; readonly lost: number[] } {
-  const lost: number[] = [];
-  const listener = {
-    lost: ({ task }: HeldLease) => lost.push(task.token),
-    cancelAsked: () => {},
-    failed: () => {},
-  };
-  const backend = { extend: async () => [] };
-  const ports = { backend, clock: new ManualClock(), random: seededRandom(1) };
-  return { keeper: new LeaseKeeper({ ...ports, terms: toLeaseTerms(LEASE_MS), listener }), lost };
+/** A clock of a thread that was blocked: its timers come late. */
+class LateClock extends ManualClock {
+  blockedMs = 0;
+
+  override now(): number {
+    return super.now() + this.blockedMs;
+  }
 }
 
-test("D5: the lease that a process had of a task is lost when the task is given to it anew", () => {
-  const { keeper: leases, lost } = keeper();
-  const former = claimed("q:1", 1);
-  leases.keep([former]);
-  const present = claimed("q:1", 2);
-  leases.keep([present]);
-  expect(lost).toEqual([1]);
-  expect([former.state, present.state]).toEqual(["over", "held"]);
-  expect(leases.get("q:1")).toBe(present);
+function scene({ elsewhere = true } = {}) {
+  const clock = new LateClock();
+  const told: string[] = [];
+  const extended: string[] = [];
+  let answer: ExtendAnswer = { held: true, cancel: undefined };
+  const extend = async (extensions: readonly Extension[]) => {
+    extended.push(...extensions.map(({ id }) => `${id} at ${Math.round(clock.now())}`));
+    return extensions.map(() => answer);
+  };
+  let renewal: ToldRenewal | undefined;
+  const keeper = new LeaseKeeper({
+    ...{ clock, terms, backend: { extend }, random: seededRandom(1) },
+    listener: {
+      lost: ({ task }) => told.push(`lost ${task.id} at ${clock.now()}`),
+      cancelAsked: ({ task }, error) => told.push(`cancel ${task.id} ${error}`),
+      failed: (error) => told.push(String(error)),
+    },
+    openRenewal: (listener) => {
+      renewal = elsewhere ? new ToldRenewal(listener) : undefined;
+      return renewal;
+    },
+  });
+  keeper.start();
+  const held = (id: string, token = 1) => {
+    const until = clock.now() + LEASE_MS - marginMs;
+    return new HeldLease({ id, token } as ClaimedTask, "q", until, clock.now() + renewEveryMs);
+  };
+  const answers = (next: ExtendAnswer) => {
+    answer = next;
+  };
+  return { answers, clock, extended, held, keeper, renewal: renewal as unknown as ToldRenewal, told };
+}
+
+describe("LeaseKeeper without a renewal elsewhere", () => {
+  test("renews every third of a lease, and not after its end (D7)", async () => {
+    const { clock, extended, held, keeper, told } = scene({ elsewhere: false });
+    const lease = held("q:a");
+    keeper.keep([lease]);
+    await clock.advance(20 * LEASE_MS);
+    expect([told, extended.length, keeper.tally.renewals]).toEqual([[], 60, 60]);
+    keeper.release(lease);
+    await clock.advance(20 * LEASE_MS);
+    expect([extended.length, clock.timers]).toEqual([60, 0]);
+  });
+
+  test("loses what the store does not hold (D10)", async () => {
+    const { answers, clock, held, keeper, told } = scene({ elsewhere: false });
+    answers({ held: false, cancel: undefined });
+    keeper.keep([held("q:a")]);
+    await clock.advance(LEASE_MS);
+    expect([told, keeper.size]).toEqual([[`lost q:a at ${renewEveryMs}`], 0]);
+  });
+
+  test("loses the lease that this process had of a task when the task is given to it anew (D5)", () => {
+    const { held, keeper, told } = scene({ elsewhere: false });
+    const [former, present] = [held("q:a"), held("q:a", 2)];
+    keeper.keep([former]);
+    keeper.keep([present]);
+    expect(told).toEqual(["lost q:a at 0"]);
+    expect([former.state, present.state]).toEqual(["over", "held"]);
+    expect(keeper.get("q:a")).toBe(present);
+  });
+
+  test("does not lose a lease whose task has ended here by another one of that task (D5)", () => {
+    const { held, keeper, told } = scene({ elsewhere: false });
+    const former = held("q:a");
+    keeper.keep([former]);
+    former.settle({ kind: "nack", nack: { kind: "hand-back", delayMs: 0, error: undefined } });
+    keeper.keep([held("q:a", 2)]);
+    expect([told, former.state]).toEqual([[], "settling"]);
+  });
 });
 
-test("D5: a lease whose task has ended here is not lost by another one of that task", () => {
-  const { keeper: leases, lost } = keeper();
-  const former = claimed("q:1", 1);
-  leases.keep([former]);
-  former.settle({ kind: "nack", nack: { kind: "hand-back", delayMs: 0, error: undefined } });
-  leases.keep([claimed("q:1", 2)]);
-  expect(lost).toEqual([]);
-  expect(former.state).toBe("settling");
+describe("LeaseKeeper with a renewal elsewhere", () => {
+  test("tells it of a claim before anything of it begins, and of what follows", async () => {
+    const { held, keeper, renewal } = scene();
+    const [a, b] = [held("q:a"), held("q:b")];
+    keeper.keep([a, b]);
+    keeper.limit(a, 5_000, true);
+    keeper.release(a);
+    keeper.release(b);
+    await keeper.close();
+    expect(renewal.calls).toEqual([
+      ...[`keep q:a,q:b ${renewEveryMs}`, "limit q:a 5000 true"],
+      ...["release q:a", "release q:b", "close"],
+    ]);
+  });
+
+  test("asks the store nothing while that renews in time", async () => {
+    const { clock, extended, held, keeper, renewal, told } = scene();
+    keeper.keep([held("q:a")]);
+    for (let count = 0; count < 20; count++) {
+      await clock.advance(renewEveryMs);
+      renewal.listener.renewed({ id: "q:a", token: 1 }, 0, undefined);
+    }
+    expect([extended, told, keeper.tally.renewals]).toEqual([[], [], 20]);
+  });
+
+  test("renews by itself what is not renewed by half of a lease", async () => {
+    const { clock, extended, held, keeper, told } = scene();
+    keeper.keep([held("q:a")]);
+    await clock.advance(LEASE_MS);
+    expect([extended, told]).toEqual([["q:a at 15000", "q:a at 30000"], []]);
+  });
+
+  test("renews at every third again once that has died", async () => {
+    const { clock, extended, held, keeper, renewal } = scene();
+    renewal.active = false;
+    keeper.keep([held("q:a")]);
+    await clock.advance(LEASE_MS);
+    expect(extended).toEqual(["q:a at 10000", "q:a at 20000", "q:a at 30000"]);
+  });
+
+  test("takes its own progress up, since that travels from here", async () => {
+    const { clock, extended, held, keeper, renewal } = scene();
+    const lease = held("q:a");
+    keeper.keep([lease]);
+    lease.progress = new Uint8Array([1]);
+    await clock.advance(renewEveryMs);
+    renewal.listener.renewed({ id: "q:a", token: 1 }, 0, undefined);
+    await clock.advance(renewEveryMs / 2);
+    expect(extended).toEqual(["q:a at 15000"]);
+    expect(lease.progress).toBeUndefined();
+  });
+
+  test("hears what it has renewed before it takes anything for lost, when it was blocked (D8)", async () => {
+    const { clock, held, keeper, renewal, told } = scene();
+    const lease = held("q:a");
+    keeper.keep([lease]);
+    clock.blockedMs = 3 * LEASE_MS; // its timers come then, before what was told meanwhile
+    renewal.unheard.push(() => renewal.listener.renewed({ id: "q:a", token: 1 }, 500, undefined));
+    await clock.advance(renewEveryMs * 1.5);
+    expect(told).toEqual([]);
+    expect(lease.trustedUntil).toBe(clock.now() - 500 + LEASE_MS - marginMs);
+    clock.blockedMs += LEASE_MS;
+    renewal.unheard.push(() => renewal.listener.renewed({ id: "q:a", token: 1 }, 700, undefined));
+    expect(keeper.trusts(lease)).toBe(true);
+  });
+
+  test("takes for lost what was not renewed while it was blocked", async () => {
+    const { clock, held, keeper, renewal, told } = scene();
+    keeper.keep([held("q:a")]);
+    clock.blockedMs = 3 * LEASE_MS;
+    renewal.unheard.push(() => renewal.listener.renewed({ id: "q:a", token: 1 }, LEASE_MS, undefined));
+    await clock.advance(renewEveryMs * 1.5);
+    expect(told).toEqual([`lost q:a at ${clock.now()}`]);
+  });
+
+  test("loses what nobody renews, at the end of its trust and not later (D11)", async () => {
+    const { answers, clock, held, keeper, told } = scene();
+    answers({ held: false, cancel: undefined });
+    const lease = held("q:a");
+    lease.renewAt = Number.POSITIVE_INFINITY;
+    keeper.keep([lease]);
+    await clock.advance(LEASE_MS);
+    expect(told).toEqual([`lost q:a at ${LEASE_MS - marginMs}`]);
+  });
+
+  test("passes on a lease that is refused there, a wish to cancel, and a failure", async () => {
+    const { held, keeper, renewal, told } = scene();
+    keeper.keep([held("q:a"), held("q:b")]);
+    renewal.listener.renewed({ id: "q:a", token: 1 }, 0, "reason");
+    renewal.listener.renewed({ id: "q:a", token: 1 }, 0, "reason");
+    renewal.listener.refused({ id: "q:b", token: 1 });
+    renewal.listener.failed("it has died");
+    expect(told).toEqual(["cancel q:a reason", "lost q:b at 0", "it has died"]);
+    expect(keeper.tally).toEqual({ renewals: 2, failures: 1, lost: 1 });
+  });
+
+  test("takes no word about an earlier lease of the same task for one about this (D5)", () => {
+    const { held, keeper, renewal, told } = scene();
+    const lease = held("q:a", 2);
+    keeper.keep([lease]);
+    const { trustedUntil } = lease;
+    renewal.listener.refused({ id: "q:a", token: 1 });
+    renewal.listener.renewed({ id: "q:a", token: 1 }, -1_000, "reason");
+    expect([told, lease.trustedUntil]).toEqual([[], trustedUntil]);
+  });
+
+  test("takes a refusal while a settlement is under way for nothing", () => {
+    const { held, keeper, renewal, told } = scene();
+    const lease = held("q:a");
+    keeper.keep([lease]);
+    lease.settle({ kind: "nack", nack: { kind: "hand-back", delayMs: 0, error: undefined } });
+    renewal.listener.refused({ id: "q:a", token: 1 });
+    expect([told, lease.state]).toEqual([[], "settling"]);
+  });
 });

@@ -64,6 +64,24 @@ describe("the calls to a store", () => {
     ]);
   });
 
+  it("that something else makes count where they fail, and mend what failed where they succeed", () => {
+    const { calls } = createCalls();
+    const told: unknown[] = [];
+    calls.listen((call, durationMs, error) => told.push([call, durationMs, error]));
+    calls.noteSuccess("extend");
+    const error = new StoreUnreachableError("no answer");
+    calls.noteFailure("extend", error);
+    expect(calls.failing("extend")).toBe(true);
+    calls.noteSuccess("extend");
+    calls.noteSuccess("extend");
+    expect(calls.failing("extend")).toBe(false);
+    expect(calls.read().extend).toEqual({ count: 1, totalMs: 0, errors: { MILLRACE_STORE_UNREACHABLE: 1 } });
+    expect(told).toEqual([
+      ["extend", undefined, error],
+      ["extend", undefined, undefined],
+    ]);
+  });
+
   it("keep a bounded number of kinds of errors apart, and count all", async () => {
     const { calls } = createCalls();
     for (let kind = 0; kind < 30; kind++) {

@@ -1,6 +1,7 @@
 import type { Backend } from "../../../ports/backend.js";
 import type { QueueCounts, ReplayRequest } from "../../../ports/backend-inspector.js";
 import type { Clock } from "../../../ports/clock.js";
+import type { RenewalListener } from "../../../ports/lease-renewal.js";
 import type { Random } from "../../../ports/random.js";
 import { StoreUnreachableError } from "../../../store-errors.js";
 import { type DurableStats, sumDurable } from "../../../task/durable-stats.js";
@@ -93,7 +94,8 @@ export class DurableTasks implements Alarm {
     const { leaseMs, maxBlockedMs } = options;
     this.#consumer = new Consumer({
       ...{ backend, clock, random, leaseMs, pollMs: POLL_MS, requestPrefix: `${name}-` },
-      openRenewal: (listener) => backend.renewer?.open({ leaseMs, maxBlockedMs, listener }),
+      openRenewal: (listener) =>
+        backend.renewer?.open({ leaseMs, maxBlockedMs, listener: this.#counted(listener) }),
       queues: options.consumed.map((queue) => ({
         name: queue,
         share: options.queueShapes.get(queue)?.share ?? 1,
@@ -198,6 +200,24 @@ export class DurableTasks implements Alarm {
     for (const stop of [...this.#waiting]) stop();
     await this.#consumer.close();
     await this.#backend.close();
+  }
+
+  /** Renewals that are made elsewhere are no calls of ours: whether they fail is all that is told of them. */
+  #counted(listener: RenewalListener): RenewalListener {
+    return {
+      renewed: (lease, sentAgoMs, cancel) => {
+        this.calls.noteSuccess("extend");
+        listener.renewed(lease, sentAgoMs, cancel);
+      },
+      refused: (lease) => {
+        this.calls.noteSuccess("extend");
+        listener.refused(lease);
+      },
+      failed: (error) => {
+        this.calls.noteFailure("extend", error);
+        listener.failed(error);
+      },
+    };
   }
 
   #storeLost(queue: string): void {

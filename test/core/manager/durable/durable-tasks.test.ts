@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { defineHandlers, fixed, json, StoreUnreachableError, TaskManager } from "../../../../src/index.js";
 import { ManualClock } from "../../../../src/testing/index.js";
 import { createDurable } from "../../../support/faulty-store.js";
-import { untilAborted } from "../../../support/manual-manager.js";
+import { rejectionOf, untilAborted } from "../../../support/manual-manager.js";
 
 const unreachable = new StoreUnreachableError("no answer");
 const backoff = fixed({ delayMs: 1 });
@@ -54,9 +54,12 @@ describe("the stats of durable tasks", () => {
     await clock.advance(100);
     expect(tasks.stats().durable).toMatchObject({ waitingForStore: 0, leased: 2, unconfirmed: 1 });
     link.hang("enqueue");
-    void tasks.enqueueDurable("slow", null);
+    const waiting = rejectionOf(tasks.enqueueDurable("slow", null));
     await clock.settle();
     expect(tasks.stats().durable).toMatchObject({ waitingForStore: 1, leased: 2 });
+    await clock.advance(60_000);
+    expect(await waiting).toMatchObject({ code: "MILLRACE_STORE_UNREACHABLE" });
+    expect(tasks.stats().durable.waitingForStore).toBe(0);
   });
 
   it("count dead letters by reason, and none where no dead letter is left", async () => {

@@ -1,5 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { defineHandlers, json, StoreUnreachableError } from "../../../../src/index.js";
+import { defineHandlers, json, memoryBackend, StoreUnreachableError } from "../../../../src/index.js";
+import type {
+  BackendRenewer,
+  LeaseRenewal,
+  RenewalListener,
+  RenewedLease,
+} from "../../../../src/ports/lease-renewal.js";
+import { ManualClock } from "../../../../src/testing/index.js";
+import { breakClient } from "../../../support/broken-backend.js";
 import { createDurable } from "../../../support/faulty-store.js";
 
 const unreachable = new StoreUnreachableError("no answer");
@@ -71,6 +79,35 @@ describe("the health of a manager with a store", () => {
     link.mend();
     await clock.advance(6_000);
     expect(tasks.health().concerns).not.toContain("store-unreachable");
+  });
+
+  it("says so while something else that renews leases cannot, and no longer than that", async () => {
+    const clock = new ManualClock();
+    const store = memoryBackend({ clock });
+    let listener: RenewalListener | undefined;
+    const kept: RenewedLease[] = [];
+    const nothing = () => {};
+    const renewal: LeaseRenewal = {
+      ...{ active: true, keep: (leases) => kept.push(...leases) },
+      ...{ limit: nothing, release: nothing, catchUp: nothing, close: async () => {} },
+    };
+    const renewer: BackendRenewer = {
+      open: (options) => {
+        listener = options.listener;
+        return renewal;
+      },
+    };
+    const client = store.connect();
+    const backend = breakClient(client, () => ({ renewer }));
+    const { tasks } = createDurable({ handlers, backend }, { clock, store });
+    await tasks.enqueueDurable("forEver", null);
+    await clock.advance(10);
+    listener?.failed(unreachable);
+    expect(tasks.health().concerns).toEqual(["store-unreachable"]);
+    expect(tasks.stats().durable.calls.extend.errors).toEqual({ MILLRACE_STORE_UNREACHABLE: 1 });
+    for (const lease of kept) listener?.renewed(lease, 0, undefined);
+    expect(tasks.health().concerns).toEqual([]);
+    expect(tasks.stats().durable).toMatchObject({ renewals: 1, failedRenewals: 1 });
   });
 
   it("says so while the store cannot be told what came of tasks", async () => {

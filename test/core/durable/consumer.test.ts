@@ -47,7 +47,6 @@ async function blockedAtStart(renews: boolean) {
   });
   const ignore = () => {};
   const host: ConsumerHost = {
-    nextRound: () => {},
     reserve: () => ({ handlers: [], slots: [2], permits: 2, leftOut: [], release: ignore }),
     start: (held: HeldLease) => {
       started.push(held.task.id);
@@ -55,7 +54,14 @@ async function blockedAtStart(renews: boolean) {
       if (held.task.id === "q:a") clock.blockedMs = 3 * LEASE_MS;
       return true;
     },
-    ...{ claimed: ignore, lost: ignore, cancelAsked: ignore, confirmed: ignore, refused: ignore },
+    ...{
+      nextRound: ignore,
+      claimed: ignore,
+      lost: ignore,
+      cancelAsked: ignore,
+      confirmed: ignore,
+      refused: ignore,
+    },
     ...{ unknown: ignore, crashed: ignore, failed: ignore, idle: ignore },
   };
   const consumer = new Consumer({
