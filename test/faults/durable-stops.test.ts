@@ -54,14 +54,16 @@ describe("X2: a worker process that is told to end ends by itself", { timeout: 6
   test("X2: while others go on: it gives back what it has not done, and nothing is lost", async () => {
     const { run } = await startRun(2);
     let isOver = false;
-    const produced = run.producer.run(200, () => isOver, [5, 3_000]);
+    const produced = run.producer.run(6, () => isOver, [1_000, 3_000]);
     await run.resumed();
     const [end, tookMs] = await timed(run.fleet.stopOne());
     expectOrderly(end, tookMs);
     expect(reportOf(end)?.interrupted).toBeGreaterThan(0);
-    await run.resumed();
     isOver = true;
     await produced;
+    await run.drained();
+    const { duplicates } = await run.expectSound();
+    expect(duplicates.interrupted).toBeGreaterThan(0);
   });
 
   test.each(["killed", "silent"] as const)("X3: while Redis is %s", async (how) => {

@@ -63,7 +63,7 @@ describe(`storms (seed ${SEED})`, { timeout: 90_000 }, () => {
     });
   });
 
-  test("F9: Redis stands still for less than a lease: none is lost; for more: each loss is told", async () => {
+  test("F9: Redis is paused, busy and asleep, for less than a lease and for more: nothing is lost", async () => {
     const server = await startServer();
     await weather(server, async (run, client) => {
       await client.client("PAUSE", 500, "ALL");

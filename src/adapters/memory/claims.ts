@@ -6,7 +6,7 @@ import { type ClaimRecord, RecentClaims } from "./recent-claims.js";
 import { cancelNow } from "./settlements.js";
 import type { SignalBoard } from "./signal-board.js";
 import type { StoreTime } from "./store-time.js";
-import { DEFAULT_RESULT_TTL_MS, failed, toStoredError } from "./stored-ends.js";
+import { DEFAULT_RESULT_TTL_MS, failed, toOwnError } from "./stored-ends.js";
 import type { StoredQueue } from "./stored-queue.js";
 import { copyOf, type TaskRecord } from "./task-record.js";
 
@@ -98,7 +98,7 @@ export class Claims {
 
   #crash(record: TaskRecord): CrashedTask {
     const { id, handler, deliveries } = record;
-    record.error = toStoredError(() => new CrashLoopError(id, deliveries));
+    record.error = toOwnError(() => new CrashLoopError(id, deliveries));
     const outcome = failed("crash-loop", record.error, false);
     this.#places.toDead(record, { outcome, resultTtlMs: DEFAULT_RESULT_TTL_MS });
     return { id, handler, deliveries };

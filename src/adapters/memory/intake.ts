@@ -3,7 +3,7 @@ import type { EnqueueAnswer, IdempotencyClaim, NewTask } from "../../ports/backe
 import { type HeldKey, keyScope } from "./held-keys.js";
 import type { Places } from "./places.js";
 import type { StoreTime } from "./store-time.js";
-import { cancelled, DEFAULT_RESULT_TTL_MS, toStoredError } from "./stored-ends.js";
+import { cancelled, DEFAULT_RESULT_TTL_MS, toOwnError } from "./stored-ends.js";
 import { queueOf, TaskRecord } from "./task-record.js";
 
 /** What is to become of a task that wants to hold a key. */
@@ -69,7 +69,7 @@ export class Intake {
   #cancel(holder: TaskRecord, by: string): void {
     const { id } = holder;
     const text = `Task ${id} was replaced by ${by}, which has the same idempotency key`;
-    const error = toStoredError(() => new TaskCancelledError(text, id));
+    const error = toOwnError(() => new TaskCancelledError(text, id));
     this.#places.toFinished(holder, { outcome: cancelled(error), resultTtlMs: DEFAULT_RESULT_TTL_MS });
   }
 }
