@@ -129,7 +129,9 @@ export const SIGNAL_RULES: readonly BackendRule[] = [
         await trial.keep(id);
         await trial.cancel(id);
       });
-      assert.deepEqual([elsewhere.heard, deaf.heard], [[], []]);
+      // Whoever begins to listen may be woken: something may have come before.
+      const ofOthers = elsewhere.heard.filter((heard) => heard !== "wake other");
+      assert.deepEqual([ofOthers, deaf.heard], [[], []]);
     },
   },
   {
