@@ -109,7 +109,10 @@ describe("X6: managers that come and go", { timeout: 60_000 }, () => {
     await comeAndGo();
     while (refed().length > before.length) await delay(20); // sockets are closed a turn later
     if (how === "killed") await server.restart();
-    const connected = async () => String(await client.call("CLIENT", "LIST")).trim().split("\n");
+    const connected = async () =>
+      String(await client.call("CLIENT", "LIST"))
+        .trim()
+        .split("\n");
     await expect.poll(connected, { timeout: 10_000 }).toHaveLength(1); // the server notices a little later
     client.disconnect();
   });
