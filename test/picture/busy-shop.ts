@@ -1,23 +1,36 @@
 import type { MeterProvider } from "@opentelemetry/sdk-metrics";
 import { instrument } from "../../src/adapters/otel/index.js";
 import { TaskManager } from "../../src/index.js";
+import { DurablePost } from "./durable-post.js";
 import { ACTS, EventfulDay } from "./eventful-day.js";
 import { ImageThreads } from "./image-threads.js";
 import { createShopHandlers, pause } from "./shop-handlers.js";
 
 const TICK_MS = 20;
 /** Tasks a second, where it is not rush hour. */
-const LOAD = { charge: 20, ship: 22, index: 9, remind: 4, mail: 14, render: 9, label: 12, archive: 2 };
+const LOAD = {
+  charge: 20,
+  ship: 22,
+  index: 9,
+  remind: 4,
+  mail: 14,
+  render: 9,
+  label: 12,
+  archive: 2,
+  letter: 12,
+  parcel: 8,
+};
 const RUSH = 2.4;
 
 type Handlers = ReturnType<typeof createShopHandlers>;
 
-/** A shop with three managers on an eventful day, which takes `durationMs`: for the picture of the dashboard. */
+/** A shop with four managers on an eventful day, which takes `durationMs`: for the picture of the dashboard. */
 export class BusyShop {
   readonly #day: EventfulDay;
   readonly #shop: TaskManager<Handlers>;
   readonly #mails: TaskManager<Handlers>;
   readonly #images: ImageThreads;
+  readonly #post: DurablePost;
   readonly #end = new AbortController();
 
   constructor(meterProvider: MeterProvider, durationMs: number) {
@@ -32,6 +45,7 @@ export class BusyShop {
       ...{ tasksPerSecond: 20, burst: 5 },
     });
     this.#images = new ImageThreads(this.#day, meterProvider);
+    this.#post = new DurablePost(this.#day, meterProvider);
     instrument(this.#shop, { name: "shop", meterProvider });
     instrument(this.#mails, { name: "mails", meterProvider });
     this.#shop.observe({
@@ -56,7 +70,7 @@ export class BusyShop {
       before = now;
     }
     this.#end.abort();
-    await Promise.all([stopping, this.#shop.stopNow(), this.#images.stop()]);
+    await Promise.all([stopping, this.#shop.stopNow(), this.#images.stop(), this.#post.stop()]);
   }
 
   #enqueueFor(seconds: number): void {
@@ -73,6 +87,7 @@ export class BusyShop {
     try {
       if (kind === "remind") this.#remind();
       else if (kind === "render" || kind === "label" || kind === "archive") this.#images[kind]();
+      else if (kind === "letter" || kind === "parcel") void this.#post.send(kind);
       else if (kind === "mail") this.#mails.enqueue(kind, null);
       else if (kind !== "ship") this.#shop.enqueue(kind, null);
       else this.#shop.enqueueAsync(kind, null, { signal: this.#end.signal }).catch(() => {});

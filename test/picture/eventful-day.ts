@@ -7,6 +7,7 @@ export const ACTS = {
   carrierDown: [0.5, 0.64],
   hanging: [0.52, 0.62],
   mailsPaused: [0.66, 0.74],
+  storeAway: [0.7, 0.8],
   bulkPaused: [0.76, 0.84],
   mailsStopped: [0.93, 1],
 } as const;

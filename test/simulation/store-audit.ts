@@ -173,7 +173,9 @@ export class StoreAudit {
   #kept(requestId: string, task: NewTask, replaced: string | undefined): void {
     const known = this.tasks.get(task.id);
     // The store answers a call that is made again, also when the task has ended since; as long as it knows.
-    const isForgotten = known?.lost || (known?.ending !== undefined && this.#hasAged && this.#waits(task.id));
+    // One that was to be cancelled may have ended when its lease did, and never waits again.
+    const hasEnded = known !== undefined && (known.ending !== undefined || known.cancelAsked);
+    const isForgotten = known?.lost || (hasEnded && this.#hasAged && this.#waits(task.id));
     if (known !== undefined && !isForgotten) {
       if (known.requestId !== requestId) throw this.#fail("I2", `${task.id} was kept for two calls`);
       this.#checkPlace(known, this.#look(task.id));
