@@ -167,17 +167,18 @@ export class DurableTasks implements Alarm {
     this.#consumer.claim(contended);
   }
 
-  /** Asks again until there is no more. */
+  /** Asks again until there is no more, or there are only tasks that have died again meanwhile. */
   async replay(requests: readonly ReplayRequest[]): Promise<string[]> {
-    const replayed: string[] = [];
+    const replayed = new Set<string>();
     for (const request of requests) {
       for (let more = true; more; ) {
+        const before = replayed.size;
         const answer = await this.#backend.inspector.replay(request);
-        replayed.push(...answer.replayed);
-        more = answer.more && answer.replayed.length > 0;
+        for (const id of answer.replayed) replayed.add(id);
+        more = answer.more && replayed.size > before;
       }
     }
-    return replayed;
+    return [...replayed];
   }
 
   /** A stop has begun, or its end has come closer: nothing more is claimed. */
