@@ -45,10 +45,7 @@ export class Calls {
 
   enqueueMany(entries: unknown): TaskHandle[] {
     const { callChain } = this.#parts;
-    if (!Array.isArray(entries)) throw expected("entries", "an array", entries);
-    const given = Array.from(entries, (entry: unknown): readonly unknown[] =>
-      Array.isArray(entry) ? entry : [entry],
-    );
+    const given = toGiven(entries);
     if (callChain === undefined) return this.#enqueueMany(given);
     const request = toCallRequest("enqueueMany", given);
     return callChain.sync(request, ({ tasks }) => this.#enqueueMany(tasks.map(toArguments)));
@@ -64,10 +61,7 @@ export class Calls {
 
   async enqueueDurableMany(entries: unknown): Promise<DurableHandle[]> {
     const { callChain } = this.#parts;
-    if (!Array.isArray(entries)) throw expected("entries", "an array", entries);
-    const given = Array.from(entries, (entry: unknown): readonly unknown[] =>
-      Array.isArray(entry) ? entry : [entry],
-    );
+    const given = toGiven(entries);
     if (callChain === undefined) return await this.#durable.enqueueAll(given);
     const request = toCallRequest("enqueueDurableMany", given);
     return await callChain.promised(request, ({ tasks }) => this.#durable.enqueueAll(tasks.map(toArguments)));
@@ -124,6 +118,12 @@ export class Calls {
 function only(tasks: CallRequest["tasks"]): EnqueueArguments {
   const [task] = tasks;
   return toArguments(task as RequestedTask);
+}
+
+/** What was given for each of many, as arguments. */
+function toGiven(entries: unknown): (readonly unknown[])[] {
+  if (!Array.isArray(entries)) throw expected("entries", "an array", entries);
+  return Array.from(entries, (entry: unknown) => (Array.isArray(entry) ? entry : [entry]));
 }
 
 function isFunction(value: unknown): value is TaskFunction {
