@@ -384,3 +384,29 @@ describe("a manager that is alone", () => {
     expect(clock.timers).toBe(0);
   });
 });
+
+describe("a schema that answers later", () => {
+  const schemaOf = (validate: () => Promise<never>) => ({
+    "~standard": { version: 1 as const, vendor: "test", validate },
+  });
+
+  test("X1: which never does, holds no call beyond a stop", async () => {
+    const { manager } = createScene();
+    const handlers = defineHandlers({ work: { payload: schemaOf(() => new Promise(() => {})) } });
+    const tasks = manager({ handlers });
+    const waiting = rejectionOf(tasks.enqueueDurable("work", null as never));
+    await Promise.resolve();
+    await tasks.stopNow();
+    expect(await waiting).toMatchObject({ code: "MILLRACE_NOT_ACCEPTING" });
+  });
+
+  test("Z5: which rejects, of a payload that cannot be stored, leaves no rejection to nobody", async () => {
+    const { manager } = createScene();
+    const handlers = defineHandlers({
+      work: { payload: schemaOf(() => Promise.reject(new Error("the schema is out of order"))) },
+    });
+    const tasks = manager({ handlers });
+    const error = await rejectionOf(tasks.enqueueDurable("work", { at: new Date(0) } as never));
+    expect(error).toMatchObject({ code: "MILLRACE_PAYLOAD" }); // Vitest fails on what is unhandled
+  });
+});

@@ -152,6 +152,7 @@ export function assembleCore(options: ResolvedOptions, world: World) {
       ...{ ...ground, runner, settler, watches },
       isOpen: () => lifecycle.phase === "running" && !dispatcher.paused && !results.blocking,
       takeNumber: () => intake.takeNumber(),
+      whenChecked: (checked) => intake.whenAnswered(checked),
       dispatch: () => dispatcher.dispatch(),
       wake: () => dispatcher.wake(),
     });

@@ -131,6 +131,11 @@ export class Intake {
     return await this.#countRefusal(plan, waiting);
   }
 
+  /** The same for what is no task of this process. */
+  whenAnswered<T>(checked: Promise<T>): Promise<T> {
+    return this.#checks.wait(checked, undefined, (reason) => reason);
+  }
+
   async #countRefusal<T>({ profile }: TaskPlan, waiting: Promise<T>): Promise<T> {
     try {
       return await waiting;

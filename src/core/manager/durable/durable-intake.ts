@@ -32,6 +32,8 @@ export interface DurableIntakeParts {
   readonly idempotency: IdempotencyRules;
   readonly defaultQueue: string;
   readonly capacity: number;
+  /** Waits for an asynchronous schema, as long as the manager does. */
+  readonly whenChecked: <T>(checked: Promise<T>) => Promise<T>;
   /** Makes the part of an id that follows its queue. */
   readonly createId: () => string;
 }
@@ -146,13 +148,18 @@ export class DurableIntake {
     if (typeof name !== "string") throw expected("task", "the name of a handler", name);
     const handler = this.#parts.planner.find(name);
     const read = readDurableOptions(options);
-    const checked = startPayloadCheck(handler, payload);
     const envelope = this.#toEnvelope(handler, read);
     const text = envelope === PLAIN_ENVELOPE ? PLAIN_TEXT : toTaskEnvelope(envelope);
-    const bytes = encodePayload(handler, payload); // as it is at the call
-    const task = this.#toNewTask(handler, bytes, read, text);
-    await checked;
+    const task = this.#toNewTask(handler, await this.#encode(handler, payload), read, text);
     return { handler, task, envelope };
+  }
+
+  /** The payload as it is at the call, when its schema has let it pass; a stop waits for no schema. */
+  #encode(handler: HandlerDefinition, payload: unknown): Uint8Array | Promise<Uint8Array> {
+    const checked = startPayloadCheck(handler, payload);
+    if (!(checked instanceof Promise)) return encodePayload(handler, payload);
+    const bytes = (async () => encodePayload(handler, payload))();
+    return Promise.all([bytes, this.#parts.whenChecked(checked)]).then(([encoded]) => encoded);
   }
 
   #toNewTask(

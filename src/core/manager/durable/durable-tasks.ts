@@ -43,6 +43,8 @@ export interface DurableTasksParts
   readonly random: Random;
   readonly signals: SignalListeners;
   readonly tallies: Tallies;
+  /** Waits for an asynchronous schema, as long as the manager does. */
+  readonly whenChecked: <T>(checked: Promise<T>) => Promise<T>;
   /** There may be something to start. */
   readonly dispatch: () => void;
   /** The same, when the present call has returned. */
