@@ -37,10 +37,6 @@ export class ResultWaiters {
     this.#clock = clock;
   }
 
-  get size(): number {
-    return this.#waiting.size;
-  }
-
   /** Tells of the end of a task, once. @returns stops waiting; may be called more than once */
   wait(id: string, tell: Tell): () => void {
     let tells = this.#waiting.get(id);

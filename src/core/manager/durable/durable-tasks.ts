@@ -123,11 +123,6 @@ export class DurableTasks implements Alarm {
     return !this.#stopped && this.#consumer.busy;
   }
 
-  /** Durable tasks that this process holds, those included whose end is not confirmed. */
-  get leased(): number {
-    return this.#consumer.leased;
-  }
-
   read(): DurableStats {
     const consumer = this.#consumer;
     const { lastClaimAt, leased, reclaimed, tally, unconfirmed } = consumer;
