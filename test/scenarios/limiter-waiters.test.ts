@@ -118,6 +118,21 @@ describe("late choice", () => {
     expect(started).toEqual(["first", "critical", "due", "ordinary"]);
   });
 
+  test("also when both limits have opened while the event loop was blocked, its own one last", async () => {
+    const { clock, tasks } = createManager({
+      ...{ tasksPerSecond: 500, burst: 1, strictQueues: true },
+      queues: { critical: { share: 2, rateLimit: { tasksPerSecond: 100, burst: 1 } }, default: { share: 1 } },
+    });
+    const started: string[] = [];
+    for (const id of ["first", "critical"]) tasks.enqueue(() => started.push(id), { queue: "critical" });
+    tasks.enqueue(() => started.push("ordinary"));
+    await clock.settle();
+    clock.block(11); // the shared permit is due after 2 ms, that of the queue after 10
+    await clock.settle();
+    await clock.advance(2);
+    expect(started).toEqual(["first", "critical", "ordinary"]);
+  });
+
   test("a head that lacks only permits keeps its place: the bucket saves up for it", async () => {
     const { clock, tasks } = createManager({ tasksPerSecond: 1, burst: 5 });
     await tasks.execute(() => "takes all", { cost: 5 });

@@ -1,9 +1,11 @@
+import { strict as assert } from "node:assert";
 import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
 import { TaskCancelledError, type TaskHandle, type TaskOptions } from "../../dist/index.js";
 import { crowding } from "../support/crowding.js";
 import {
   createThreads,
+  heldTogether,
   inThread,
   rejection,
   setWord,
@@ -92,22 +94,14 @@ describe("C1: a cancel in each state", () => {
 
   test("handed over and not begun: it never begins, and those behind it do", async () => {
     const scene = createThreads(one);
-    const { tasks } = scene;
-    const open = shareWords();
-    setWord(open, 1, 1);
-    const warmUp = Array.from({ length: 64 }, () => tasks.enqueue("heldStill", { words: open }));
-    await Promise.all(warmUp.map((handle) => handle.result()));
-    const [first, second, third] = [shareWords(), shareWords(), shareWords()];
-    setWord(third, 1, 1);
-    const handles = [first, second, third].map((words) => tasks.enqueue("heldStill", { words }));
-    const [, cancelled, behind] = handles as [TaskHandle, TaskHandle, TaskHandle];
-    await Promise.resolve();
-    await untilHolds(() => handles.every(({ state }) => state === "running"));
-    await cancelOnce(scene, cancelled);
-    setWord(first, 1, 1);
-    await behind.result();
-    expect(Atomics.load(second, 0)).toBe(0);
-    expect(Atomics.load(third, 0)).toBe(1);
+    const [first, second, third] = await heldTogether(scene, [{}, {}, {}]);
+    assert(first !== undefined && second !== undefined && third !== undefined);
+    setWord(third.words, 1, 1);
+    await cancelOnce(scene, second.handle);
+    setWord(first.words, 1, 1);
+    await third.handle.result();
+    expect(Atomics.load(second.words, 0)).toBe(0);
+    expect(Atomics.load(third.words, 0)).toBe(1);
     expect(scene.watch.exited).toEqual([]);
   });
 

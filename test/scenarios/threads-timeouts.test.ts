@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { OptionError, TaskTimeoutError } from "../../dist/index.js";
 import { seededRandom } from "../../src/testing/seeded-random.js";
 import { crowding } from "../support/crowding.js";
-import { createThreads, fixture, inThread, rejection, shareWords } from "../support/threads.js";
+import { createThreads, fixture, heldTogether, inThread, rejection, setWord } from "../support/threads.js";
 
 const LONG_MS = [2 ** 31 - 1, 2 ** 31, 2 ** 40];
 
@@ -37,21 +37,14 @@ describe("C7: a timeout counts from the real start", () => {
   });
 
   test("not while it waits behind others with which it was handed over", async () => {
-    const { tasks } = createThreads({ threads: { max: 1 } });
-    const open = shareWords();
-    Atomics.store(open, 1, 1);
-    const warmUp = Array.from({ length: 64 }, () => tasks.enqueue("heldStill", { words: open }));
-    await Promise.all(warmUp.map((handle) => handle.result()));
-    const words = shareWords();
-    const slow = tasks.enqueue("heldStill", { words }, { timeoutMs: 20_000 });
-    const behind = Array.from({ length: 20 }, () =>
-      tasks.enqueue("heldStill", { words: open }, { timeoutMs }),
-    );
+    const scene = createThreads({ threads: { max: 1 } });
+    const behind = { timeoutMs };
+    const held = await heldTogether(scene, [{ timeoutMs: 20_000 }, behind, behind, behind]);
+    for (const { words } of held.slice(1)) setWord(words, 1, 1);
     await new Promise((resolve) => setTimeout(resolve, timeoutMs * 1.5)); // the time itself is what is tested
-    Atomics.store(words, 1, 1);
-    Atomics.notify(words, 1);
-    await Promise.all([slow, ...behind].map((handle) => handle.result()));
-    expect(tasks.stats().total).toMatchObject({ timedOut: 0 });
+    for (const { words } of held) setWord(words, 1, 1);
+    await Promise.all(held.map(({ handle }) => handle.result()));
+    expect(scene.tasks.stats().total).toMatchObject({ timedOut: 0 });
   });
 
   test("but for all that it runs", async () => {

@@ -173,6 +173,26 @@ const { waitAsync } = Atomics as unknown as {
   waitAsync(words: Int32Array, index: number, value: number): Waiting;
 };
 
+/**
+ * Tasks that hold a thread until their words say otherwise, handed over together: which they are once the
+ * handler is known to be quick, so on a busy machine some may have to show that first.
+ */
+export async function heldTogether({ tasks }: ThreadScene, each: readonly TaskOptions[]) {
+  for (;;) {
+    const open = shareWords();
+    setWord(open, 1, 1);
+    await Promise.all(Array.from({ length: 64 }, () => tasks.enqueue("heldStill", { words: open }).result()));
+    const held = each.map((options) => {
+      const words = shareWords();
+      return { words, handle: tasks.enqueue("heldStill", { words }, options) };
+    });
+    await untilHolds(() => held[0]?.handle.state === "running");
+    if (held.every(({ handle }) => handle.state === "running")) return held;
+    for (const { words } of held) setWord(words, 1, 1);
+    await Promise.all(held.map(({ handle }) => handle.result()));
+  }
+}
+
 /** What a promise rejects with. */
 export async function rejection(promise: Promise<unknown>): Promise<Error & Record<string, unknown>> {
   try {

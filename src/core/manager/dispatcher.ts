@@ -79,7 +79,7 @@ export class Dispatcher implements Alarm {
     this.#pools = parts.lanes.flatMap((lane) => lane.executor.pool ?? []);
     this.#growths = parts.lanes.map((lane) => {
       const { pool } = lane.executor;
-      return pool && new Growth(lane, pool, parts.alarms, () => this.dispatch());
+      return pool && new Growth(lane, pool, parts.alarms, () => this.wake());
     });
   }
 
@@ -130,9 +130,12 @@ export class Dispatcher implements Alarm {
     }
   }
 
-  /** Permits may have become available. */
+  /**
+   * Permits may have become available. What else is due at this instant rings first: after a blocked event
+   * loop, the queue that opened last may have the best task.
+   */
   ring(): void {
-    this.dispatch();
+    this.wake();
   }
 
   /** What was closed for want of permits is looked at anew: there are more of them, or fewer are wanted. */
@@ -254,7 +257,7 @@ export class Dispatcher implements Alarm {
         alarmTicket: -1,
         ring: () => {
           this.#openGate(limited);
-          this.dispatch();
+          this.wake();
         },
       };
       this.#gates.set(limited, alarm);

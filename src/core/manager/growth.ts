@@ -16,18 +16,18 @@ export class Growth implements Alarm {
   readonly #lane: Lane;
   readonly #pool: WorkerPool;
   readonly #alarms: Alarms;
-  readonly #dispatch: () => void;
+  readonly #wake: () => void;
   /**
    * The task for which the lane was closed last. As long as it waits, it speaks for all: more urgent ones may
    * come again and again and take the slots, and none of them has waited for long.
    */
   #first: Task | undefined;
 
-  constructor(lane: Lane, pool: WorkerPool, alarms: Alarms, dispatch: () => void) {
+  constructor(lane: Lane, pool: WorkerPool, alarms: Alarms, wake: () => void) {
     this.#lane = lane;
     this.#pool = pool;
     this.#alarms = alarms;
-    this.#dispatch = dispatch;
+    this.#wake = wake;
   }
 
   /** Whether this task has to wait for a slot; its lane is then closed. */
@@ -44,7 +44,7 @@ export class Growth implements Alarm {
 
   ring(): void {
     this.#lane.full = false;
-    this.#dispatch();
+    this.#wake();
   }
 
   /** Which has waited longer: this one, or the one before it where that still waits. */
