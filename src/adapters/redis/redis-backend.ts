@@ -22,7 +22,7 @@ import { nextPortion, type Part, type Portion, runByQueue } from "./by-queue.js"
 import { clientFactory } from "./create-client.js";
 import { OWN_RESULT_TTL_MS } from "./own-errors.js";
 import { Reconciler } from "./reconciler.js";
-import type { ScriptValue } from "./record-fields.js";
+import type { ScriptValue } from "./record-format.js";
 import { RedisConnection } from "./redis-connection.js";
 import { RedisInspector } from "./redis-inspector.js";
 import { RedisLog } from "./redis-log.js";
@@ -124,9 +124,9 @@ class RedisBackend implements Backend {
     return runByQueue(tasks, ENQUEUES, async (queue, parts) => {
       assert(queue !== "", "the id of a durable task is `queue:rest`");
       const error = this.#keys.of(queue).errors.replaced;
-      const own = [randomUUID(), mark, OWN_RESULT_TTL_MS, error];
+      const own = [randomUUID(), parts.length, OWN_RESULT_TTL_MS, error];
       const bytes = parts.reduce((sum, { one }) => sum + sizeOf(one), 0);
-      const args = [...own, ...enqueueArguments(parts, before)];
+      const args = [...own, ...enqueueArguments(parts, mark, before)];
       before += parts.length;
       const answer = await this.#marked(ENQUEUE, queue, args, "producer", bytes);
       return parts.map((_, index) => toEnqueueAnswer(queue, answer[index + 2]));
