@@ -24,7 +24,7 @@ local answers, left = {}, {}
 for at = 1, #args, 9 do
   local record, known = heldRecord(args[at], args[at + 1], 'a')
   if record then
-    left[#left + 1] = record.rest
+    left[#left + 1] = record[REST]
     settle(record, 'a', args[at + 6] == '1')
     local state, failure = args[at + 3], args[at + 5]
     if failure ~= '' then dropBeside(record, 'er') end

@@ -21,7 +21,7 @@ local answers = {}
 
 local function cancel(record, reason, ttl)
   if not record then return 'u' end
-  local place = record.place
+  local place = record[PLACE]
   if place == 'f' or place == 'x' then return 'e' end
   if place ~= 'l' then
     leave(record)
@@ -32,7 +32,7 @@ local function cancel(record, reason, ttl)
     putBeside(record, 'ce', reason, 'ct', ttl)
     save(record)
   end
-  asked[#asked + 1] = record.rest
+  asked[#asked + 1] = record[REST]
   return 'a'
 end
 

@@ -53,6 +53,12 @@ local function nextDue(isCut)
   return math.max(0, math.ceil(due - now))
 end
 
+local function addTask(tasks, record, claimedAt, text)
+  local at = #tasks
+  tasks[at + 1], tasks[at + 2], tasks[at + 3] = record[REST], record[TOKEN], record[DELIVERIES]
+  tasks[at + 4], tasks[at + 5] = math.max(0, claimedAt - record[READY_AT]), text
+end
+
 local function answer(stoppedAt, due, reclaimed, crashed, tasks)
   local sequence = redis.call('HGET', meta, 'sequence') or '0'
   return { epoch, sequence, stoppedAt, due, reclaimed, crashed, tasks }
@@ -64,12 +70,10 @@ if type(before) == 'string' then
   local isRead, claim = pcall(cmsgpack.unpack, before)
   if not isRead or type(claim) ~= 'table' or not claim.leases then claim = { leases = {}, crashed = {} } end
   local leases, tasks = claim.leases, {}
-  for i = 1, #leases, 4 do
+  for i = 1, #leases, 2 do
     local record = loadRecord(leases[i])
-    if record and record.place == 'l' and record.token == leases[i + 1] then
-      local at = #tasks
-      tasks[at + 1], tasks[at + 2], tasks[at + 3] = leases[i], leases[i + 1], leases[i + 2]
-      tasks[at + 4], tasks[at + 5] = leases[i + 3], redis.call('GET', record.key)
+    if record and record[PLACE] == 'l' and record[TOKEN] == leases[i + 1] then
+      addTask(tasks, record, claim.at or now, redis.call('GET', record[KEY]))
     end
   end
   return answer(claim.stoppedAt or -1, nextDue(claim.cut), claim.reclaimed or 0, claim.crashed, tasks)
@@ -82,7 +86,7 @@ local far = redis.call('ZRANGE', leased, 0, 9, 'REV', 'WITHSCORES')
 if far[2] and tonumber(far[2]) > now + lease then
   for i = 1, #far, 2 do
     local record = loadRecord(far[i])
-    local most = now + (record and record.place == 'l' and record.lease or lease)
+    local most = now + (record and record[PLACE] == 'l' and record[LEASE] or lease)
     if tonumber(far[i + 1]) > most then redis.call('ZADD', leased, 'XX', most, far[i]) end
   end
 end
@@ -96,10 +100,10 @@ local function promote()
     local record, why = loadRecord(rest)
     if not record then
       setAsideRecord(rest, why)
-    elseif (record.place ~= 'd' and record.place ~= 'b') or memberOf(record) ~= member then
+    elseif (record[PLACE] ~= 'd' and record[PLACE] ~= 'b') or memberOf(record) ~= member then
       setAside('misplaced', rest)
     else
-      if record.place == 'd' then record.number = nextSequence() end
+      if record[PLACE] == 'd' then record[NUMBER] = nextSequence() end
       makeReady(record)
     end
   end
@@ -116,7 +120,7 @@ local function reclaim()
     local record, why = loadRecord(rest)
     if not record then
       setAsideRecord(rest, why)
-    elseif record.place ~= 'l' then
+    elseif record[PLACE] ~= 'l' then
       setAside('misplaced', rest)
     else
       reclaimed = reclaimed + 1
@@ -179,8 +183,8 @@ local function readHead(handler, member)
   if type(text) ~= 'string' then return nil, 'wrong-type' end
   local record, why = parse(rest, key, text)
   if not record then return nil, why end
-  if #text ~= record.bodyBytes + record.payloadBytes then return nil, 'half' end
-  local belongs = record.place == 'r' and record.handler == handler.name and memberOf(record) == member
+  if #text ~= bodyBytes(record) + record[PAYLOAD_BYTES] then return nil, 'half' end
+  local belongs = record[PLACE] == 'r' and handlerOf(record) == handler.name and memberOf(record) == member
   if not belongs then return nil, 'misplaced' end
   return record
 end
@@ -194,37 +198,33 @@ while handler do
     strange = strange + 1
     local name = string.sub(member, 13)
     if why == 'misplaced' then setAside(why, name) else setAsideRecord(name, why) end
-  elseif record.deliveries >= record.most then
-    local rest, deliveries = record.rest, record.deliveries
+  elseif record[DELIVERIES] >= record[MOST] then
+    local rest, deliveries = record[REST], record[DELIVERIES]
     crashed[#crashed + 1] = rest
     crashed[#crashed + 1] = handler.name
     crashed[#crashed + 1] = deliveries
     local failure = fill(fill(args[5], '@rest@', rest), '987654321', whole(deliveries))
     bury(record, 'crash-loop', failure, '0', tonumber(args[6]))
-  elseif record.cost > permits then
-    stoppedAt = record.cost
+  elseif record[COST] > permits then
+    stoppedAt = record[COST]
     break
   else
-    local rest, token = record.rest, math.max(record.token + 1, micros)
-    local wait = math.max(0, now - record.readyAt)
-    record.place, record.settled, record.token, record.lease = 'l', '-', token, lease
-    record.deliveries = record.deliveries + 1
+    local rest, token = record[REST], math.max(record[TOKEN] + 1, micros)
+    record[PLACE], record[SETTLED], record[TOKEN], record[LEASE] = 'l', '-', token, lease
+    record[DELIVERIES] = record[DELIVERIES] + 1
     save(record)
-    local at = #tasks
-    tasks[at + 1], tasks[at + 2], tasks[at + 3] = rest, token, record.deliveries
-    tasks[at + 4], tasks[at + 5] = wait, record.text
-    at = #leases
-    leases[at + 1], leases[at + 2], leases[at + 3], leases[at + 4] = rest, token, record.deliveries, wait
-    at = #scores
+    addTask(tasks, record, now, record[TEXT])
+    local at = #leases
+    leases[at + 1], leases[at + 2] = rest, token
     scores[at + 1], scores[at + 2] = now + lease, rest
-    permits = permits - record.cost
+    permits = permits - record[COST]
     handler.room = handler.room - 1
     slots[handler.lane] = slots[handler.lane] - 1
-    bytes = bytes + #record.text
+    bytes = bytes + #record[TEXT]
   end
   handler.taken[#handler.taken + 1] = member
   handler.at = handler.at + 2
-  isCut = #leases == 4 * LEASES or #crashed == 3 * STEPS or strange == STEPS or bytes > BYTES
+  isCut = #leases == 2 * LEASES or #crashed == 3 * STEPS or strange == STEPS or bytes > BYTES
   if isCut then break end
   handler, member = best()
 end
@@ -238,9 +238,9 @@ for i = 1, #scores, 1000 do
   redis.call('ZADD', leased, unpack(scores, i, math.min(i + 999, #scores)))
 end
 if #crashed > 0 then dropTooMany(STEPS) end
-if moved > (#leases / 4) + (#crashed / 3) then woken = true end
+if moved > (#leases / 2) + (#crashed / 3) then woken = true end
 -- One that came to nothing too: a copy that arrives late must not take leases of which nobody hears.
-local claim = { leases = leases, crashed = crashed }
+local claim = { at = now, leases = leases, crashed = crashed }
 claim.stoppedAt, claim.cut, claim.reclaimed = stoppedAt, isCut, reclaimed
 redis.call('SET', request, cmsgpack.pack(claim), 'PX', whole(lease))
 tell()

@@ -19,26 +19,26 @@ local function reasonOf(outcome)
 end
 
 local function keepOutcome(record, outcome)
-  record.place = 'f'
-  local left = record.outcomeUntil - now
+  record[PLACE] = 'f'
+  local left = record[OUTCOME_UNTIL] - now
   local ttl = math.max(left, 60000)
-  if record.beside == 'x' then
+  if record[BESIDE] == 'x' then
     dropBeside(record, 'ce', 'ct', 'o')
     redis.call('PEXPIRE', besideKey(record), ttl)
   end
-  local text = record.text
-  redis.call('SET', record.key, toHead(record) .. string.sub(text, HEAD_BYTES + 1, FIXED_BYTES - 4) ..
-    '\\0\\0\\0\\0' .. string.sub(text, FIXED_BYTES + 1, record.bodyBytes) .. outcome, 'PX', ttl)
+  local text = record[TEXT]
+  redis.call('SET', record[KEY], toHead(record) .. string.sub(text, HEAD_BYTES + 1, FIXED_BYTES - 4) ..
+    '\\0\\0\\0\\0' .. string.sub(text, FIXED_BYTES + 1, bodyBytes(record)) .. outcome, 'PX', ttl)
   if left > 0 then
-    outcomes[#outcomes + 1] = record.outcomeUntil
-    outcomes[#outcomes + 1] = record.rest
+    outcomes[#outcomes + 1] = record[OUTCOME_UNTIL]
+    outcomes[#outcomes + 1] = record[REST]
   end
 end
 
 local function noteEnd(record, state, ttl)
-  record.outcomeUntil = now + ttl
+  record[OUTCOME_UNTIL] = now + ttl
   endKey(record, state)
-  ended[#ended + 1] = record.rest
+  ended[#ended + 1] = record[REST]
 end
 
 -- Puts a text into a template; in a plain replacement, signs of percent would have a meaning.
@@ -67,7 +67,7 @@ local function dropDead(rest)
   redis.call('ZREM', dead, rest)
   local record, why = loadRecord(rest)
   if not record then return setAsideRecord(rest, why) end
-  if record.place ~= 'x' then return setAside('misplaced', rest) end
+  if record[PLACE] ~= 'x' then return setAside('misplaced', rest) end
   keepOutcome(record, lookBeside(record, 'o') or toOutcome('failed', '', '', '', '0') .. '0')
   count('deadDropped', 1)
 end
@@ -80,10 +80,10 @@ end
 
 local function bury(record, reason, failure, charged, ttl)
   died = died + 1
-  redis.call('ZADD', dead, micros + died, record.rest)
+  redis.call('ZADD', dead, micros + died, record[REST])
   dropBeside(record, 'ce', 'ct', 'er')
   putBeside(record, 'o', toOutcome('failed', reason, failure, '', charged) .. '0')
-  record.place = 'x'
+  record[PLACE] = 'x'
   noteEnd(record, 'failed', ttl)
   save(record)
 end

@@ -54,7 +54,7 @@ local function judgeKey(key, rest, duplicate)
   local record = loadRecord(holder)
   if not record and redis.call('PTTL', key) < 0 then return nil end
   if duplicate == 'reject' then return 't' .. holder end
-  local waits = record and (record.place == 'r' or record.place == 'd' or record.place == 'b')
+  local waits = record and (record[PLACE] == 'r' or record[PLACE] == 'd' or record[PLACE] == 'b')
   if duplicate ~= 'replace' or not waits then return 'd' .. holder end
   leave(record)
   cancelNow(record, fill(fill(args[4], '@holder@', holder), '@by@', rest), tonumber(args[3]))

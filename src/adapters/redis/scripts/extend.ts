@@ -17,12 +17,12 @@ export const EXTEND = createScript(
 local answers = {}
 for at = 1, #args, 5 do
   local record = loadRecord(args[at])
-  if record and record.place == 'l' and record.token == tonumber(args[at + 1]) then
-    local lease, hadBeside, hadLease = tonumber(args[at + 2]), record.beside, record.lease
-    redis.call('ZADD', leased, now + lease, record.rest)
+  if record and record[PLACE] == 'l' and record[TOKEN] == tonumber(args[at + 1]) then
+    local lease, hadBeside, hadLease = tonumber(args[at + 2]), record[BESIDE], record[LEASE]
+    redis.call('ZADD', leased, now + lease, record[REST])
     if args[at + 3] == '1' then putBeside(record, 'pr', args[at + 4]) end
-    record.lease = lease
-    if lease ~= hadLease or record.beside ~= hadBeside then save(record) end
+    record[LEASE] = lease
+    if lease ~= hadLease or record[BESIDE] ~= hadBeside then save(record) end
     answers[#answers + 1] = lookBeside(record, 'ce') or 1
   else
     answers[#answers + 1] = 0

@@ -26,30 +26,30 @@ local function toMember(number, rest)
 end
 
 local function memberOf(record)
-  return toMember(record.number, record.rest)
+  return toMember(record[NUMBER], record[REST])
 end
 
 local function leave(record)
-  local place = record.place
+  local place = record[PLACE]
   if place == 'r' then
-    redis.call('ZREM', readyKey(record.handler), memberOf(record))
+    redis.call('ZREM', readyKey(handlerOf(record)), memberOf(record))
   elseif place == 'd' or place == 'b' then
     redis.call('ZREM', delayed, memberOf(record))
   elseif place == 'l' then
-    redis.call('ZREM', leased, record.rest)
+    redis.call('ZREM', leased, record[REST])
   elseif place == 'x' then
-    redis.call('ZREM', dead, record.rest)
+    redis.call('ZREM', dead, record[REST])
   end
 end
 
 local function toScore(record)
-  return record.priority * 1001 + 1000 - record.weight
+  return record[PRIORITY] * 1001 + 1000 - record[WEIGHT]
 end
 
 local function makeReady(record)
-  record.place, record.readyAt = 'r', now
+  record[PLACE], record[READY_AT] = 'r', now
   save(record)
-  redis.call('ZADD', readyKey(record.handler), toScore(record), memberOf(record))
+  redis.call('ZADD', readyKey(handlerOf(record)), toScore(record), memberOf(record))
 end
 
 local function keyOf(handler, idempotency)
@@ -62,10 +62,10 @@ local function holderOf(key)
 end
 
 local function endKey(record, state)
-  if record.keyBytes == 0 then return end
-  local key = keyOf(record.handler, idempotencyOf(record))
-  if holderOf(key) ~= record.rest then return end
-  local left = record.heldUntil - now
+  if record[KEY_BYTES] == 0 then return end
+  local key = keyOf(handlerOf(record), idempotencyOf(record))
+  if holderOf(key) ~= record[REST] then return end
+  local left = record[HELD_UNTIL] - now
   if state == 'cancelled' or left <= 0 then
     redis.call('DEL', key)
   else

@@ -24,10 +24,10 @@ local head = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]
 local soonest = head and tonumber(head) or math.huge
 
 local function giveBack(record, kind, delay)
-  record.place = 'b'
+  record[PLACE] = 'b'
   if kind == 'reschedule' then
-    record.number = nextSequence()
-    record.place = 'd'
+    record[NUMBER] = nextSequence()
+    record[PLACE] = 'd'
   end
   if delay <= 0 then
     makeReady(record)

@@ -22,18 +22,18 @@ prune()
 local answers = { now }
 for at = 1, #args do
   local record = loadRecord(args[at])
-  local place = record and record.place
-  if not record or (place == 'f' and record.outcomeUntil <= now) then
+  local place = record and record[PLACE]
+  if not record or (place == 'f' and record[OUTCOME_UNTIL] <= now) then
     answers[#answers + 1] = {}
   else
     local until_ = ''
     if place == 'd' or place == 'b' then
       until_ = redis.call('ZSCORE', delayed, memberOf(record)) or ''
     elseif place == 'l' then
-      until_ = redis.call('ZSCORE', leased, record.rest) or ''
+      until_ = redis.call('ZSCORE', leased, record[REST]) or ''
     end
-    local beside = record.beside == 'x' and redis.pcall('HGETALL', besideKey(record)) or {}
-    answers[#answers + 1] = { until_, redis.call('GET', record.key), beside.err and {} or beside }
+    local beside = record[BESIDE] == 'x' and redis.pcall('HGETALL', besideKey(record)) or {}
+    answers[#answers + 1] = { until_, redis.call('GET', record[KEY]), beside.err and {} or beside }
   end
 end
 return answers

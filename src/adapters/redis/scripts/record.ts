@@ -75,21 +75,23 @@ local PLACES = { r = true, d = true, b = true, l = true, x = true, f = true }
 local HEAD, FIXED = '>c1c1c1I7I6I3I3I6I6I6I6I6I6', '>c1c1c1I7I6I3I3I6I6I6I6I6I6i4I2dI3I1I2I1I4I4'
 local HEAD_BYTES, FIXED_BYTES, LOOK_BYTES = ${HEAD_BYTES}, ${SMALLEST_BYTES}, 512
 
+-- A record is a list: the rest of its id, its key, its text, and what stands in the text.
+local REST, KEY, TEXT, PLACE, SETTLED, BESIDE, TOKEN, NUMBER, DELIVERIES, ATTEMPTS = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+local READY_AT, LEASE, OUTCOME_UNTIL, REPLAYED_AT, ENQUEUED_AT, HELD_UNTIL = 11, 12, 13, 14, 15, 16
+local PRIORITY, WEIGHT, COST, MOST = 17, 18, 19, 20
+local HANDLER_BYTES, KEY_BYTES, MARK_BYTES, ENVELOPE_BYTES, PAYLOAD_BYTES = 21, 22, 23, 24, 25
+
 local function parse(rest, key, text)
   if #text < FIXED_BYTES then return nil, 'half' end
-  local place, settled, beside, token, number, deliveries, attempts, readyAt, lease, outcomeUntil, replayedAt,
-    enqueuedAt, heldUntil, priority, weight, cost, most, handlerBytes, keyBytes, markBytes, envelopeBytes,
-    payloadBytes = struct.unpack(FIXED, text)
-  local bodyBytes = FIXED_BYTES + handlerBytes + keyBytes + markBytes + envelopeBytes
-  if not PLACES[place] or handlerBytes == 0 or not (cost >= 0) then return nil, 'half' end
-  return {
-    rest = rest, key = key, text = text, place = place, settled = settled, beside = beside, token = token,
-    number = number, deliveries = deliveries, attempts = attempts, readyAt = readyAt, lease = lease,
-    outcomeUntil = outcomeUntil, replayedAt = replayedAt, enqueuedAt = enqueuedAt, heldUntil = heldUntil,
-    priority = priority, weight = weight, cost = cost, most = most, keyBytes = keyBytes, markBytes = markBytes,
-    handler = string.sub(text, FIXED_BYTES + 1, FIXED_BYTES + handlerBytes), keyAt = FIXED_BYTES + handlerBytes,
-    bodyBytes = bodyBytes, payloadBytes = payloadBytes,
-  }
+  local record = { rest, key, text, struct.unpack(FIXED, text) }
+  local isSound = PLACES[record[PLACE]] and record[HANDLER_BYTES] > 0 and record[COST] >= 0
+  if not isSound then return nil, 'half' end
+  return record
+end
+
+-- How far it goes without payload or outcome.
+local function bodyBytes(record)
+  return FIXED_BYTES + record[HANDLER_BYTES] + record[KEY_BYTES] + record[MARK_BYTES] + record[ENVELOPE_BYTES]
 end
 
 local function loadRecord(rest)
@@ -98,52 +100,55 @@ local function loadRecord(rest)
   if type(text) ~= 'string' then return nil, 'wrong-type' end
   if text == '' then return nil, 'missing' end
   local record, why = parse(rest, key, text)
-  if record and record.bodyBytes > #text then
-    if #text == LOOK_BYTES then record.text = redis.call('GETRANGE', key, 0, record.bodyBytes - 1) end
-    if #record.text < record.bodyBytes then return nil, 'half' end
+  if record and bodyBytes(record) > #text then
+    if #text == LOOK_BYTES then record[TEXT] = redis.call('GETRANGE', key, 0, bodyBytes(record) - 1) end
+    if #record[TEXT] < bodyBytes(record) then return nil, 'half' end
   end
   return record, why
 end
 
 local function toHead(record)
-  return struct.pack(HEAD, record.place, record.settled, record.beside, record.token, record.number,
-    record.deliveries, record.attempts, record.readyAt, record.lease, record.outcomeUntil, record.replayedAt,
-    record.enqueuedAt, record.heldUntil)
+  return struct.pack(HEAD, unpack(record, PLACE, HELD_UNTIL))
 end
 
 local function save(record)
-  redis.call('SETRANGE', record.key, '0', toHead(record))
+  redis.call('SETRANGE', record[KEY], '0', toHead(record))
+end
+
+local function handlerOf(record)
+  return string.sub(record[TEXT], FIXED_BYTES + 1, FIXED_BYTES + record[HANDLER_BYTES])
 end
 
 local function idempotencyOf(record)
-  return string.sub(record.text, record.keyAt + 1, record.keyAt + record.keyBytes)
+  local at = FIXED_BYTES + record[HANDLER_BYTES]
+  return string.sub(record[TEXT], at + 1, at + record[KEY_BYTES])
 end
 
 local function markOf(record)
-  local at = record.keyAt + record.keyBytes
-  return string.sub(record.text, at + 1, at + record.markBytes)
+  local at = FIXED_BYTES + record[HANDLER_BYTES] + record[KEY_BYTES]
+  return string.sub(record[TEXT], at + 1, at + record[MARK_BYTES])
 end
 
 -- What few tasks have: errors, progress, the wish that they be cancelled.
 local function besideKey(record)
-  return base .. 'x:' .. record.rest
+  return base .. 'x:' .. record[REST]
 end
 
 local function putBeside(record, ...)
   local key = besideKey(record)
   expectType(key, 'hash')
   redis.call('HSET', key, ...)
-  record.beside = 'x'
+  record[BESIDE] = 'x'
 end
 
 local function lookBeside(record, field)
-  if record.beside ~= 'x' then return nil end
+  if record[BESIDE] ~= 'x' then return nil end
   local found = redis.pcall('HGET', besideKey(record), field)
   return type(found) == 'string' and found or nil
 end
 
 local function dropBeside(record, ...)
-  if record.beside ~= 'x' then return end
+  if record[BESIDE] ~= 'x' then return end
   local key = besideKey(record)
   expectType(key, 'hash')
   redis.call('HDEL', key, ...)

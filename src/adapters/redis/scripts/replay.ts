@@ -34,23 +34,23 @@ local isEnd = (named or #chosen < steps) and 1 or 0
 local function revive(record)
   leave(record)
   dropBeside(record, 'er', 'pr', 'ce', 'ct', 'o')
-  record.attempts, record.deliveries, record.settled = 0, 0, '-'
-  record.outcomeUntil, record.replayedAt = 0, now
-  record.number = nextSequence()
+  record[ATTEMPTS], record[DELIVERIES], record[SETTLED] = 0, 0, '-'
+  record[OUTCOME_UNTIL], record[REPLAYED_AT] = 0, now
+  record[NUMBER] = nextSequence()
   makeReady(record)
   woken = true
-  if record.keyBytes == 0 then return end
-  local key = keyOf(record.handler, idempotencyOf(record))
+  if record[KEY_BYTES] == 0 then return end
+  local key = keyOf(handlerOf(record), idempotencyOf(record))
   local holder = holderOf(key)
-  if not holder then redis.call('SET', key, record.rest) end
-  if holder == record.rest then redis.call('PERSIST', key) end
+  if not holder then redis.call('SET', key, record[REST]) end
+  if holder == record[REST] then redis.call('PERSIST', key) end
 end
 
 local replayed = {}
 local more = 0
 for _, rest in ipairs(chosen) do
   local record = loadRecord(rest)
-  local fits = record and record.place == 'x' and (handler == '' or record.handler == handler)
+  local fits = record and record[PLACE] == 'x' and (handler == '' or handlerOf(record) == handler)
     and (reason == '' or reasonOf(lookBeside(record, 'o')) == reason)
   if fits and #replayed == most then
     more = 1

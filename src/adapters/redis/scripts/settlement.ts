@@ -6,14 +6,14 @@ export const SETTLEMENT = `
 -- The record, if the lease is held, and whether it was settled so before.
 local function heldRecord(rest, token, kind)
   local record = loadRecord(rest)
-  if not record or record.token ~= tonumber(token) then return nil, 0 end
-  if record.place == 'l' then return record end
-  return nil, record.settled == kind and 1 or 0
+  if not record or record[TOKEN] ~= tonumber(token) then return nil, 0 end
+  if record[PLACE] == 'l' then return record end
+  return nil, record[SETTLED] == kind and 1 or 0
 end
 
 -- The holder has reported back.
 local function settle(record, kind, isCharged)
-  record.settled, record.deliveries = kind, 0
-  if isCharged then record.attempts = record.attempts + 1 end
+  record[SETTLED], record[DELIVERIES] = kind, 0
+  if isCharged then record[ATTEMPTS] = record[ATTEMPTS] + 1 end
 end
 `;
