@@ -20,7 +20,24 @@ export function toMark(answer: readonly unknown[]): StoreMark {
   return { epoch: toText(answer[0]), sequence: toNumber(answer[1]) };
 }
 
-export function toEnqueueAnswer(queue: string, value: unknown): EnqueueAnswer {
+const KEPT: EnqueueAnswer = Object.freeze({ outcome: "kept", replaced: undefined });
+
+/** Of so many tasks; the script names those of which there is more to tell. */
+export function toEnqueueAnswers(
+  queue: string,
+  count: number,
+  answer: readonly unknown[],
+): readonly EnqueueAnswer[] {
+  const answers = new Array<EnqueueAnswer>(count).fill(KEPT);
+  for (let at = 2; at + 1 < answer.length; at += 2) {
+    const index = toNumber(answer[at]) - 1;
+    if (!(index in answers)) strange();
+    answers[index] = toEnqueueAnswer(queue, answer[at + 1]);
+  }
+  return answers;
+}
+
+function toEnqueueAnswer(queue: string, value: unknown): EnqueueAnswer {
   const text = toText(value);
   const rest = text.slice(1);
   switch (text[0]) {

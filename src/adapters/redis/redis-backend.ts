@@ -17,7 +17,14 @@ import type {
 import type { BackendInspector } from "../../ports/backend-inspector.js";
 import type { BackendSignals } from "../../ports/backend-signals.js";
 import type { BackendRenewer } from "../../ports/lease-renewal.js";
-import { toCancelAnswer, toClaimAnswer, toEnqueueAnswer, toExtendAnswer, toHeld, toMark } from "./answers.js";
+import {
+  toCancelAnswer,
+  toClaimAnswer,
+  toEnqueueAnswers,
+  toExtendAnswer,
+  toHeld,
+  toMark,
+} from "./answers.js";
 import { nextPortion, type Part, type Portion, runByQueue } from "./by-queue.js";
 import { clientFactory } from "./create-client.js";
 import { OWN_RESULT_TTL_MS } from "./own-errors.js";
@@ -129,7 +136,7 @@ class RedisBackend implements Backend {
       const args = [...own, ...enqueueArguments(parts, mark, before)];
       before += parts.length;
       const answer = await this.#marked(ENQUEUE, queue, args, "producer", bytes);
-      return parts.map((_, index) => toEnqueueAnswer(queue, answer[index + 2]));
+      return toEnqueueAnswers(queue, parts.length, answer);
     });
   }
 

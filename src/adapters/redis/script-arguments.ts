@@ -23,14 +23,11 @@ export function enqueueArguments(
   const args: ScriptValue[] = [];
   for (const [index, { rest, one }] of parts.entries()) {
     const { delayMs, handler, idempotency, runAt } = one;
-    const itsMark = `${mark}${before + index}`;
-    args.push(rest, handler, toScore(one), delayMs, runAt ?? 0, idempotency?.key ?? "");
-    args.push(
-      toWhole(idempotency?.ttlMs ?? 0),
-      idempotency?.onDuplicate ?? "",
-      itsMark,
-      toBody(one, itsMark),
-    );
+    const isSpecial = delayMs !== 0 || runAt !== undefined || idempotency !== undefined;
+    args.push(rest, handler, toScore(one), isSpecial ? "1" : "", toBody(one, `${mark}${before + index}`));
+    if (!isSpecial) continue;
+    const { key = "", ttlMs = 0, onDuplicate = "" } = idempotency ?? {};
+    args.push(delayMs, runAt ?? 0, key, toWhole(ttlMs), onDuplicate);
   }
   return args;
 }

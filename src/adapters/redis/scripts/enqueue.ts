@@ -8,12 +8,12 @@ import { createScript } from "./script.js";
  *
  * KEYS: 1 `meta`. Of `args`: 1 an epoch, if there is none yet; 2 how many tasks; 3 how long the outcome of
  * what is replaced is kept; 4 the error of what is replaced, with `@holder@` and `@by@` in place of the ids.
- * Then for each: what follows the queue in its id; handler; score; delay in ms; due not before, or
- * 0; idempotency key, or an empty text; for how many ms it is held; what a duplicate gets; the mark of the
- * request; the record behind its head.
+ * Then for each: what follows the queue in its id; handler; score; an empty text, or `1` and five more behind
+ * the next; the record behind its head. The five: delay in ms; due not before, or 0; idempotency key, or an
+ * empty text; for how many ms it is held; what a duplicate gets.
  *
- * Returns the epoch, the last sequence, and for each task a text: `k` and what it replaced, `d` or `t` and
- * who has its key or id.
+ * Returns the epoch, the last sequence, and of tasks that were not just kept, the number in the call and a
+ * text: `k` and what it replaced, or nothing where it was kept before; `d` or `t` and who has its key or id.
  *
  * Made again, it finds its mark on what it has kept. It is refused when there is no memory left.
  */
@@ -25,6 +25,7 @@ export const ENQUEUE = createScript(
   MOVES,
   ENDS,
   `
+local AT_ONCE = 250
 local tasks = tonumber(args[2])
 local epoch = redis.call('HGET', meta, 'epoch')
 if not epoch then
@@ -36,11 +37,24 @@ local first = sequence - tasks
 local head = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]
 local soonest = head and tonumber(head) or math.huge
 local handlers, answers = {}, { epoch, whole(sequence) }
+local starts = {}
+local at = 5
+for index = 1, tasks do
+  starts[index] = at
+  at = at + (args[at + 3] == '' and 5 or 10)
+end
+
+-- The mark in what follows the head of a record.
+local function markIn(body)
+  local handlerBytes, keyBytes, markBytes = struct.unpack('>I1I2I1', body, FIXED_BYTES - HEAD_BYTES - 11)
+  local from = FIXED_BYTES - HEAD_BYTES + handlerBytes + keyBytes
+  return string.sub(body, from + 1, from + markBytes)
+end
 
 -- What is there under the id of a task: the same task, or another one. What was set aside makes room.
-local function known(rest, mark)
+local function known(rest, body)
   local record, why = loadRecord(rest)
-  if record and markOf(record) == mark then return 'k' .. (lookBeside(record, 'v') or '') end
+  if record and markOf(record) == markIn(body) then return 'k' .. (lookBeside(record, 'v') or '') end
   if why == 'half' and redis.call('PTTL', base .. 't:' .. rest) >= 0 then
     redis.call('DEL', base .. 't:' .. rest)
     return nil
@@ -65,49 +79,88 @@ local function toText(place, number, heldUntil, body)
   return struct.pack(HEAD, place, '-', '-', 0, number, 0, 0, now, 0, 0, 0, now, heldUntil) .. body
 end
 
-local at = 5
-for index = 1, tasks do
-  local rest, handler, score, delay, runAt = args[at], args[at + 1], args[at + 2], args[at + 3], args[at + 4]
-  local idempotency, mark = args[at + 5], args[at + 8]
+local function keepKey(key, text, body, rest)
+  if redis.call('SET', key, text, 'NX') then return nil end
+  local answer = known(rest, body)
+  if not answer then redis.call('SET', key, text) end
+  return answer
+end
+
+local function wait(rest, handler, number, score, due)
+  local member = toMember(number, rest)
+  if due <= now then
+    redis.call('ZADD', readyKey(handler), score, member)
+    woken = true
+    return
+  end
+  redis.call('ZADD', delayed, due, member)
+  if due >= soonest then return end
+  soonest = due
+  woken = true
+end
+
+-- One task, whatever is said of it. The answer, unless it was kept and nothing was replaced.
+local function keepOne(index)
+  local at, number = starts[index], first + index
+  local rest, handler, score, isSpecial, body = unpack(args, at, at + 4)
+  local delay, runAt, idempotency, ttl, duplicate = '0', '0', '', '0', ''
+  if isSpecial ~= '' then delay, runAt, idempotency, ttl, duplicate = unpack(args, at + 5, at + 9) end
   local key = base .. 't:' .. rest
-  local heldUntil = idempotency ~= '' and now + tonumber(args[at + 6]) or 0
-  local due = now
-  if delay ~= '0' or runAt ~= '0' then due = math.max(now + tonumber(delay), tonumber(runAt)) end
+  local due, heldUntil = math.max(now + tonumber(delay), tonumber(runAt)), 0
   local answer, replaced
   if idempotency ~= '' then
-    answer = redis.call('EXISTS', key) == 1 and known(rest, mark) or nil
-    if not answer then answer, replaced = judgeKey(keyOf(handler, idempotency), rest, args[at + 7]) end
+    heldUntil = now + tonumber(ttl)
+    answer = redis.call('EXISTS', key) == 1 and known(rest, body) or nil
+    if not answer then answer, replaced = judgeKey(keyOf(handler, idempotency), rest, duplicate) end
+    if answer then return answer end
   end
-  if not answer then
-    local text = toText(due > now and 'd' or 'r', first + index, heldUntil, args[at + 9])
-    if not redis.call('SET', key, text, 'NX') then
-      answer = known(rest, mark)
-      if not answer then redis.call('SET', key, text) end
-    end
+  answer = keepKey(key, toText(due > now and 'd' or 'r', number, heldUntil, body), body, rest)
+  if answer then return answer end
+  wait(rest, handler, number, score, due)
+  if idempotency ~= '' then redis.call('SET', keyOf(handler, idempotency), rest) end
+  handlers[handler] = true
+  if not replaced then return nil end
+  local record = loadRecord(rest)
+  putBeside(record, 'v', replaced)
+  save(record)
+  return 'k' .. replaced
+end
+
+-- Several of which nothing is said, and that are new, in few commands; false and nothing done otherwise.
+local function keepPlain(from, to)
+  local texts, ready, seen = {}, {}, {}
+  for index = from, to do
+    local at = starts[index]
+    local rest, handler = args[at], args[at + 1]
+    if args[at + 3] ~= '' or seen[rest] then return false end
+    seen[rest] = true
+    local heads = ready[handler] or {}
+    ready[handler] = heads
+    local last = #heads
+    heads[last + 1], heads[last + 2] = args[at + 2], toMember(first + index, rest)
+    last = #texts
+    texts[last + 1], texts[last + 2] = base .. 't:' .. rest, toText('r', first + index, 0, args[at + 4])
   end
-  if not answer then
-    local member = toMember(first + index, rest)
-    if due > now then
-      redis.call('ZADD', delayed, due, member)
-      if due < soonest then
-        soonest = due
-        woken = true
-      end
-    else
-      redis.call('ZADD', readyKey(handler), score, member)
-      woken = true
-    end
-    if idempotency ~= '' then redis.call('SET', keyOf(handler, idempotency), rest) end
-    if replaced then
-      local record = loadRecord(rest)
-      putBeside(record, 'v', replaced)
-      save(record)
-    end
+  if redis.call('MSETNX', unpack(texts)) == 0 then return false end
+  for handler, heads in pairs(ready) do
+    redis.call('ZADD', readyKey(handler), unpack(heads))
     handlers[handler] = true
-    answer = 'k' .. (replaced or '')
   end
-  answers[index + 2] = answer
-  at = at + 10
+  woken = true
+  return true
+end
+
+for from = 1, tasks, AT_ONCE do
+  local to = math.min(from + AT_ONCE - 1, tasks)
+  if not keepPlain(from, to) then
+    for index = from, to do
+      local answer = keepOne(index)
+      if answer then
+        answers[#answers + 1] = index
+        answers[#answers + 1] = answer
+      end
+    end
+  end
 end
 expectType(base .. 'handlers', 'set')
 for handler in pairs(handlers) do redis.call('SADD', base .. 'handlers', handler) end
