@@ -7,9 +7,9 @@ import { expected } from "../../../task/checks.js";
 import { type CheckedDurableOptions, readDurableOptions } from "../../../task/durable-task-options.js";
 import type { HandlerDefinition } from "../../../task/handler-definition.js";
 import type { IdempotencyRules } from "../../../task/idempotency.js";
-import { startPayloadCheck } from "../../../task/payload.js";
+import { startDecodedCheck, startPayloadCheck } from "../../../task/payload.js";
 import { toStoredError } from "../../../task/stored-error.js";
-import { encodePayload } from "../../../task/stored-payload.js";
+import { encodePayload, encodeUnchecked } from "../../../task/stored-payload.js";
 import { type TaskEnvelope, toTaskEnvelope } from "../../../task/task-envelope.js";
 import type { EnqueueBatcher } from "../../durable/enqueue-batcher.js";
 import type { Carriers } from "../carriers.js";
@@ -156,9 +156,10 @@ export class DurableIntake {
 
   /** The payload as it is at the call, when its schema has let it pass; a stop waits for no schema. */
   #encode(handler: HandlerDefinition, payload: unknown): Uint8Array | Promise<Uint8Array> {
-    const checked = startPayloadCheck(handler, payload);
-    if (!(checked instanceof Promise)) return encodePayload(handler, payload);
-    const bytes = (async () => encodePayload(handler, payload))();
+    const early = encodeUnchecked(handler, payload);
+    const checked = (early === undefined ? startPayloadCheck : startDecodedCheck)(handler, payload);
+    if (!(checked instanceof Promise)) return early ?? encodePayload(handler, payload);
+    const bytes = (async () => early ?? encodePayload(handler, payload))();
     return Promise.all([bytes, this.#parts.whenChecked(checked)]).then(([encoded]) => encoded);
   }
 
