@@ -173,7 +173,8 @@ export class DurableIntake {
     return {
       id: toDurableId(queue, options.id ?? createId()),
       handler: handler.name,
-      ...{ payload, envelope },
+      payload,
+      envelope,
       priority: options.priority ?? handler.priority ?? 0,
       weight: options.weight ?? handler.weight ?? 1,
       cost: options.cost ?? handler.cost ?? 1,
@@ -192,8 +193,16 @@ export class DurableIntake {
     const byTtl = ttlMs === undefined ? undefined : this.#parts.clock.wallNow() + ttlMs;
     const deadlineAt = Math.min(deadline ?? Number.POSITIVE_INFINITY, byTtl ?? Number.POSITIVE_INFINITY);
     return {
-      ...{ timeoutMs, maxAttempts, killAfterMs, backoff, resultTtlMs, deadLetter },
-      ...{ name, description, metadata, correlationId },
+      timeoutMs,
+      maxAttempts,
+      killAfterMs,
+      backoff,
+      resultTtlMs,
+      deadLetter,
+      name,
+      description,
+      metadata,
+      correlationId,
       deadlineAt: deadlineAt === Number.POSITIVE_INFINITY ? undefined : deadlineAt,
     };
   }
