@@ -103,8 +103,16 @@ export class DurableRequests {
     const byTtl = ttlMs === undefined ? undefined : this.#parts.clock.wallNow() + ttlMs;
     const deadlineAt = Math.min(deadline ?? Number.POSITIVE_INFINITY, byTtl ?? Number.POSITIVE_INFINITY);
     return {
-      ...{ timeoutMs, maxAttempts, killAfterMs, backoff, resultTtlMs, deadLetter },
-      ...{ name, description, metadata, correlationId },
+      timeoutMs,
+      maxAttempts,
+      killAfterMs,
+      backoff,
+      resultTtlMs,
+      deadLetter,
+      name,
+      description,
+      metadata,
+      correlationId,
       deadlineAt: deadlineAt === Number.POSITIVE_INFINITY ? undefined : deadlineAt,
     };
   }
