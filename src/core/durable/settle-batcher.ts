@@ -25,6 +25,8 @@ export interface SettleBatcherParts {
   readonly listener: SettlementListener;
   /** Hears until when leases are trusted, as far as that is known elsewhere. */
   readonly catchUp: () => void;
+  /** Tells what is new of the progress of tasks that have ended. */
+  readonly tellProgress: (ended: readonly HeldLease[]) => void;
 }
 
 /** So many settlements travel in one call. */
@@ -89,8 +91,9 @@ export class SettleBatcher {
   }
 
   async #send(batch: readonly HeldLease[]): Promise<void> {
-    const { backend } = this.#parts;
+    const { backend, tellProgress } = this.#parts;
     this.#calls++;
+    tellProgress(batch);
     await Promise.all([
       this.#tell(batch, toAck, (acks) => backend.ack(acks)),
       this.#tell(batch, toNack, (nacks) => backend.nack(nacks)),

@@ -1,6 +1,7 @@
 import type { Clock } from "../../../ports/clock.js";
 import type { LaneName } from "../../../task/lane-name.js";
 import type { Outcome } from "../../../task/outcome.js";
+import { encodeProgress } from "../../../task/stored-progress.js";
 import { encodeResult } from "../../../task/stored-result.js";
 import type { Task } from "../../../task/task.js";
 import type { Consumer } from "../../durable/consumer.js";
@@ -61,6 +62,11 @@ export class DurableEnds implements Aftermath {
   began({ lane, task }: Attempt): void {
     const run = this.#byTask.get(task);
     if (run !== undefined) this.begins(run, lane.executor.lane);
+  }
+
+  progressed({ task }: Attempt, value: unknown): void {
+    const run = this.#byTask.get(task);
+    if (run !== undefined) this.#parts.consumer().report(run.held, encodeProgress(value));
   }
 
   /** What cannot be stored is no result: the attempt has failed. */
