@@ -17,6 +17,8 @@ export interface Frame {
   /** Counted over all connections, from 1. */
   readonly number: number;
   readonly bytes: Buffer;
+  /** Counted from 1. */
+  readonly connection: number;
 }
 
 /**
@@ -43,6 +45,7 @@ export class TcpProxy implements AsyncDisposable {
   readonly #choose: ChooseFault;
   readonly #sockets = new Set<Socket>();
   readonly #counts = { command: 0, reply: 0 };
+  #links = 0;
   /** What has gone wrong so far. */
   faults = 0;
 
@@ -76,7 +79,7 @@ export class TcpProxy implements AsyncDisposable {
 
   #join(client: Socket): void {
     const server = connect(this.#targetPort, "127.0.0.1");
-    const link: Link = { client, server, isDead: false };
+    const link: Link = { client, server, number: ++this.#links, isDead: false };
     for (const socket of [client, server]) {
       socket.setNoDelay(true);
       this.#sockets.add(socket);
@@ -115,7 +118,7 @@ export class TcpProxy implements AsyncDisposable {
 
   /** What passes of a frame, and how late; the connection may be dead now. */
   #meet(kind: Frame["kind"], bytes: Buffer, link: Link): Passed {
-    const fault = this.#choose({ kind, number: ++this.#counts[kind], bytes });
+    const fault = this.#choose({ kind, number: ++this.#counts[kind], bytes, connection: link.number });
     if (fault === undefined) return { bytes };
     this.faults++;
     if (fault === "delay") return { bytes, delayMs: DELAY_MS };
@@ -136,6 +139,7 @@ interface Passed {
 interface Link {
   readonly client: Socket;
   readonly server: Socket;
+  readonly number: number;
   /** Nothing passes any more. */
   isDead: boolean;
 }
