@@ -275,6 +275,6 @@ export class LeaseKeeper {
   }
 }
 
-function toExtension({ lease, progress }: HeldLease, leaseMs: number): Extension {
-  return { ...lease, leaseMs, progress };
+function toExtension({ task: { id, token }, progress }: HeldLease, leaseMs: number): Extension {
+  return { id, token, leaseMs, progress };
 }

@@ -156,14 +156,22 @@ export class SettleBatcher {
   }
 }
 
-function toAck({ lease, settlement }: HeldLease): Ack | undefined {
-  return settlement?.kind === "ack" ? { ...lease, ...settlement.ack } : undefined;
+// Each call is written out: an object that begins with a spread has a hidden class of its own in V8.
+
+function toAck({ task: { id, token }, settlement }: HeldLease): Ack | undefined {
+  if (settlement?.kind !== "ack") return undefined;
+  const { outcome, resultTtlMs } = settlement.ack;
+  return { id, token, outcome, resultTtlMs };
 }
 
-function toNack({ lease, settlement }: HeldLease): Nack | undefined {
-  return settlement?.kind === "nack" ? { ...lease, ...settlement.nack } : undefined;
+function toNack({ task: { id, token }, settlement }: HeldLease): Nack | undefined {
+  if (settlement?.kind !== "nack") return undefined;
+  const { kind, delayMs, error } = settlement.nack;
+  return { id, token, kind, delayMs, error };
 }
 
-function toDeadLetter({ lease, settlement }: HeldLease): DeadLetter | undefined {
-  return settlement?.kind === "dead-letter" ? { ...lease, ...settlement.deadLetter } : undefined;
+function toDeadLetter({ task: { id, token }, settlement }: HeldLease): DeadLetter | undefined {
+  if (settlement?.kind !== "dead-letter") return undefined;
+  const { reason, error, charged, resultTtlMs } = settlement.deadLetter;
+  return { id, token, reason, error, charged, resultTtlMs };
 }

@@ -120,6 +120,7 @@ export class DurableRuns {
     const { calendar, carriers, clock, ends, planner, registry, settler, takeNumber, watches } = this.#parts;
     const { task: claimed } = held;
     const now = clock.now();
+    const { id, cost, token: fencingToken, deliveries } = claimed;
     const { name, description, metadata, correlationId, deadlineAt } = envelope;
     const expiresAt = deadlineAt === undefined ? undefined : calendar.toMonotonic(deadlineAt);
     const task = new Task({
@@ -127,16 +128,13 @@ export class DurableRuns {
       number: takeNumber(),
       work: unstarted,
       order: toOrder(claimed.priority, claimed.weight),
-      details: {
-        ...{ id: claimed.id, name, description, metadata, correlationId, expiresAt },
-        ...{ cost: claimed.cost, fencingToken: claimed.token, deliveries: claimed.deliveries },
-      },
+      details: { id, name, description, metadata, correlationId, expiresAt, cost, fencingToken, deliveries },
       enqueuedAt: now - claimed.waitMs,
       state: "queued",
     });
     task.attempt = claimed.attempts;
     task.captured = carriers.receive(envelope.headers);
-    if (claimed.deliveries > 1) task.tally.durable.redelivered++;
+    if (deliveries > 1) task.tally.durable.redelivered++;
     const run = new DurableRun(task, held, handler, envelope);
     watches.watch(task);
     registry.add(task);
