@@ -3,6 +3,7 @@ import type { Clock, Timer } from "../../ports/clock.js";
 import type { LeaseRenewal, RenewalListener, RenewedLease } from "../../ports/lease-renewal.js";
 import type { Random } from "../../ports/random.js";
 import type { StoredError } from "../../task/stored-outcome.js";
+import { TransitMap } from "../collections/transit-map.js";
 import type { HeldLease } from "./held-lease.js";
 import type { LeaseTerms } from "./lease-terms.js";
 import { RetryDelay } from "./retry-delay.js";
@@ -49,7 +50,7 @@ const BATCH = 500;
  */
 export class LeaseKeeper {
   readonly #parts: LeaseKeeperParts;
-  readonly #held = new Map<string, HeldLease>();
+  readonly #held = new TransitMap<string, HeldLease>();
   readonly #retry: RetryDelay;
   #renewal: LeaseRenewal | undefined;
   #timer: Timer | undefined;
