@@ -22,6 +22,8 @@ export class HeldLease {
   renewAt: number;
   /** What the handler last told of its progress, until it is on its way to the store. */
   progress: Uint8Array | undefined = undefined;
+  /** What the one who runs its task knows of it: theirs alone. */
+  run: unknown = undefined;
   /** Somebody's wish to cancel the task has been passed on. */
   cancelAsked = false;
   #state: "held" | "settling" | "over" = "held";

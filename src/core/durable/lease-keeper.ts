@@ -3,6 +3,7 @@ import type { Clock } from "../../ports/clock.js";
 import type { LeaseRenewal, RenewalListener, RenewedLease } from "../../ports/lease-renewal.js";
 import type { Random } from "../../ports/random.js";
 import type { StoredError } from "../../task/stored-outcome.js";
+import { TransitMap } from "../collections/transit-map.js";
 import { EarliestTimer } from "./earliest-timer.js";
 import type { HeldLease } from "./held-lease.js";
 import type { LeaseTerms } from "./lease-terms.js";
@@ -56,7 +57,7 @@ const TELL_EVERY_MS = 1_000;
  */
 export class LeaseKeeper {
   readonly #parts: LeaseKeeperParts;
-  readonly #held = new Map<string, HeldLease>();
+  readonly #held = new TransitMap<string, HeldLease>();
   readonly #retry: RetryDelay;
   readonly #timer: EarliestTimer;
   #renewal: LeaseRenewal | undefined;
