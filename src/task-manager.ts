@@ -170,13 +170,13 @@ export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
    * @throws {PayloadError} also for what would not come back from the store as it is
    * @throws {NotAcceptingError} @throws {QueueFullError} when `capacity` tasks wait for the store already
    */
-  async enqueueDurable<K extends HandlerNames<H>>(
+  enqueueDurable<K extends HandlerNames<H>>(
     handler: K,
     payload: PayloadInputOf<H, K>,
     options?: DurableTaskOptions,
   ): Promise<DurableHandle<ResultOfHandler<H, K>>> {
-    const handle = await this.#core.calls.enqueueDurable(handler, payload, options);
-    return handle as DurableHandle<ResultOfHandler<H, K>>;
+    const handle = this.#core.calls.enqueueDurable(handler, payload, options);
+    return handle as Promise<DurableHandle<ResultOfHandler<H, K>>>;
   }
 
   /**

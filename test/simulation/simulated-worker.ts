@@ -43,6 +43,23 @@ export interface WorkerParts {
   readonly stopped: () => void;
 }
 
+const COMPLETED: Settlement = {
+  kind: "ack",
+  ack: {
+    outcome: { state: "completed", reason: undefined, value: undefined, error: undefined, charged: true },
+    resultTtlMs: RESULT_TTL_MS,
+  },
+};
+const CANCELLED: Settlement = {
+  kind: "ack",
+  ack: {
+    outcome: { state: "cancelled", reason: "cancelled", value: undefined, error: ERROR, charged: true },
+    resultTtlMs: RESULT_TTL_MS,
+  },
+};
+
+const ignore = () => {};
+
 /** A run and what it holds here. */
 interface Running {
   readonly held: HeldLease;
@@ -75,7 +92,12 @@ export class SimulatedWorker implements ConsumerHost {
     this.#parts = parts;
     this.process = process;
     this.consumer = new Consumer({
-      ...{ backend, clock: process.clock, random: chance.fork(), leaseMs, pollMs, strict: false },
+      backend,
+      clock: process.clock,
+      random: chance.fork(),
+      leaseMs,
+      pollMs,
+      strict: false,
       queues: queues.map((name, index) => ({ name, share: index + 1 })),
       requestPrefix: `${process.name}-`,
       host: this,
@@ -112,10 +134,11 @@ export class SimulatedWorker implements ConsumerHost {
   start(held?: HeldLease): boolean | undefined {
     if (held !== undefined) return this.#start(held);
     const { consumer } = this;
-    const ignored = { finished: () => {}, storeLost: () => {} };
     this.#deafen = this.#parts.backend.signals.listen(this.#parts.queues, {
-      ...consumer.signals,
-      ...ignored,
+      wake: consumer.signals.wake,
+      cancelAsked: consumer.signals.cancelAsked,
+      finished: ignore,
+      storeLost: ignore,
     });
     consumer.start();
     return undefined;
@@ -232,14 +255,11 @@ export class SimulatedWorker implements ConsumerHost {
       kind: "nack",
       nack: { kind, delayMs: delay, error: kind === "retry" ? ERROR : undefined },
     });
-    const ends = { value: undefined, error: undefined, charged: true, reason: undefined };
     switch (result) {
       case "returned":
-        return { kind: "ack", ack: { outcome: { ...ends, state: "completed" }, resultTtlMs: RESULT_TTL_MS } };
-      case "cancelled": {
-        const outcome = { ...ends, state: "cancelled", reason: "cancelled", error: ERROR } as const;
-        return { kind: "ack", ack: { outcome, resultTtlMs: RESULT_TTL_MS } };
-      }
+        return COMPLETED;
+      case "cancelled":
+        return CANCELLED;
       case "rescheduled":
         return back("reschedule", delayMs);
       case "interrupted":

@@ -101,7 +101,10 @@ export class Simulation {
       keepsLog: this.#plan.acts.some((act) => act.do === "older-store"),
     });
     this.#audit = new StoreAudit({
-      ...{ verdict: this.#verdict, timeline: this.#timeline, faults: this.#faults, store: this.#store },
+      verdict: this.#verdict,
+      timeline: this.#timeline,
+      faults: this.#faults,
+      store: this.#store,
       lingerMs: leaseMs,
       claimed: (task) => this.#checkWait(task),
       expired: (lease) => this.#runs.expired(lease),
@@ -123,9 +126,15 @@ export class Simulation {
       if (this.#verdict.violation === undefined) throw error;
     }
     return {
-      ...{ seed: this.#seed, violation: this.#verdict.violation, hash: this.#trace.hash },
-      ...{ steps: this.#timeline.steps, runs: this.#runs.runs, tasks: this.#audit.tasks.size },
-      ...{ redeliveries: this.#audit.redeliveries, faults: this.#faults, lines: this.#trace.lines },
+      seed: this.#seed,
+      violation: this.#verdict.violation,
+      hash: this.#trace.hash,
+      steps: this.#timeline.steps,
+      runs: this.#runs.runs,
+      tasks: this.#audit.tasks.size,
+      redeliveries: this.#audit.redeliveries,
+      faults: this.#faults,
+      lines: this.#trace.lines,
       drainMs: this.#drainedAt - calmAt,
     };
   }
@@ -188,13 +197,16 @@ export class Simulation {
     const { process, backend } = this.#addProcess("p");
     const { maxDeliveries, spanMs } = this.#plan;
     const producer = new SimulatedProducer({
-      ...{ process, backend, tasks, spanMs, maxDeliveries, queues: this.#queues },
-      ...{
-        timeline: this.#timeline,
-        chance: this.#chance.fork(),
-        audit: this.#audit,
-        verdict: this.#verdict,
-      },
+      process,
+      backend,
+      tasks,
+      spanMs,
+      maxDeliveries,
+      queues: this.#queues,
+      timeline: this.#timeline,
+      chance: this.#chance.fork(),
+      audit: this.#audit,
+      verdict: this.#verdict,
     });
     this.#producers.push(producer);
     producer.start();
@@ -206,8 +218,18 @@ export class Simulation {
     const { leaseMs, pollMs, maxAttempts, turbulent, long, failing } = this.#plan;
     const chance = this.#chance.fork();
     const worker = new SimulatedWorker({
-      ...{ process, backend, leaseMs, pollMs, maxAttempts, chance, long, failing },
-      ...{ timeline: this.#timeline, faults: this.#faults, audit: this.#runs, verdict: this.#verdict },
+      process,
+      backend,
+      leaseMs,
+      pollMs,
+      maxAttempts,
+      chance,
+      long,
+      failing,
+      timeline: this.#timeline,
+      faults: this.#faults,
+      audit: this.#runs,
+      verdict: this.#verdict,
       queues: this.#queues,
       room: {
         slots: 1 + chance.below(4),
@@ -227,8 +249,12 @@ export class Simulation {
     const name = `${kind}${++this.#processes}`;
     const process = new SimulatedProcess(name, this.#timeline, this.#chance.fork());
     const link = new Link({
-      ...{ process, timeline: this.#timeline, faults: this.#faults, target: this.#store },
-      ...{ chance: this.#chance.fork(), timeoutMs: this.#plan.timeoutMs },
+      process,
+      timeline: this.#timeline,
+      faults: this.#faults,
+      target: this.#store,
+      chance: this.#chance.fork(),
+      timeoutMs: this.#plan.timeoutMs,
       weather: () => (this.#calm ? FAIR : this.#plan.weather),
       trace: (what) => this.#note(what),
     });

@@ -235,16 +235,18 @@ export class StoreAudit {
     if (claimed.attempts !== task.failures)
       throw this.#fail("I6", `${id}: ${claimed.attempts} attempts count, and ${task.failures} failed`);
     const lease: AuditedLease = {
-      ...{ id, token, process, claimedAt: timeline.now },
-      ...{ validUntil: timeline.now + leaseMs, expiresAt: store.elapsed + leaseMs },
-      ...{
-        reported: undefined,
-        confirmed: undefined,
-        run: undefined,
-        excused: false,
-        era: this.era,
-        watch: undefined,
-      },
+      id,
+      token,
+      process,
+      claimedAt: timeline.now,
+      validUntil: timeline.now + leaseMs,
+      expiresAt: store.elapsed + leaseMs,
+      reported: undefined,
+      confirmed: undefined,
+      run: undefined,
+      excused: false,
+      era: this.era,
+      watch: undefined,
     };
     task.token = token;
     task.lease = lease;

@@ -104,6 +104,7 @@ export class Consumer {
         failed: (error) => host.failed("settle", error),
       },
       catchUp: () => this.#keeper.catchUp(),
+      tellProgress: (ended) => this.#keeper.tellAll(ended),
     });
   }
 
@@ -181,6 +182,11 @@ export class Consumer {
   begins(held: HeldLease, atMostMs: number, isElsewhere: boolean): void {
     const isFree = isElsewhere && atMostMs !== Number.POSITIVE_INFINITY;
     this.#keeper.limit(held, atMostMs + this.#terms.renewEveryMs, isFree);
+  }
+
+  /** Tells the store how far the handler of a task says that it has come, within about a second. */
+  report(held: HeldLease, progress: Uint8Array): void {
+    this.#keeper.report(held, progress);
   }
 
   /** Tells the store what became of a task. */

@@ -1,18 +1,35 @@
 import type { Backend, EnqueueAnswer, NewTask } from "../../ports/backend.js";
 import type { Clock } from "../../ports/clock.js";
 
-/** One call that waits for its turn. */
-interface WaitingCall {
-  readonly tasks: readonly NewTask[];
-  readonly resolve: (answers: readonly EnqueueAnswer[]) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 /** Tasks in one call to the store; a single call of a user may bring more. */
 const BATCH = 1_000;
 
 /** So many calls are under way at a time: while they are answered, the next ones are filled. */
 const MAX_CALLS = 4;
+
+/** What goes to the store in one call. */
+class Batch {
+  readonly tasks: NewTask[] = [];
+  readonly answers: Promise<readonly EnqueueAnswer[]>;
+  #resolve: (answers: readonly EnqueueAnswer[]) => void = () => {};
+  #reject: (error: unknown) => void = () => {};
+
+  constructor() {
+    this.answers = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  /** Never rejects: those whose tasks these are hear of it by `answers`. */
+  async send(backend: Pick<Backend, "enqueue">, requestId: string): Promise<void> {
+    try {
+      this.#resolve(await backend.enqueue(requestId, this.tasks));
+    } catch (error) {
+      this.#reject(error);
+    }
+  }
+}
 
 /**
  * Hands new tasks to the store. Calls of one turn of the event loop share a round trip, and so do those that
@@ -22,7 +39,8 @@ export class EnqueueBatcher {
   readonly #backend: Pick<Backend, "enqueue">;
   readonly #clock: Pick<Clock, "setImmediate">;
   readonly #requestPrefix: string;
-  #waiting: WaitingCall[] = [];
+  /** Those that have not been sent; the last one may take more. */
+  readonly #waiting: Batch[] = [];
   #calls = 0;
   #requests = 0;
   #soon = false;
@@ -33,44 +51,44 @@ export class EnqueueBatcher {
     this.#requestPrefix = requestPrefix;
   }
 
-  enqueue(tasks: readonly NewTask[]): Promise<readonly EnqueueAnswer[]> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ tasks, resolve, reject });
-      if (this.#soon) return;
-      this.#soon = true;
-      this.#clock.setImmediate(() => {
-        this.#soon = false;
-        this.#flush();
-      });
+  /** Gives the answers for these tasks, which are sent in one call. */
+  async enqueue(tasks: readonly NewTask[]): Promise<readonly EnqueueAnswer[]> {
+    const batch = this.#batchFor(tasks.length);
+    const from = batch.tasks.length;
+    for (const task of tasks) batch.tasks.push(task);
+    const answers = await batch.answers;
+    return answers.slice(from, from + tasks.length);
+  }
+
+  #batchFor(count: number): Batch {
+    const last = this.#waiting.at(-1);
+    if (last !== undefined && last.tasks.length + count <= BATCH) return last;
+    const batch = new Batch();
+    this.#waiting.push(batch);
+    this.#flushSoon();
+    return batch;
+  }
+
+  #flushSoon(): void {
+    if (this.#soon) return;
+    this.#soon = true;
+    this.#clock.setImmediate(() => {
+      this.#soon = false;
+      this.#flush();
     });
   }
 
   #flush(): void {
-    while (this.#waiting.length > 0 && this.#calls < MAX_CALLS) void this.#send(this.#nextBatch());
-  }
-
-  #nextBatch(): WaitingCall[] {
-    let tasks = 0;
-    const end = this.#waiting.findIndex((call) => {
-      tasks += call.tasks.length;
-      return tasks > BATCH;
-    });
-    return this.#waiting.splice(0, end === -1 ? this.#waiting.length : Math.max(1, end));
-  }
-
-  async #send(batch: readonly WaitingCall[]): Promise<void> {
-    this.#calls++;
-    const tasks = batch.flatMap((call) => call.tasks);
-    try {
-      const answers = await this.#backend.enqueue(`${this.#requestPrefix}e${++this.#requests}`, tasks);
-      let from = 0;
-      for (const call of batch) {
-        call.resolve(answers.slice(from, from + call.tasks.length));
-        from += call.tasks.length;
-      }
-    } catch (error) {
-      for (const call of batch) call.reject(error);
+    while (this.#calls < MAX_CALLS) {
+      const batch = this.#waiting.shift();
+      if (batch === undefined) return;
+      void this.#send(batch);
     }
+  }
+
+  async #send(batch: Batch): Promise<void> {
+    this.#calls++;
+    await batch.send(this.#backend, `${this.#requestPrefix}e${++this.#requests}`);
     this.#calls--;
     this.#flush();
   }
