@@ -8,6 +8,7 @@ import type { Run, RunResult } from "./run.js";
 import type { RunAudit } from "./run-audit.js";
 import type { SimulatedProcess } from "./simulated-process.js";
 import type { Appointment, Timeline } from "./timeline.js";
+import type { TakeDown } from "./trace.js";
 import type { Verdict } from "./violation.js";
 import { type RoomShape, WorkerRoom } from "./worker-room.js";
 
@@ -38,11 +39,16 @@ export interface WorkerParts {
   readonly failing: number;
   /** Whether handlers may take long, fail and disobey. */
   readonly turbulent: () => boolean;
-  readonly trace: (what: string) => void;
+  readonly trace: TakeDown;
   /** It has stopped, and nothing of it is under way. */
   readonly stopped: () => void;
 }
 
+const CONFIRMED: Record<Settlement["kind"], string> = {
+  ack: "confirmed ack",
+  nack: "confirmed nack",
+  "dead-letter": "confirmed dead-letter",
+};
 const COMPLETED: Settlement = {
   kind: "ack",
   ack: {
@@ -148,7 +154,7 @@ export class SimulatedWorker implements ConsumerHost {
   stop(deadlineMs: number): void {
     if (!this.works) return;
     this.#stopping = true;
-    this.#parts.trace(`${this.process.name} stops in ${deadlineMs}`);
+    this.#parts.trace(this.process.name, "stops in", deadlineMs);
     this.consumer.stop();
     this.#deafen();
     const killAfterMs = Math.min(deadlineMs, GRACE_MS / 2);
@@ -193,9 +199,9 @@ export class SimulatedWorker implements ConsumerHost {
   }
 
   confirmed(held: HeldLease, { kind }: Settlement): void {
-    this.#trace(`confirmed ${kind}`, held);
+    this.#trace(CONFIRMED[kind], held);
     this.#told(held);
-    this.#parts.audit.confirmed(held.lease, kind);
+    this.#parts.audit.confirmed(held.task, kind);
   }
 
   refused(held: HeldLease): void {
@@ -221,7 +227,7 @@ export class SimulatedWorker implements ConsumerHost {
     const { audit, chance, leaseMs, long, turbulent } = this.#parts;
     if (!this.#room.take(held.task.handler, held.task.cost)) return false;
     this.#trace("starts", held);
-    const run = audit.started(this.process, held.lease);
+    const run = audit.started(this.process, held.task);
     const running: Running = { held, run, next: undefined, stubborn: turbulent() && chance.happens(0.2) };
     this.#running.add(running);
     const isLong = turbulent() && chance.happens(long);
@@ -318,7 +324,7 @@ export class SimulatedWorker implements ConsumerHost {
     if (!this.#stopping || this.#over || this.#running.size > 0 || this.consumer.busy) return;
     this.#over = true;
     for (const { task } of this.#untold) this.#parts.verdict.fail("I9", `nothing was told of ${task.id}`);
-    this.#parts.trace(`${this.process.name} has stopped`);
+    this.#parts.trace(this.process.name, "has stopped");
     this.#parts.stopped();
   }
 
@@ -337,7 +343,7 @@ export class SimulatedWorker implements ConsumerHost {
     return timeline.after(Math.max(0, delayMs), () => this.process.enter(happen, true));
   }
 
-  #trace(what: string, { lease }: HeldLease): void {
-    this.#parts.trace(`${this.process.name} ${what} ${lease.id} ${lease.token}`);
+  #trace(what: string, { task }: HeldLease): void {
+    this.#parts.trace(this.process.name, what, task.id, task.token);
   }
 }
