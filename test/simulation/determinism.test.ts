@@ -19,7 +19,7 @@ test("M4: the same seed gives the same schedule, step by step, and another one a
 });
 
 test("a rule that is broken is told with its seed, what led to it, and how to play it again", async () => {
-  const [broken] = MUTANTS;
+  const broken = MUTANTS.find(({ breaks }) => breaks.includes("I6")); // one that shows soon
   const told = await explore(1, 1_000, "processes", broken?.mutant).catch((error: Error) => error.message);
   const [what = "", replay = "", ...lines] = String(told).split("\n");
   const [, seed, violation] = /^seed (\d+): (.*)$/.exec(what) ?? [];

@@ -74,11 +74,14 @@ interface Running {
   next: Appointment | undefined;
   /** It does not end when it is told to, for a while. */
   readonly stubborn: boolean;
+  /** It tells of its progress, now and then and last when it ends. */
+  readonly telling: boolean;
 }
 
 /**
  * A process that runs durable tasks: a consumer as it is, and in place of the manager a host whose handlers
- * take their time, fail, reschedule, and obey or do not obey their signals, all by chance.
+ * take their time, tell of their progress, fail, reschedule, and obey or do not obey their signals, all by
+ * chance.
  */
 export class SimulatedWorker implements ConsumerHost {
   readonly process: SimulatedProcess;
@@ -228,12 +231,29 @@ export class SimulatedWorker implements ConsumerHost {
     if (!this.#room.take(held.task.handler, held.task.cost)) return false;
     this.#trace("starts", held);
     const run = audit.started(this.process, held.task);
-    const running: Running = { held, run, next: undefined, stubborn: turbulent() && chance.happens(0.2) };
-    this.#running.add(running);
+    const stubborn = turbulent() && chance.happens(0.2);
     const isLong = turbulent() && chance.happens(long);
+    const telling = isLong && chance.happens(0.3);
+    const running: Running = { held, run, next: undefined, stubborn, telling };
+    this.#running.add(running);
+    if (telling) this.#tellSoon(running);
     const runMs = isLong ? chance.between(30, leaseMs * 2.5) : chance.between(1, 30);
     running.next = this.#after(runMs, () => this.#end(running, this.#draw()));
     return true;
+  }
+
+  #tellSoon(running: Running): void {
+    const { chance, leaseMs } = this.#parts;
+    this.#after(chance.between(1, leaseMs), () => {
+      if (!this.#running.has(running)) return;
+      this.#tell(running);
+      this.#tellSoon(running);
+    });
+  }
+
+  #tell({ held }: Running): void {
+    this.#trace("tells", held);
+    this.consumer.report(held, new Uint8Array([this.#parts.chance.below(256)]));
   }
 
   #draw(): RunResult {
@@ -247,6 +267,7 @@ export class SimulatedWorker implements ConsumerHost {
     const { held, run } = running;
     // It was over before, by what came while the process stood still.
     if (run.aborted || !this.#running.has(running)) return;
+    if (running.telling) this.#tell(running);
     this.#parts.audit.ended(run, result);
     this.#trace(result, held);
     this.#untold.add(held);

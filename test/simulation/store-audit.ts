@@ -305,6 +305,8 @@ export class StoreAudit {
       const holds = isHeld(before[index], extension);
       if (answers[index]?.held !== holds) throw this.#wrongAnswer("extend", extension, holds);
       if (!holds) this.#checkUntouched("extend", before[index], extension, extensions);
+      else if (!this.#hasProgress(extension, before[index]))
+        throw this.#fail("I4", `${extension.id} has other progress than its holder told`);
       const lease = this.lease(extension);
       if (!holds || lease === undefined) continue;
       lease.validUntil = timeline.now + extension.leaseMs;
@@ -410,8 +412,14 @@ export class StoreAudit {
           before.attempts === after.attempts &&
           before.deliveries === after.deliveries &&
           before.until === after.until &&
+          isSame(before.progress, after.progress) &&
           before.outcome?.state === after.outcome?.state;
     if (!same) throw this.#fail("I4", `${method} of ${id} by a lease that is over has changed it`);
+  }
+
+  /** Whether a task has the progress that its holder has just told, or else what it had before. */
+  #hasProgress({ id, progress }: Extension, before: StoredTask | undefined): boolean {
+    return isSame(this.#look(id)?.progress, progress ?? before?.progress);
   }
 
   #checkSamePlace(method: string, before: StoredTask | undefined, id: string): void {
@@ -482,6 +490,10 @@ export class StoreAudit {
 
 function keyOf({ task }: AuditedTask): string {
   return `${task.id.split(":", 1)[0]} ${task.handler} ${task.idempotency?.key}`;
+}
+
+function isSame(one: Uint8Array | undefined, other: Uint8Array | undefined): boolean {
+  return one === other || (one !== undefined && other !== undefined && Buffer.compare(one, other) === 0);
 }
 
 function isHeld(task: StoredTask | undefined, { token }: Lease): boolean {
