@@ -1,5 +1,5 @@
 /** So many deletions make a new Map worth its while. */
-const DELETIONS = 4_096;
+const DELETIONS = 1_024;
 
 /**
  * A Map for what passes through: entries that come and go all the time, with few of them there at once.
@@ -33,7 +33,7 @@ export class TransitMap<K, V> {
   /** @returns whether it was there */
   delete(key: K): boolean {
     if (!this.#map.delete(key)) return false;
-    if (++this.#deletions >= Math.max(DELETIONS, this.#map.size)) {
+    if (++this.#deletions >= Math.max(DELETIONS, 4 * this.#map.size)) {
       this.#map = new Map(this.#map);
       this.#deletions = 0;
     }

@@ -75,7 +75,7 @@ export class SettleBatcher {
     this.#retryTimer = undefined;
     const unconfirmed = [...this.#sent.flat(), ...this.#waiting];
     this.#waiting = [];
-    for (const held of unconfirmed) this.#end(held, () => this.#parts.listener.unknown(held, error));
+    for (const held of unconfirmed) if (this.#end(held)) this.#parts.listener.unknown(held, error);
   }
 
   #flushSoon(): void {
@@ -122,7 +122,9 @@ export class SettleBatcher {
     try {
       const answers = await call(calls);
       this.#retry.succeeded();
-      for (const [index, held] of told.entries()) this.#conclude(held, answers[index] === true);
+      told.forEach((held, index) => {
+        this.#conclude(held, answers[index] === true);
+      });
     } catch (error) {
       this.#again(told, error);
     }
@@ -131,17 +133,17 @@ export class SettleBatcher {
   #conclude(held: HeldLease, done: boolean): void {
     const { listener } = this.#parts;
     const { settlement } = held;
-    this.#end(held, () => {
-      if (done && settlement !== undefined) listener.confirmed(held, settlement);
-      else listener.refused(held);
-    });
+    if (!this.#end(held)) return;
+    if (done && settlement !== undefined) listener.confirmed(held, settlement);
+    else listener.refused(held);
   }
 
-  #end(held: HeldLease, tell: () => void): void {
-    if (held.state === "over") return; // it was given up while its call was under way
+  /** False where it has ended before: it was given up while its call was under way. */
+  #end(held: HeldLease): boolean {
+    if (held.state === "over") return false;
     this.#unconfirmed--;
     held.end();
-    tell();
+    return true;
   }
 
   #again(batch: readonly HeldLease[], error: unknown): void {
@@ -151,7 +153,7 @@ export class SettleBatcher {
     for (const held of batch) {
       if (held.state === "over") continue;
       if (now < held.trustedUntil) this.#waiting.push(held);
-      else this.#end(held, () => listener.unknown(held, error));
+      else if (this.#end(held)) listener.unknown(held, error);
     }
     listener.failed(error);
     if (this.#waiting.length === 0 || this.#retryTimer !== undefined) return;
