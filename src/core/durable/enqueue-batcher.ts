@@ -1,20 +1,25 @@
 import type { Backend, EnqueueAnswer, NewTask } from "../../ports/backend.js";
-import type { Clock } from "../../ports/clock.js";
+import type { Clock, Timer } from "../../ports/clock.js";
 
 /** Tasks in one call to the store; a single call of a user may bring more. */
 const BATCH = 1_000;
 
-/** So many calls are under way at a time: while they are answered, the next ones are filled. */
+/** So many calls are under way at a time, at most. */
 const MAX_CALLS = 4;
+
+/** Whoever has waited so long for another call to be answered waits no longer. */
+const PATIENCE_MS = 100;
 
 /** What goes to the store in one call. */
 class Batch {
+  readonly beganAt: number;
   readonly tasks: NewTask[] = [];
   readonly answers: Promise<readonly EnqueueAnswer[]>;
   #resolve: (answers: readonly EnqueueAnswer[]) => void = () => {};
   #reject: (error: unknown) => void = () => {};
 
-  constructor() {
+  constructor(beganAt: number) {
+    this.beganAt = beganAt;
     this.answers = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -32,20 +37,22 @@ class Batch {
 }
 
 /**
- * Hands new tasks to the store. Calls of one turn of the event loop share a round trip, and so do those that
- * come while the store is at work.
+ * Hands new tasks to the store. Calls of one turn of the event loop share a round trip, and those that come
+ * while one is under way share the next: each costs both sides more than a task does. Only a full batch, or
+ * one that has waited too long for the answer to another, leaves while others are under way.
  */
 export class EnqueueBatcher {
   readonly #backend: Pick<Backend, "enqueue">;
-  readonly #clock: Pick<Clock, "setImmediate">;
+  readonly #clock: Clock;
   readonly #requestPrefix: string;
   /** Those that have not been sent; the last one may take more. */
   readonly #waiting: Batch[] = [];
   #calls = 0;
   #requests = 0;
   #soon = false;
+  #timer: Timer | undefined;
 
-  constructor(backend: Pick<Backend, "enqueue">, clock: Pick<Clock, "setImmediate">, requestPrefix: string) {
+  constructor(backend: Pick<Backend, "enqueue">, clock: Clock, requestPrefix: string) {
     this.#backend = backend;
     this.#clock = clock;
     this.#requestPrefix = requestPrefix;
@@ -56,6 +63,7 @@ export class EnqueueBatcher {
     const batch = this.#batchFor(tasks.length);
     const from = batch.tasks.length;
     for (const task of tasks) batch.tasks.push(task);
+    if (batch.tasks.length >= BATCH) this.#flushSoon();
     const answers = await batch.answers;
     return answers.slice(from, from + tasks.length);
   }
@@ -63,7 +71,7 @@ export class EnqueueBatcher {
   #batchFor(count: number): Batch {
     const last = this.#waiting.at(-1);
     if (last !== undefined && last.tasks.length + count <= BATCH) return last;
-    const batch = new Batch();
+    const batch = new Batch(this.#clock.now());
     this.#waiting.push(batch);
     this.#flushSoon();
     return batch;
@@ -79,11 +87,28 @@ export class EnqueueBatcher {
   }
 
   #flush(): void {
-    while (this.#calls < MAX_CALLS) {
-      const batch = this.#waiting.shift();
-      if (batch === undefined) return;
-      void this.#send(batch);
+    for (let next = this.#waiting[0]; next !== undefined && this.#mayLeave(next); next = this.#waiting[0]) {
+      this.#waiting.shift();
+      void this.#send(next);
     }
+    this.#arm();
+  }
+
+  #mayLeave(first: Batch): boolean {
+    if (this.#calls === 0) return true;
+    if (this.#calls >= MAX_CALLS) return false;
+    const isFull = this.#waiting.length > 1 || first.tasks.length >= BATCH;
+    return isFull || this.#clock.now() >= first.beganAt + PATIENCE_MS;
+  }
+
+  /** For the first one that waits, unless the answer to another comes before. */
+  #arm(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const [first] = this.#waiting;
+    if (first === undefined || this.#calls >= MAX_CALLS) return;
+    const delayMs = Math.max(0, first.beganAt + PATIENCE_MS - this.#clock.now());
+    this.#timer = this.#clock.setTimeout(() => this.#flush(), delayMs);
   }
 
   async #send(batch: Batch): Promise<void> {
