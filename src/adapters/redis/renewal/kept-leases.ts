@@ -1,22 +1,19 @@
 import type { RenewedLease } from "../../../ports/lease-renewal.js";
-import { type LeaseWords, MAX_LEASES } from "./lease-words.js";
-import type { KeepMessage } from "./messages.js";
+import { type LeaseTable, MAX_LEASES } from "./lease-table.js";
 
 interface KeptLease extends RenewedLease {
   readonly place: number;
-  readonly tenure: number;
-  renewAt: number;
 }
 
-/** What the main thread knows of the leases that are renewed for it: their places among the shared words. */
+/** What the main thread knows of the leases that are renewed for it: their places in the table. */
 export class KeptLeases {
-  readonly #words: LeaseWords;
+  readonly #table: LeaseTable;
   readonly #kept = new Map<string, KeptLease>();
   readonly #free: number[] = [];
   #used = 0;
 
-  constructor(words: LeaseWords) {
-    this.#words = words;
+  constructor(table: LeaseTable) {
+    this.#table = table;
   }
 
   get size(): number {
@@ -24,29 +21,22 @@ export class KeptLeases {
   }
 
   /** Those for which there is a place: the others are left to whoever holds them. */
-  keep(leases: readonly RenewedLease[], renewAt: number): KeepMessage {
-    const taken: KeptLease[] = [];
-    for (const { id, token } of leases) {
-      const before = this.#kept.get(id);
+  keep(leases: readonly RenewedLease[], dueAt: number): void {
+    for (const lease of leases) {
+      const before = this.#kept.get(lease.id);
       if (before !== undefined) this.#letGo(before);
-      const place = this.#free.pop() ?? this.#used;
-      if (place >= MAX_LEASES) break;
+      const place = this.#free.at(-1) ?? this.#used;
+      if (place >= MAX_LEASES) return;
+      if (!this.#table.take(place, lease, dueAt)) continue;
       if (place === this.#used) this.#used++;
-      const lease = { id, token, place, tenure: this.#words.take(place), renewAt };
-      this.#kept.set(id, lease);
-      taken.push(lease);
+      else this.#free.pop();
+      this.#kept.set(lease.id, { id: lease.id, token: lease.token, place });
     }
-    return toMessage(taken, renewAt);
   }
 
   limit({ id, token }: RenewedLease, until: number, isFree: boolean): void {
     const lease = this.#kept.get(id);
-    if (lease?.token === token) this.#words.limit(lease.place, until, isFree);
-  }
-
-  renewed({ id, token }: RenewedLease, renewAt: number): void {
-    const lease = this.#kept.get(id);
-    if (lease?.token === token) lease.renewAt = renewAt;
+    if (lease?.token === token) this.#table.limit(lease.place, until, isFree);
   }
 
   release({ id, token }: RenewedLease): void {
@@ -54,28 +44,9 @@ export class KeptLeases {
     if (lease?.token === token) this.#letGo(lease);
   }
 
-  /** All of them, for a thread that knows none. */
-  toMessage(): KeepMessage {
-    const all = [...this.#kept.values()];
-    return toMessage(
-      all,
-      all.reduce((first, { renewAt }) => Math.min(first, renewAt), Number.POSITIVE_INFINITY),
-    );
-  }
-
   #letGo(lease: KeptLease): void {
     this.#kept.delete(lease.id);
-    this.#words.letGo(lease.place);
+    this.#table.letGo(lease.place);
     this.#free.push(lease.place);
   }
-}
-
-function toMessage(leases: readonly KeptLease[], renewAt: number): KeepMessage {
-  return {
-    ids: leases.map(({ id }) => id),
-    tokens: leases.map(({ token }) => token),
-    places: leases.map(({ place }) => place),
-    tenures: leases.map(({ tenure }) => tenure),
-    renewAt,
-  };
 }

@@ -2,6 +2,7 @@ import type { MessagePort } from "node:worker_threads";
 import type { RedisOptions } from "ioredis";
 import type { ExtendAnswer } from "../../../ports/backend.js";
 import type { LogFields } from "../../../ports/logger.js";
+import type { SharedLeases } from "./lease-table.js";
 
 /** Where Redis is, in a form that a thread can be sent. */
 export type SentAddress = { readonly url: string } | { readonly options: RedisOptions };
@@ -14,21 +15,11 @@ export interface RenewalStart {
   readonly commandTimeoutMs: number;
   readonly leaseMs: number;
   readonly maxBlockedMs: number;
-  /** Of `LeaseWords`. */
-  readonly leases: Int32Array;
+  /** Of a `LeaseTable`. */
+  readonly leases: SharedLeases;
   readonly startedAt: number;
   /** Of `LifeWords`. */
   readonly life: Int32Array;
-}
-
-/** Leases that are to be renewed from now on; what they have in common is written once. */
-export interface KeepMessage {
-  readonly ids: readonly string[];
-  readonly tokens: readonly number[];
-  readonly places: readonly number[];
-  readonly tenures: readonly number[];
-  /** When the next renewal of them is due, by the clock that all threads share. */
-  readonly renewAt: number;
 }
 
 /** What the store has answered for one lease. */

@@ -3,7 +3,7 @@ import { StoreUnreachableError } from "../../../store-errors.js";
 import { toErrorType } from "../../../task/error-type.js";
 import type { RedisLog } from "../redis-log.js";
 import { KeptLeases } from "./kept-leases.js";
-import { LeaseWords } from "./lease-words.js";
+import { LeaseTable } from "./lease-table.js";
 import { LifeWords } from "./life-words.js";
 import type { MessageFromRenewal, SentAddress } from "./messages.js";
 import { monotonicNow } from "./monotonic.js";
@@ -29,8 +29,8 @@ const MAX_DELAY_MS = 60_000;
  */
 export class RedisRenewal implements LeaseRenewal {
   readonly #parts: RedisRenewalParts;
-  readonly #words = new LeaseWords(monotonicNow());
-  readonly #kept = new KeptLeases(this.#words);
+  readonly #table = new LeaseTable(monotonicNow());
+  readonly #kept = new KeptLeases(this.#table);
   readonly #watch: ThreadWatch;
   #life = new LifeWords();
   #thread: RenewalThread | undefined;
@@ -52,9 +52,8 @@ export class RedisRenewal implements LeaseRenewal {
   keep(leases: readonly RenewedLease[], dueInMs: number): void {
     if (this.#closed) return;
     this.#startBeating();
-    const message = this.#kept.keep(leases, monotonicNow() + dueInMs);
-    if (this.#thread !== undefined) this.#thread.post(message);
-    else if (this.#restartTimer === undefined) this.#launch();
+    this.#kept.keep(leases, monotonicNow() + dueInMs);
+    if (this.#thread === undefined && this.#restartTimer === undefined) this.#launch();
   }
 
   limit(lease: RenewedLease, forMs: number, isFree: boolean): void {
@@ -91,11 +90,10 @@ export class RedisRenewal implements LeaseRenewal {
         {
           ...{ address, prefix, leaseMs, maxBlockedMs },
           commandTimeoutMs: Math.min(commandTimeoutMs, leaseMs / 3),
-          ...{ leases: this.#words.words, startedAt: this.#words.startedAt, life: this.#life.words },
+          ...{ leases: this.#table.shared, startedAt: this.#table.startedAt, life: this.#life.words },
         },
         { told: (message) => this.#hear(message), exited: (error) => this.#replace(error) },
       );
-      this.#thread.post(this.#kept.toMessage());
     } catch (error) {
       this.#replace(error);
     }
@@ -120,7 +118,7 @@ export class RedisRenewal implements LeaseRenewal {
   }
 
   #hear(message: MessageFromRenewal): void {
-    const { leaseMs, listener, log } = this.#parts;
+    const { listener, log } = this.#parts;
     switch (message.type) {
       case "answered": {
         const { leases, sentAt } = message;
@@ -128,7 +126,6 @@ export class RedisRenewal implements LeaseRenewal {
         this.#deaths = 0;
         for (const [id, token, { cancel, held }] of leases) {
           const lease = { id, token };
-          this.#kept.renewed(lease, sentAt + leaseMs / 3);
           if (held) listener.renewed(lease, sentAgoMs, cancel);
           else listener.refused(lease);
         }

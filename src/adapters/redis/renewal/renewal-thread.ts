@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
-import type { KeepMessage, MessageFromRenewal, RenewalStart } from "./messages.js";
+import type { MessageFromRenewal, RenewalStart } from "./messages.js";
 
 const ENTRY = new URL("./inside/renewal-entry.js", import.meta.url);
 
@@ -56,10 +56,6 @@ export class RenewalThread {
     port1.on("message", (message: MessageFromRenewal) => this.#tell(message));
     port1.unref();
     this.#worker.unref();
-  }
-
-  post(message: KeepMessage): void {
-    this.#port.postMessage(message);
   }
 
   /** Reads out what it has told and nobody has heard yet. */

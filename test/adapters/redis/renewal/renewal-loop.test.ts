@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { RenewalLoop } from "../../../../src/adapters/redis/renewal/inside/renewal-loop.js";
 import { KeptLeases } from "../../../../src/adapters/redis/renewal/kept-leases.js";
-import { LeaseWords } from "../../../../src/adapters/redis/renewal/lease-words.js";
+import { LeaseTable } from "../../../../src/adapters/redis/renewal/lease-table.js";
 import { LifeWords } from "../../../../src/adapters/redis/renewal/life-words.js";
-import type { KeepMessage, MessageFromRenewal } from "../../../../src/adapters/redis/renewal/messages.js";
+import type { MessageFromRenewal } from "../../../../src/adapters/redis/renewal/messages.js";
 import type { ExtendAnswer, Extension } from "../../../../src/ports/backend.js";
 
 const LEASE_MS = 3_000;
@@ -11,27 +11,25 @@ const MAX_BLOCKED_MS = 10_000;
 
 function scene() {
   let now = 0;
-  const words = new LeaseWords(0);
-  const kept = new KeptLeases(words);
+  const table = new LeaseTable(0);
+  const kept = new KeptLeases(table);
   const life = new LifeWords();
-  const sent: KeepMessage[] = [];
   const posted: MessageFromRenewal[] = [];
   const extended: string[] = [];
   let answer: () => ExtendAnswer = () => ({ held: true, cancel: undefined });
   const loop = new RenewalLoop({
-    ...{ life, leaseMs: LEASE_MS, maxBlockedMs: MAX_BLOCKED_MS, leases: words, now: () => now },
+    ...{ life, leaseMs: LEASE_MS, maxBlockedMs: MAX_BLOCKED_MS, leases: table, now: () => now },
     extend: async (extensions: readonly Extension[]) => {
       extended.push(`${extensions.map(({ id }) => id)} at ${now}`);
       return extensions.map(answer);
     },
     post: (message) => posted.push(message),
-    receive: () => sent.shift(),
   });
   return {
     ...{ extended, kept, life, loop, posted },
     keep: (...ids: string[]) => {
       const leases = ids.map((id) => ({ id, token: 1 }));
-      sent.push(kept.keep(leases, now + LEASE_MS / 3));
+      kept.keep(leases, now + LEASE_MS / 3);
     },
     answers: (next: () => ExtendAnswer) => {
       answer = next;

@@ -1,4 +1,4 @@
-import { receiveMessageOnPort, workerData } from "node:worker_threads";
+import { workerData } from "node:worker_threads";
 import type { Extension } from "../../../../ports/backend.js";
 import type { Logger } from "../../../../ports/logger.js";
 import { toExtendAnswer } from "../../answers.js";
@@ -10,9 +10,9 @@ import { extendArguments } from "../../script-arguments.js";
 import { ScriptRunner } from "../../script-runner.js";
 import { EXTEND } from "../../scripts/extend.js";
 import { StoreKeys } from "../../store-keys.js";
-import { LeaseWords } from "../lease-words.js";
+import { LeaseTable } from "../lease-table.js";
 import { LifeWords } from "../life-words.js";
-import type { KeepMessage, MessageFromRenewal, RenewalStart } from "../messages.js";
+import type { MessageFromRenewal, RenewalStart } from "../messages.js";
 import { monotonicNow } from "../monotonic.js";
 import { RenewalLoop } from "./renewal-loop.js";
 
@@ -39,9 +39,8 @@ const runner = new ScriptRunner(connection, [0, 0]);
 
 const loop = new RenewalLoop({
   ...{ leaseMs, maxBlockedMs, post, now: monotonicNow },
-  leases: new LeaseWords(startedAt, start.leases),
+  leases: new LeaseTable(startedAt, start.leases),
   life: new LifeWords(start.life),
-  receive: () => receiveMessageOnPort(port)?.message as KeepMessage | undefined,
   extend: (extensions: readonly Extension[]) =>
     runByQueue(extensions, EXTENSIONS, async (queue, parts) => {
       const answer = await runner.run(EXTEND, keys.of(queue).meta, extendArguments(parts), "holder");

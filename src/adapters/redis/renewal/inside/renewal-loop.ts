@@ -1,25 +1,23 @@
 import type { ExtendAnswer, Extension } from "../../../../ports/backend.js";
-import type { LeaseWords } from "../lease-words.js";
+import type { LeaseTable } from "../lease-table.js";
 import type { LifeWords } from "../life-words.js";
-import type { KeepMessage, MessageFromRenewal } from "../messages.js";
+import type { MessageFromRenewal } from "../messages.js";
 
 export interface RenewalLoopParts {
   readonly extend: (extensions: readonly Extension[]) => Promise<readonly ExtendAnswer[]>;
-  readonly leases: LeaseWords;
+  readonly leases: LeaseTable;
   readonly life: LifeWords;
   readonly leaseMs: number;
   readonly maxBlockedMs: number;
   readonly post: (message: MessageFromRenewal) => void;
-  /** The next of what main has sent, if there is any. */
-  readonly receive: () => KeepMessage | undefined;
   readonly now: () => number;
 }
 
 interface KeptLease {
   readonly id: string;
   readonly token: number;
-  readonly place: number;
   readonly tenure: number;
+  /** Infinity where it is not held any more. */
   renewAt: number;
 }
 
@@ -36,7 +34,8 @@ const MAX_TICK_MS = 1_000;
 export class RenewalLoop {
   readonly #parts: RenewalLoopParts;
   readonly #renewEveryMs: number;
-  readonly #kept = new Map<string, KeptLease>();
+  /** By their places in the table. */
+  readonly #kept: (KeptLease | undefined)[] = [];
   #mainBeat: number;
   #mainSeenAt: number;
 
@@ -53,19 +52,10 @@ export class RenewalLoop {
   }
 
   tick(): void {
-    const { life, receive } = this.#parts;
-    life.beatThread();
-    for (let next = receive(); next !== undefined; next = receive()) this.#keep(next);
+    this.#parts.life.beatThread();
     const now = this.#parts.now();
     const due = this.#due(now, this.#isMainSilent(now));
     for (let from = 0; from < due.length; from += BATCH) void this.#renew(due.slice(from, from + BATCH), now);
-  }
-
-  #keep({ ids, places, renewAt, tenures, tokens }: KeepMessage): void {
-    for (const [index, id] of ids.entries()) {
-      const [token = 0, place = 0, tenure = 0] = [tokens[index], places[index], tenures[index]];
-      this.#kept.set(id, { id, token, place, tenure, renewAt });
-    }
   }
 
   #isMainSilent(now: number): boolean {
@@ -78,16 +68,29 @@ export class RenewalLoop {
   }
 
   #due(now: number, isSilent: boolean): readonly KeptLease[] {
+    const { leases } = this.#parts;
     const due: KeptLease[] = [];
     let pressing = false;
-    for (const lease of this.#kept.values()) {
-      const wish = this.#parts.leases.wish(lease.place, lease.tenure, now, isSilent);
-      if (wish === "forget") this.#kept.delete(lease.id);
-      if (wish !== "renew" || lease.renewAt > now + this.#renewEveryMs / 4) continue;
+    for (let place = 0; place < leases.used; place++) {
+      const lease = this.#look(place);
+      if (lease === undefined || lease.renewAt > now + this.#renewEveryMs / 4) continue;
+      if (!leases.wants(place, now, isSilent)) continue;
       due.push(lease);
       pressing ||= lease.renewAt <= now;
     }
     return pressing ? due : [];
+  }
+
+  /** The lease that has the place now. */
+  #look(place: number): KeptLease | undefined {
+    const { leases } = this.#parts;
+    const tenure = leases.tenureOf(place);
+    const known = this.#kept[place];
+    if (known !== undefined && known.tenure === tenure) return known;
+    const found = tenure === undefined ? undefined : leases.read(place);
+    const lease = found && { id: found.id, token: found.token, tenure: found.tenure, renewAt: found.dueAt };
+    this.#kept[place] = lease;
+    return lease;
   }
 
   async #renew(batch: readonly KeptLease[], sentAt: number): Promise<void> {
@@ -104,7 +107,7 @@ export class RenewalLoop {
     }
     const leases = batch.map(({ id, token }, index) => [id, token, answers[index] ?? REFUSED] as const);
     for (const [index, lease] of batch.entries())
-      if (answers[index]?.held !== true && this.#kept.get(lease.id) === lease) this.#kept.delete(lease.id);
+      if (answers[index]?.held !== true) lease.renewAt = Number.POSITIVE_INFINITY;
     post({ type: "answered", sentAt, leases });
   }
 }
