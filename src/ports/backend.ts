@@ -195,6 +195,8 @@ export interface CrashedTask {
   readonly handler: string;
   /** Those that there were. */
   readonly deliveries: number;
+  /** Attempts that had counted before. */
+  readonly attempts: number;
 }
 
 /** A lease that is to live longer. */

@@ -97,11 +97,11 @@ export class Claims {
   }
 
   #crash(record: TaskRecord): CrashedTask {
-    const { id, handler, deliveries } = record;
+    const { id, handler, deliveries, attempts } = record;
     record.error = toOwnError(() => new CrashLoopError(id, deliveries));
     const outcome = failed("crash-loop", record.error, false);
     this.#places.toDead(record, { outcome, resultTtlMs: DEFAULT_RESULT_TTL_MS });
-    return { id, handler, deliveries };
+    return { id, handler, deliveries, attempts };
   }
 
   /** The leases of a claim that are still held, which are all where it has just been made. */

@@ -113,9 +113,13 @@ function toClaimedTasks(queue: string, flat: readonly unknown[]): readonly Claim
 
 function toCrashed(queue: string, flat: readonly unknown[]): readonly CrashedTask[] {
   const crashed: CrashedTask[] = [];
-  for (let at = 0; at + 2 < flat.length; at += 3) {
-    const id = `${queue}:${toText(flat[at])}`;
-    crashed.push({ id, handler: toText(flat[at + 1]), deliveries: toNumber(flat[at + 2]) });
+  for (let at = 0; at + 3 < flat.length; at += 4) {
+    crashed.push({
+      id: `${queue}:${toText(flat[at])}`,
+      handler: toText(flat[at + 1]),
+      deliveries: toNumber(flat[at + 2]),
+      attempts: toNumber(flat[at + 3]),
+    });
   }
   return crashed;
 }

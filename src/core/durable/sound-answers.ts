@@ -141,5 +141,6 @@ function isClaimedTask(one: unknown): one is ClaimedTask {
 }
 
 function isCrashedTask(one: unknown): one is CrashedTask {
-  return isFields(one) && isText(one.id) && isText(one.handler) && isCount(one.deliveries);
+  if (!isFields(one) || !isText(one.id) || !isText(one.handler)) return false;
+  return isCount(one.deliveries) && isCount(one.attempts);
 }

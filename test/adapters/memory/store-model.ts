@@ -103,7 +103,7 @@ export class ModelStore {
       const roomLeft = room.get(handler) ?? 0;
       if (roomLeft < 1 || (free[lane] ?? 0) < 1) continue;
       if (one.deliveries >= maxDeliveries) {
-        crashed.push({ id, handler, deliveries: one.deliveries });
+        crashed.push({ id, handler, deliveries: one.deliveries, attempts: one.attempts });
         this.end(one, "failed", "dead");
         continue;
       }

@@ -18,8 +18,8 @@ const LEASES_PER_CLAIM = 2_000;
  * of each lane; then for each handler its name, its lane counted from 1, its room or -1.
  *
  * Returns the epoch, the last sequence, the cost that it stopped at or -1, ms until more is due or -1, how
- * many leases had expired, the crashed ones as flat triples, and for each lease five: the rest of the id,
- * token, deliveries, wait in ms, and the record as it was before.
+ * many leases had expired, four for each crashed one: the rest of its id, handler, deliveries, attempts; and
+ * five for each lease: the rest of the id, token, deliveries, wait in ms, and the record as it was before.
  *
  * Made again, it gives those of the same leases that are still held, and no others.
  */
@@ -200,9 +200,9 @@ while handler do
     if why == 'misplaced' then setAside(why, name) else setAsideRecord(name, why) end
   elseif record[DELIVERIES] >= record[MOST] then
     local rest, deliveries = record[REST], record[DELIVERIES]
-    crashed[#crashed + 1] = rest
-    crashed[#crashed + 1] = handler.name
-    crashed[#crashed + 1] = deliveries
+    local at = #crashed
+    crashed[at + 1], crashed[at + 2], crashed[at + 3], crashed[at + 4] =
+      rest, handler.name, deliveries, record[ATTEMPTS]
     local failure = fill(fill(args[5], '@rest@', rest), '987654321', whole(deliveries))
     bury(record, 'crash-loop', failure, '0', tonumber(args[6]))
   elseif record[COST] > permits then
@@ -224,7 +224,7 @@ while handler do
   end
   handler.taken[#handler.taken + 1] = member
   handler.at = handler.at + 2
-  isCut = #leases == 2 * LEASES or #crashed == 3 * STEPS or strange == STEPS or bytes > BYTES
+  isCut = #leases == 2 * LEASES or #crashed == 4 * STEPS or strange == STEPS or bytes > BYTES
   if isCut then break end
   handler, member = best()
 end
@@ -238,7 +238,7 @@ for i = 1, #scores, 1000 do
   redis.call('ZADD', leased, unpack(scores, i, math.min(i + 999, #scores)))
 end
 if #crashed > 0 then dropTooMany(STEPS) end
-if moved > (#leases / 2) + (#crashed / 3) then woken = true end
+if moved > (#leases / 2) + (#crashed / 4) then woken = true end
 -- One that came to nothing too: a copy that arrives late must not take leases of which nobody hears.
 local claim = { at = now, leases = leases, crashed = crashed }
 claim.stoppedAt, claim.cut, claim.reclaimed = stoppedAt, isCut, reclaimed

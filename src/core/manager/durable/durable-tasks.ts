@@ -239,9 +239,9 @@ export class DurableTasks implements Alarm {
       refused: (held) => this.ends.refused(held),
       unknown: (held) => this.ends.unknown(held),
       crashed: (queue, tasks) => {
-        for (const { id, handler } of tasks) {
+        for (const { id, handler, attempts } of tasks) {
           tallies.of(queue, handler).durable.deadLettered["crash-loop"]++;
-          journal.recordDeadLettered({ id, handler, queue, reason: "crash-loop", attempts: 0 });
+          journal.recordDeadLettered({ id, handler, queue, reason: "crash-loop", attempts });
         }
       },
       failed: () => {},

@@ -3,22 +3,23 @@ import type { BackendRule } from "./backend-rule.js";
 import type { BackendTrial } from "./backend-trial.js";
 
 /** So many times the next claim gets the task, and its holder is not heard of again. */
-async function loseDeliveries(trial: BackendTrial, count: number): Promise<void> {
+async function loseDeliveries(trial: BackendTrial, count: number, attempts = 0): Promise<void> {
   for (let deliveries = 1; deliveries <= count; deliveries++) {
     const lease = await trial.claimBriefly();
-    assert.deepEqual([lease.attempts, lease.deliveries], [0, deliveries]);
+    assert.deepEqual([lease.attempts, lease.deliveries], [attempts, deliveries]);
     await trial.expire();
   }
 }
 
 async function endsCrashLoop(trial: BackendTrial): Promise<void> {
   await trial.keep("q:a", { maxDeliveries: 2 });
-  await loseDeliveries(trial, 2);
+  await trial.nack(await trial.claimOne(), { kind: "retry" });
+  await loseDeliveries(trial, 2, 1);
   const { tasks, crashed, reclaimed } = await trial.claim();
   assert.deepEqual([tasks, reclaimed], [[], 1]);
-  assert.deepEqual(crashed, [{ id: "q:a", handler: "work", deliveries: 2 }]);
+  assert.deepEqual(crashed, [{ id: "q:a", handler: "work", deliveries: 2, attempts: 1 }]);
   const { place, attempts, deliveries, payload, outcome, error } = await trial.find("q:a");
-  assert.deepEqual([place, attempts, deliveries, payload?.length], ["dead", 0, 2, 3]);
+  assert.deepEqual([place, attempts, deliveries, payload?.length], ["dead", 1, 2, 3]);
   const { state, reason, charged } = outcome ?? {};
   assert.deepEqual([state, reason, charged], ["failed", "crash-loop", false]);
   assert.equal(outcome?.error, error);
