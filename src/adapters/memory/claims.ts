@@ -125,17 +125,17 @@ export class Claims {
 }
 
 function toClaimedTask(record: TaskRecord): ClaimedTask {
-  const { id, token, handler, payload, envelope, priority, weight, cost, attempts, deliveries } = record;
+  const { payload } = record;
   return {
-    id,
-    token,
-    handler,
-    envelope,
-    priority,
-    weight,
-    cost,
-    attempts,
-    deliveries,
+    id: record.id,
+    token: record.token,
+    handler: record.handler,
+    envelope: record.envelope,
+    priority: record.priority,
+    weight: record.weight,
+    cost: record.cost,
+    attempts: record.attempts,
+    deliveries: record.deliveries,
     payload: payload === undefined ? new Uint8Array() : copyOf(payload),
     enqueuedAt: record.enqueuedAt,
     replayedAt: record.replayedAt,
