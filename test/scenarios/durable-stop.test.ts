@@ -8,6 +8,7 @@ import {
   type StopReport,
   type TaskManager,
 } from "../../src/index.js";
+import type { ManualClock } from "../../src/testing/index.js";
 import { breakClient } from "../support/broken-backend.js";
 import { createScene } from "../support/durable-scene.js";
 import { rejectionOf, untilAborted } from "../support/manual-manager.js";
@@ -383,6 +384,42 @@ describe("a manager that is alone", () => {
     await clock.advance(20_000);
     expect(await ended(tasks.stopGraceful(), clock, 10)).toEqual(NOTHING);
     expect(clock.timers).toBe(0);
+  });
+});
+
+describe("calls that came before a stop", () => {
+  const handlers = defineHandlers({ work: { payload: json<string>() } });
+  const answeringAfter = (clock: ManualClock, ms: number) => (client: Backend) =>
+    breakClient(client, (sound) => ({
+      enqueue: async (...given) => {
+        await new Promise<void>((resolve) => void clock.setTimeout(resolve, ms));
+        return await sound.enqueue(...given);
+      },
+    }));
+
+  for (const how of ["stopGraceful", "stopNow"] as const)
+    test(`X2: are answered before a ${how} is over`, async () => {
+      const { clock, counts, manager } = createScene();
+      const tasks = manager({ handlers, consume: false, killAfterMs: 1_000 }, answeringAfter(clock, 500));
+      const under = tasks.enqueueDurable("work", "under way");
+      await clock.settle();
+      const called = Promise.all([under, tasks.enqueueDurable("work", "same turn")]);
+      const stopped = tasks[how]();
+      expect(await rejectionOf(tasks.enqueueDurable("work", "late"))).toMatchObject({
+        code: "MILLRACE_NOT_ACCEPTING",
+      });
+      await ended(stopped, clock, 1_000);
+      expect((await stopped).durationMs).toBeGreaterThan(500);
+      expect((await called).map(({ duplicate }) => duplicate)).toEqual([false, false]);
+      expect(await counts()).toMatchObject({ ready: 2 });
+    });
+
+  test("X2: hold it no longer than its deadline where the store does not answer", async () => {
+    const { clock, manager } = createScene();
+    const tasks = manager({ handlers, consume: false }, answeringAfter(clock, 9_000));
+    const called = rejectionOf(tasks.enqueueDurable("work", "x"));
+    await ended(tasks.stopGraceful({ deadlineMs: 2_000 }), clock, 2_250);
+    expect(await called).toMatchObject({ code: "MILLRACE_STORE_UNREACHABLE" });
   });
 });
 

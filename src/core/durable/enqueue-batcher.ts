@@ -45,6 +45,7 @@ export class EnqueueBatcher {
   readonly #backend: Pick<Backend, "enqueue">;
   readonly #clock: Clock;
   readonly #requestPrefix: string;
+  readonly #onIdle: () => void;
   /** Those that have not been sent; the last one may take more. */
   readonly #waiting: Batch[] = [];
   #calls = 0;
@@ -52,10 +53,17 @@ export class EnqueueBatcher {
   #soon = false;
   #timer: Timer | undefined;
 
-  constructor(backend: Pick<Backend, "enqueue">, clock: Clock, requestPrefix: string) {
+  /** @param onIdle told when the store has answered for all tasks */
+  constructor(backend: Pick<Backend, "enqueue">, clock: Clock, requestPrefix: string, onIdle: () => void) {
     this.#backend = backend;
     this.#clock = clock;
     this.#requestPrefix = requestPrefix;
+    this.#onIdle = onIdle;
+  }
+
+  /** Whether there are tasks for which the store has not answered. */
+  get busy(): boolean {
+    return this.#calls > 0 || this.#waiting.length > 0;
   }
 
   /** Gives the answers for these tasks, which are sent in one call. */
@@ -116,5 +124,6 @@ export class EnqueueBatcher {
     await batch.send(this.#backend, `${this.#requestPrefix}e${++this.#requests}`);
     this.#calls--;
     this.#flush();
+    if (!this.busy) this.#onIdle();
   }
 }

@@ -31,8 +31,15 @@ function createBatcher() {
         fail,
       });
     });
+  const state = { idle: 0 };
   const sizes = () => calls.map(({ ids }) => ids.length);
-  return { batcher: new EnqueueBatcher({ enqueue }, clock, "p-"), calls, clock, sizes };
+  return {
+    batcher: new EnqueueBatcher({ enqueue }, clock, "p-", () => state.idle++),
+    calls,
+    clock,
+    sizes,
+    state,
+  };
 }
 
 describe("EnqueueBatcher", () => {
@@ -111,19 +118,22 @@ describe("EnqueueBatcher", () => {
   });
 
   it("tells a failure to those whose tasks were in the call, and to nobody else", async () => {
-    const { batcher, calls, clock } = createBatcher();
+    const { batcher, calls, clock, state } = createBatcher();
+    expect(batcher.busy).toBe(false);
     const lost = Promise.all([
       rejectionOf(batcher.enqueue([taskOf("a")])),
       rejectionOf(batcher.enqueue([taskOf("b")])),
     ]);
     await clock.settle();
     const fine = batcher.enqueue([taskOf("c")]);
+    expect([batcher.busy, state.idle]).toEqual([true, 0]);
     const error = new Error("away");
     calls[0]?.fail(error);
     expect(await lost).toEqual([error, error]);
     await clock.settle();
     calls[1]?.answer();
     expect(await fine).toEqual([answerTo(taskOf("c"))]);
+    expect([batcher.busy, state.idle]).toEqual([false, 1]);
   });
 
   it("a store that throws has failed, and the next call is made", async () => {
@@ -136,7 +146,7 @@ describe("EnqueueBatcher", () => {
     const backend = {
       enqueue: (...given: Parameters<typeof enqueue>) => (isBroken ? broken : enqueue)(...given),
     };
-    const batcher = new EnqueueBatcher(backend, clock, "p-");
+    const batcher = new EnqueueBatcher(backend, clock, "p-", () => {});
     expect(await rejectionOf(batcher.enqueue([taskOf("a")]))).toMatchObject({ message: "broken" });
     isBroken = false;
     expect(await batcher.enqueue([taskOf("a")])).toHaveLength(1);

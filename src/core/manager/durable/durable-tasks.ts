@@ -66,6 +66,7 @@ export class DurableTasks implements Alarm {
   readonly condition: StoreCondition;
   readonly #parts: DurableTasksParts;
   readonly #backend: Backend;
+  readonly #batcher: EnqueueBatcher;
   readonly #consumer: Consumer;
   readonly #waiters: ResultWaiters;
   readonly #waiting = new Set<() => void>();
@@ -109,9 +110,10 @@ export class DurableTasks implements Alarm {
       ...{ ...parts, calls: this.calls, consumer: this.#consumer, pollMs: POLL_MS },
     });
     let ids = 0;
+    const batcher = new EnqueueBatcher(backend, clock, `${name}-`, () => parts.conditions.check());
+    this.#batcher = batcher;
     this.intake = new DurableIntake({
-      ...{ ...parts, backend, idempotency: options.idempotency, capacity: options.capacity },
-      batcher: new EnqueueBatcher(backend, clock, `${name}-`),
+      ...{ ...parts, backend, batcher, idempotency: options.idempotency, capacity: options.capacity },
       defaultQueue: options.defaultQueue,
       handleHost: this.#toHandleHost(),
       createId: () => `${name}-${(++ids).toString(36)}`,
@@ -120,7 +122,7 @@ export class DurableTasks implements Alarm {
 
   /** Whether anything of it is under way. */
   get busy(): boolean {
-    return !this.#stopped && this.#consumer.busy;
+    return !this.#stopped && (this.#consumer.busy || this.#batcher.busy);
   }
 
   read(): DurableStats {
