@@ -177,13 +177,13 @@ export class TaskManager<
    * @throws {PayloadError} also for what would not come back from the store as it is
    * @throws {NotAcceptingError} @throws {QueueFullError} when `capacity` tasks wait for the store already
    */
-  async enqueueDurable<K extends HandlerNames<H>>(
+  enqueueDurable<K extends HandlerNames<H>>(
     handler: K & NeedsBackend<B>,
     payload: PayloadInputOf<H, K>,
     options?: DurableTaskOptions,
   ): Promise<DurableHandle<ResultOfHandler<H, K>>> {
-    const handle = await this.#core.calls.enqueueDurable(handler, payload, options);
-    return handle as DurableHandle<ResultOfHandler<H, K>>;
+    const handle = this.#core.calls.enqueueDurable(handler, payload, options);
+    return handle as Promise<DurableHandle<ResultOfHandler<H, K>>>;
   }
 
   /**

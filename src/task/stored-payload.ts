@@ -18,6 +18,18 @@ export function encodePayload(definition: HandlerDefinition, input: unknown): Ui
 }
 
 /**
+ * As `encodePayload`, for an input that its schema has not seen. Where this gives bytes, the input is not too
+ * large for the schema, and no other walk has to tell that. Undefined where the check has to come first: for
+ * a codec, which takes nothing else; for a handler in a thread, to which the payload goes as a copy; and for
+ * what is refused, since the schema's reasons are the better ones.
+ */
+export function encodeUnchecked(definition: HandlerDefinition, input: unknown): Uint8Array | undefined {
+  if (definition.module !== undefined || codecOf(definition.payload) !== undefined) return undefined;
+  const stored = toBytes(input, undefined, limitOf(definition));
+  return stored.refusal === undefined ? stored.made : undefined;
+}
+
+/**
  * The payload that was stored, as it was given to the producer's `enqueueDurable`: not checked by the schema.
  * @param bytes may be anything
  * @throws {PayloadError}

@@ -14,7 +14,6 @@ export interface ByteLimit {
   readonly option: string;
 }
 
-const encoder = new TextEncoder();
 /** A byte order mark is no white space: it is left where it is, and then is no JSON. */
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -50,7 +49,8 @@ function toJsonBytes(value: unknown, limit: ByteLimit): Conversion<Uint8Array> {
   const { issue, tooLarge, hasNegativeZero } = findNotJson(value, limit.bytes);
   if (issue !== undefined) return { refusal: { issues: [issue] } };
   if (tooLarge) return refuseSize(limit);
-  const made = encoder.encode(hasNegativeZero ? writeJson(value) : JSON.stringify(value));
+  // Small ones share the memory of a pool: for an encoder, each would be an allocation outside the heap.
+  const made = Buffer.from(hasNegativeZero ? writeJson(value) : JSON.stringify(value));
   return made.length > limit.bytes ? refuseSize(limit) : { made };
 }
 

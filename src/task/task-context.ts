@@ -50,8 +50,9 @@ export interface TaskContext {
   readonly locals: TaskLocals;
   /**
    * Reports progress to `onProgress`: at once, but at least 100 ms apart, where the last value wins; one that
-   * was held back is reported before the end of the attempt is. It does nothing where nobody listens, nothing
-   * after the attempt is over, and it never throws.
+   * was held back is reported before the end of the attempt is. That of a durable task is kept for its
+   * handle's `progress()`, too. It does nothing where nobody listens and nothing is kept, nothing after the
+   * attempt is over, and it never throws.
    */
   readonly progress: (value: unknown) => void;
 }

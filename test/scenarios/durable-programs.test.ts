@@ -1,10 +1,14 @@
 import { describe } from "vitest";
 import { memoryBackend } from "../../src/index.js";
 import { durablePrograms } from "../support/durable-programs.js";
+import { hostilePayloads } from "../support/hostile-payloads.js";
+
+function open() {
+  const store = memoryBackend();
+  return () => store.connect();
+}
 
 describe("durable tasks in the memory backend", () => {
-  durablePrograms(() => {
-    const store = memoryBackend();
-    return () => store.connect();
-  });
+  durablePrograms(open);
+  hostilePayloads(open);
 });

@@ -4,6 +4,7 @@ import {
   defineHandlers,
   json,
   ManagerStoppedError,
+  type SchemaResult,
   type StopReport,
   type TaskManager,
 } from "../../src/index.js";
@@ -386,13 +387,14 @@ describe("a manager that is alone", () => {
 });
 
 describe("a schema that answers later", () => {
-  const schemaOf = (validate: () => Promise<never>) => ({
+  const never = () => new Promise<never>(() => {});
+  const schemaOf = (validate: (value: unknown) => Promise<SchemaResult<unknown>>) => ({
     "~standard": { version: 1 as const, vendor: "test", validate },
   });
 
   test("X1: which never does, holds no call beyond a stop", async () => {
     const { manager } = createScene();
-    const handlers = defineHandlers({ work: { payload: schemaOf(() => new Promise(() => {})) } });
+    const handlers = defineHandlers({ work: { payload: schemaOf(never) } });
     const tasks = manager({ handlers });
     const waiting = rejectionOf(tasks.enqueueDurable("work", null as never));
     await Promise.resolve();
@@ -408,5 +410,26 @@ describe("a schema that answers later", () => {
     const tasks = manager({ handlers });
     const error = await rejectionOf(tasks.enqueueDurable("work", { at: new Date(0) } as never));
     expect(error).toMatchObject({ code: "MILLRACE_PAYLOAD" }); // Vitest fails on what is unhandled
+    const good = ["work", { at: 0 }] as never;
+    const many = await rejectionOf(tasks.enqueueDurableMany([good, ["nobody", 1] as never, good]));
+    expect(many).toMatchObject({ code: "MILLRACE_UNKNOWN_HANDLER" });
+  });
+
+  test("D21: of many, lets the others wait for it, and each is stored as it was at the call", async () => {
+    const { clock, manager, read } = createScene();
+    const soon = schemaOf(async (value) => ({ value }));
+    const handlers = defineHandlers({ now: { payload: json<{ n: number }>() }, soon: { payload: soon } });
+    const tasks = manager({ handlers, consume: false });
+    const payloads = [{ n: 1 }, { n: 2 }] as const;
+    const called = tasks.enqueueDurableMany([
+      ["now", payloads[0], { id: "one" }],
+      ["soon", payloads[1], { id: "two", ttlMs: 50 }],
+    ]);
+    for (const payload of payloads) Object.assign(payload, { n: 9 });
+    await clock.settle();
+    await called;
+    const stored = await Promise.all(["default:one", "default:two"].map(read));
+    expect(stored.map((task) => Buffer.from(task?.payload ?? []).toString())).toEqual(['{"n":1}', '{"n":2}']);
+    expect(JSON.parse(stored[1]?.envelope ?? "")).toMatchObject({ deadlineAt: clock.wallNow() + 50 });
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import { defineHandlers, fixed, json, memoryBackend, TaskManager } from "../../dist/index.js";
-import { fixture, inThread } from "../support/threads.js";
+import { fixture, inThread, untilHolds } from "../support/threads.js";
 
 const payload = json<string>();
 const backoff = fixed({ delayMs: 10 });
@@ -14,6 +14,7 @@ const handlers = defineHandlers({
     killAfterMs: 50,
     backoff,
   }),
+  tells: inThread("durable.mjs", "tellOften", { payload: json<number>() }),
   dies: inThread("durable.mjs", "dieAtFirst", { payload, backoff }),
   missing: { payload, module: fixture("nowhere.mjs"), maxAttempts: 1 },
   inline: { payload, run: (text: string) => text },
@@ -94,6 +95,20 @@ describe("durable tasks in threads", () => {
     await expect(handle.result()).rejects.toMatchObject({ code: "MILLRACE_HANDLER_LOAD" });
     expect((await store.inspector.read([handle.id]))[0]).toMatchObject({ place: "dead" });
     expect(await (await tasks.enqueueDurable("describe", "x")).result()).toMatchObject({ payload: "x" });
+  });
+
+  test("tell of their progress to any process, while they run and last before their end", async () => {
+    const { start } = createProcesses();
+    const tasks = start();
+    const other = start();
+    const held = await tasks.enqueueDurable("holds", "x");
+    await untilHolds(async () => (await other.handle("holds", held.id).progress()) === "begun");
+    await held.cancel();
+    const handle = await tasks.enqueueDurable("tells", 100_000);
+    expect(await handle.result()).toBe(100_000);
+    expect(await other.handle("tells", handle.id).progress()).toEqual({ told: 100_000 });
+    for (const { durable } of [tasks.stats(), other.stats()])
+      expect(durable.calls.extend.count).toBeLessThan(100);
   });
 
   test("C10: are cancelled from another process while they run", async () => {

@@ -62,8 +62,14 @@ export class SimulatedProducer {
     return {
       id: `${chance.pick(queues)}:${process.name}-${number}`,
       handler: chance.happens(0.2) ? HANDLERS[1] : HANDLERS[0],
-      ...{ payload: PAYLOAD, envelope: "", priority: chance.below(3), weight: 1, cost: 1 + chance.below(2) },
-      ...{ maxDeliveries, delayMs: delayed ? chance.below(500) : 0, runAt: undefined },
+      payload: PAYLOAD,
+      envelope: "",
+      priority: chance.below(3),
+      weight: 1,
+      cost: 1 + chance.below(2),
+      maxDeliveries,
+      delayMs: delayed ? chance.below(500) : 0,
+      runAt: undefined,
       idempotency: chance.happens(0.15)
         ? { key: chance.pick(KEYS), ttlMs: KEY_TTL_MS, onDuplicate }
         : undefined,

@@ -12,7 +12,7 @@ import { type Executor, executeCall, SimulatedStore } from "./simulated-store.js
 import { HANDLERS, QUEUES, SimulatedWorker } from "./simulated-worker.js";
 import { StoreAudit } from "./store-audit.js";
 import { quiet, Timeline } from "./timeline.js";
-import { Trace } from "./trace.js";
+import { type TakeDown, Trace, type TraceKind } from "./trace.js";
 import { Verdict, type Violation } from "./violation.js";
 
 /** A rule that is broken on purpose. */
@@ -24,15 +24,15 @@ export interface Mutant {
 export interface SimulationOptions {
   readonly theme?: Theme;
   readonly mutant?: Mutant;
-  /** Whether the report tells in words what happened. */
-  readonly keepsLines?: boolean;
+  /** What the report tells of what happened; nothing by default. */
+  readonly trace?: TraceKind;
 }
 
 /** What one schedule came to. */
 export interface Report {
   readonly seed: number;
   readonly violation: Violation | undefined;
-  readonly hash: number;
+  readonly hash: number | undefined;
   readonly steps: number;
   readonly runs: number;
   readonly tasks: number;
@@ -50,8 +50,6 @@ const PROMPT_MS = 50;
 const STOP_MS = 300;
 /** A run that takes more steps than this goes round in circles. */
 const MAX_STEPS = 50_000;
-/** So often all tasks are looked at. */
-const CHECK_EVERY = 64;
 const UNLIMITED = Number.POSITIVE_INFINITY;
 const HOUR_MS = 3_600_000;
 const OLDER_MS = 500;
@@ -73,17 +71,18 @@ export class Simulation {
   readonly #workers: SimulatedWorker[] = [];
   readonly #producers: SimulatedProducer[] = [];
   readonly #links = new Map<SimulatedProcess, Link>();
+  readonly #note: TakeDown = (...words) => this.#trace.note(this.#timeline.now, ...words);
   #processes = 0;
   #calm = false;
   #drainedAt = 0;
   #stopped = 0;
 
-  constructor(seed: number, { theme = "anything", mutant = {}, keepsLines = false }: SimulationOptions = {}) {
+  constructor(seed: number, { theme = "anything", mutant = {}, trace = "nothing" }: SimulationOptions = {}) {
     this.#seed = seed;
     this.#mutant = mutant;
     this.#chance = new Chance(seed);
     this.#plan = drawPlan(this.#chance, theme);
-    this.#trace = new Trace(keepsLines);
+    this.#trace = new Trace(trace);
     this.#timeline = new Timeline(this.#chance.fork());
     const { leaseMs, queues } = this.#plan;
     this.#queues = QUEUES.slice(0, queues);
@@ -94,14 +93,17 @@ export class Simulation {
       watcher: {
         executing: (sent) => this.#audit.before(sent),
         executed: (sent, before, answer) => {
-          this.#note(`store ${sent.call.method} of ${sent.process.name}`);
+          this.#note("store", sent.call.method, "of", sent.process.name);
           this.#audit.after(sent, before as ReturnType<StoreAudit["before"]>, answer);
         },
       },
       keepsLog: this.#plan.acts.some((act) => act.do === "older-store"),
     });
     this.#audit = new StoreAudit({
-      ...{ verdict: this.#verdict, timeline: this.#timeline, faults: this.#faults, store: this.#store },
+      verdict: this.#verdict,
+      timeline: this.#timeline,
+      faults: this.#faults,
+      store: this.#store,
       lingerMs: leaseMs,
       claimed: (task) => this.#checkWait(task),
       expired: (lease) => this.#runs.expired(lease),
@@ -123,9 +125,15 @@ export class Simulation {
       if (this.#verdict.violation === undefined) throw error;
     }
     return {
-      ...{ seed: this.#seed, violation: this.#verdict.violation, hash: this.#trace.hash },
-      ...{ steps: this.#timeline.steps, runs: this.#runs.runs, tasks: this.#audit.tasks.size },
-      ...{ redeliveries: this.#audit.redeliveries, faults: this.#faults, lines: this.#trace.lines },
+      seed: this.#seed,
+      violation: this.#verdict.violation,
+      hash: this.#trace.hash,
+      steps: this.#timeline.steps,
+      runs: this.#runs.runs,
+      tasks: this.#audit.tasks.size,
+      redeliveries: this.#audit.redeliveries,
+      faults: this.#faults,
+      lines: this.#trace.lines,
       drainMs: this.#drainedAt - calmAt,
     };
   }
@@ -138,7 +146,6 @@ export class Simulation {
       if (step === undefined) break;
       if (step.wakes) await quiet();
       if (this.#verdict.violation !== undefined) throw this.#verdict.violation;
-      if (this.#timeline.steps % CHECK_EVERY === 0) this.#audit.checkAll();
       if (this.#timeline.steps > MAX_STEPS) throw this.#verdict.fail("I16", "it goes round in circles");
       if (!this.#calm || this.#timeline.steps % 8 !== 0) continue;
       if (this.#drainedAt === 0) this.#lookWhetherDrained();
@@ -188,13 +195,16 @@ export class Simulation {
     const { process, backend } = this.#addProcess("p");
     const { maxDeliveries, spanMs } = this.#plan;
     const producer = new SimulatedProducer({
-      ...{ process, backend, tasks, spanMs, maxDeliveries, queues: this.#queues },
-      ...{
-        timeline: this.#timeline,
-        chance: this.#chance.fork(),
-        audit: this.#audit,
-        verdict: this.#verdict,
-      },
+      process,
+      backend,
+      tasks,
+      spanMs,
+      maxDeliveries,
+      queues: this.#queues,
+      timeline: this.#timeline,
+      chance: this.#chance.fork(),
+      audit: this.#audit,
+      verdict: this.#verdict,
     });
     this.#producers.push(producer);
     producer.start();
@@ -206,8 +216,18 @@ export class Simulation {
     const { leaseMs, pollMs, maxAttempts, turbulent, long, failing } = this.#plan;
     const chance = this.#chance.fork();
     const worker = new SimulatedWorker({
-      ...{ process, backend, leaseMs, pollMs, maxAttempts, chance, long, failing },
-      ...{ timeline: this.#timeline, faults: this.#faults, audit: this.#runs, verdict: this.#verdict },
+      process,
+      backend,
+      leaseMs,
+      pollMs,
+      maxAttempts,
+      chance,
+      long,
+      failing,
+      timeline: this.#timeline,
+      faults: this.#faults,
+      audit: this.#runs,
+      verdict: this.#verdict,
       queues: this.#queues,
       room: {
         slots: 1 + chance.below(4),
@@ -216,7 +236,7 @@ export class Simulation {
         lastHandlerRoom: chance.happens(0.2) ? 1 : UNLIMITED,
       },
       turbulent: () => turbulent && !this.#calm,
-      trace: (what) => this.#note(what),
+      trace: this.#note,
       stopped: () => this.#stopped++,
     });
     this.#workers.push(worker);
@@ -227,10 +247,14 @@ export class Simulation {
     const name = `${kind}${++this.#processes}`;
     const process = new SimulatedProcess(name, this.#timeline, this.#chance.fork());
     const link = new Link({
-      ...{ process, timeline: this.#timeline, faults: this.#faults, target: this.#store },
-      ...{ chance: this.#chance.fork(), timeoutMs: this.#plan.timeoutMs },
+      process,
+      timeline: this.#timeline,
+      faults: this.#faults,
+      target: this.#store,
+      chance: this.#chance.fork(),
+      timeoutMs: this.#plan.timeoutMs,
       weather: () => (this.#calm ? FAIR : this.#plan.weather),
-      trace: (what) => this.#note(what),
+      trace: this.#note,
     });
     this.#links.set(process, link);
     const backend = new RemoteBackend(link, this.#store);
@@ -239,7 +263,7 @@ export class Simulation {
 
   #act({ do: what, lastsMs }: Act): void {
     const { now } = this.#timeline;
-    this.#note(`act ${what}`);
+    this.#note("act", what);
     switch (what) {
       case "restart-store":
       case "older-store":
@@ -285,7 +309,7 @@ export class Simulation {
     const { process } = one;
     if (!process.alive) return;
     const { now } = this.#timeline;
-    this.#note(`${process.name} crashes`);
+    this.#note(process.name, "crashes");
     // What it held is missed until its leases have expired.
     this.#faults.add("crash", process, now, Number.POSITIVE_INFINITY);
     process.crash();
@@ -321,7 +345,7 @@ export class Simulation {
     this.#timeline.after(lastsMs, () => {
       const contents = { "restart-store": "all", "older-store": "older", "empty-store": "none" } as const;
       this.#store.comeUp(contents[what], since);
-      this.#note(`store comes up with ${contents[what]}`);
+      this.#note("store comes up with", contents[what]);
       if (what !== "restart-store") this.#audit.storeReplaced();
     });
   }
@@ -344,9 +368,5 @@ export class Simulation {
       this.#store.stepClock(-this.#store.clockOffset);
     }
     if (!this.#workers.some(({ complete, works }) => complete && works)) this.#addWorker(true);
-  }
-
-  #note(what: string): void {
-    this.#trace.note(this.#timeline.now, what);
   }
 }

@@ -60,7 +60,7 @@ export class WorkerRoom {
       this.#used -= free;
       if (permits !== UNLIMITED) this.#permits += permits;
     };
-    return { ...{ handlers, leftOut, slots: [free], permits: most }, release };
+    return { handlers, leftOut, slots: [free], permits: most, release };
   }
 
   /** @returns whether there was room */

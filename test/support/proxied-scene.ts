@@ -7,6 +7,8 @@ import {
   defineHandlers,
   fixed,
   json,
+  StoreFullError,
+  StoreRefusedError,
   StoreUnreachableError,
   TaskManager,
 } from "../../src/index.js";
@@ -18,6 +20,8 @@ import { type ChooseFault, TcpProxy } from "./tcp-proxy.js";
 export interface SceneEnd {
   /** Faults that it met. */
   readonly faults: number;
+  /** Commands that Redis was sent. */
+  readonly commands: number;
   /** How each task ended, and in how many attempts, as the store has it. */
   readonly tasks: readonly string[];
   /** What `result()` told. */
@@ -84,7 +88,7 @@ export async function playProxiedScene(
   }
   const found = await readAll(server, prefix);
   wrong.push(...(await auditRedis(client, prefix)));
-  return { faults: proxy.faults, tasks: found, results, wrong, explained };
+  return { faults: proxy.faults, commands: proxy.counts.command, tasks: found, results, wrong, explained };
 }
 
 function sceneHandlers(started: (id: string) => void) {
@@ -118,6 +122,8 @@ function sceneHandlers(started: (id: string) => void) {
   });
 }
 
+const STORE_ERRORS = [StoreUnreachableError, StoreFullError, StoreRefusedError];
+
 /** As a careful caller does: again under the same id, until the store has said that it has the task. */
 async function keepEnqueueing(enqueue: () => Promise<{ id: string }>, id: string): Promise<string> {
   for (;;) {
@@ -125,7 +131,7 @@ async function keepEnqueueing(enqueue: () => Promise<{ id: string }>, id: string
       return (await enqueue()).id;
     } catch (error) {
       if (error instanceof DuplicateTaskError) return `default:${id}`;
-      if (!(error instanceof StoreUnreachableError)) throw error;
+      if (!STORE_ERRORS.some((type) => error instanceof type)) throw error;
     }
     await delay(20);
   }

@@ -4,11 +4,13 @@ import type { Redis } from "ioredis";
 interface AuditedRecord {
   readonly key: string;
   readonly rest: string;
-  readonly fields: Readonly<Record<string, string>>;
   readonly ttlMs: number;
+  /** `q` where it is damaged, and was set aside. */
+  readonly place: string;
+  readonly handler: string;
+  readonly outcomeUntil: number;
+  readonly hasBeside: boolean;
 }
-
-const NEEDED = ["h", "p", "s", "n"];
 
 /** Keys with a time to live, or of which there is one for each queue. */
 const BOUNDED = /^(claim|strange):/;
@@ -43,12 +45,11 @@ async function auditQueue(
   const records = new Map<string, AuditedRecord>();
   for (const name of names.filter((one) => one.startsWith("t:"))) {
     const key = `${start}${name}`;
-    const [fields, ttlMs] = await Promise.all([client.hgetall(key), client.pttl(key)]);
-    const record = { key, rest: name.slice(2), fields, ttlMs };
-    if (ttlMs === -2) continue; // it has expired meanwhile
+    const [bytes, ttlMs] = await Promise.all([client.getBuffer(key), client.pttl(key)]);
+    if (bytes === null || ttlMs === -2) continue; // it has expired meanwhile
+    const record = toAudited(key, name.slice(2), bytes, ttlMs);
     records.set(record.rest, record);
-    const missing = NEEDED.filter((field) => fields[field] === undefined);
-    if (missing.length > 0 && fields["p"] !== "q") complaints.push(`${key} lacks ${missing.join(" ")}`);
+    if (record.place === "q" && ttlMs < 0) complaints.push(`${key} is no whole record`);
   }
   const found = new Map<string, string[]>();
   for (const name of names) {
@@ -71,15 +72,29 @@ async function idsOf(client: Redis, start: string, name: string): Promise<readon
   return isOrdered ? members.map((member) => member.slice(12)) : members;
 }
 
+/** By the table in `record-format.ts`. */
+function toAudited(key: string, rest: string, bytes: Buffer, ttlMs: number): AuditedRecord {
+  const damaged = { key, rest, ttlMs, place: "q", handler: "", outcomeUntil: 0, hasBeside: false };
+  if (bytes.length < 87) return damaged;
+  const place = bytes.toString("latin1", 0, 1);
+  const lengths = [bytes.readUInt8(75), bytes.readUInt16BE(76), bytes.readUInt8(78), bytes.readUInt32BE(79)];
+  const payloadAt = lengths.reduce((sum, length) => sum + length, 87);
+  const isWhole =
+    place === "f" ? bytes.length > payloadAt : bytes.length === payloadAt + bytes.readUInt32BE(83);
+  if (!/[rdblxf]/.test(place) || !isWhole) return damaged;
+  const handler = bytes.toString("latin1", 87, 87 + (lengths[0] ?? 0));
+  const hasBeside = bytes.toString("latin1", 2, 3) === "x";
+  return { key, rest, ttlMs, place, handler, outcomeUntil: bytes.readUIntBE(34, 6), hasBeside };
+}
+
 function auditRecord(
-  { key, rest, fields, ttlMs }: AuditedRecord,
+  { key, rest, place, handler, outcomeUntil, ttlMs }: AuditedRecord,
   found: ReadonlyMap<string, readonly string[]>,
   time: number,
 ): readonly string[] {
-  const place = fields["p"] ?? "";
   const names = found.get(rest) ?? [];
-  const isForgotten = place === "f" && Number(fields["ou"]) <= time;
-  const expected = place === "q" ? undefined : indexOf(place, fields["h"] ?? "");
+  const isForgotten = place === "f" && outcomeUntil <= time;
+  const expected = place === "q" ? undefined : indexOf(place, handler);
   const complaints: string[] = [];
   const isWhereItBelongs = names.length === 1 && names[0] === expected;
   const isNowhere = names.length === 0 && (isForgotten || place === "q");
@@ -107,12 +122,21 @@ async function auditOther(
   const isKnown = OF_THE_QUEUE.includes(name) || /^(t|ready):/.test(name);
   if (isKnown || ["delayed", "leased", "dead", "finished"].includes(name)) return [];
   const ttlMs = await client.pttl(key);
+  if (name.startsWith("x:")) return auditBeside(key, records.get(name.slice(2)), ttlMs);
   if (ttlMs !== -1) return [];
   if (BOUNDED.test(name)) return [`${key} has no time to live`];
   if (!name.startsWith("key:")) return [`${key} is none of ours`];
   const holder = await client.get(key);
-  const place = records.get(holder ?? "")?.fields["p"] ?? "f";
+  const place = records.get(holder ?? "")?.place ?? "f";
   return place === "f" ? [`${key} is held by ${holder}, which does not live`] : [];
+}
+
+/** What is beside a record lives as long as that. */
+function auditBeside(key: string, record: AuditedRecord | undefined, ttlMs: number): readonly string[] {
+  if (ttlMs === -2) return [];
+  if (record === undefined) return [`${key} has no record`];
+  if (!record.hasBeside) return [`${key} is not known to its record`];
+  return ttlMs >= 0 === (record.place === "f") ? [] : [`${key} has a time to live of ${ttlMs}`];
 }
 
 async function serverTime(client: Redis): Promise<{ readonly time: number }> {

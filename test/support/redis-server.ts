@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findRedisInstalled, findRedisServer, type RedisProgram } from "./redis-program.js";
@@ -91,16 +91,13 @@ export class RedisServer implements AsyncDisposable {
   }
 
   /** Ends it as a crash would: it writes nothing any more. */
-  async kill(): Promise<void> {
-    if (this.#program === undefined) this.#refuse();
-    const keeper = this.#keeper;
-    if (keeper === undefined) return;
-    this.#keeper = undefined;
-    const ended = new Promise((resolve) => keeper.once("exit", resolve));
-    keeper.ref();
-    process.kill(this.#pid, "SIGKILL");
-    await ended;
-    keeper.stdin?.destroy();
+  kill(): Promise<void> {
+    return this.#end(() => process.kill(this.#pid, "SIGKILL"));
+  }
+
+  /** Ends it by its own command, which is to save nothing. */
+  shutDown(): Promise<void> {
+    return this.#end(() => connect(this.#port, "127.0.0.1").end("SHUTDOWN NOSAVE\r\n"));
   }
 
   /** Starts it again on the same port, with what it has on its disk. */
@@ -123,6 +120,18 @@ export class RedisServer implements AsyncDisposable {
     if (this.#program === undefined) return;
     await this.kill();
     await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async #end(tell: () => void): Promise<void> {
+    if (this.#program === undefined) this.#refuse();
+    const keeper = this.#keeper;
+    if (keeper === undefined) return;
+    this.#keeper = undefined;
+    const ended = new Promise((resolve) => keeper.once("exit", resolve));
+    keeper.ref();
+    tell();
+    await ended;
+    keeper.stdin?.destroy();
   }
 
   #refuse(): never {

@@ -6,7 +6,8 @@ export function leastRights(prefix: string): readonly string[] {
     ...["resetkeys", "resetchannels", "-@all", `~{${prefix}:*`, `&{${prefix}:*`],
     ...["+evalsha", "+eval", "+scan", "+info", "+ping", "+subscribe", "+unsubscribe", "+client|setname"],
     ...["+time", "+type", "+exists", "+del", "+rename", "+pexpire", "+pttl", "+persist"],
-    ...["+get", "+set", "+hget", "+hset", "+hmget", "+hgetall", "+hdel", "+hincrby", "+sadd", "+smembers"],
+    ...["+get", "+set", "+msetnx", "+getrange", "+setrange", "+hget", "+hset", "+hgetall", "+hdel"],
+    ...["+hincrby", "+sadd", "+smembers"],
     ...["+zadd", "+zrem", "+zrange", "+zcard", "+zcount", "+zscore", "+zremrangebyrank", "+publish"],
   ];
 }

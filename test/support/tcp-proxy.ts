@@ -16,10 +16,24 @@ export interface Frame {
   readonly kind: "command" | "reply";
   /** Counted over all connections, from 1. */
   readonly number: number;
+  readonly bytes: Buffer;
+  /** Counted from 1. */
+  readonly connection: number;
 }
 
-/** Says what happens to a frame; undefined lets it pass. For a delay, how long it is in milliseconds. */
-export type ChooseFault = (frame: Frame) => FaultKind | { readonly delayMs: number } | undefined;
+/**
+ * Says what happens to a frame; undefined lets it pass. For a delay, how long it is in milliseconds; else what
+ * passes in its place.
+ */
+export type ChooseFault = (frame: Frame) => FaultKind | Delay | Forgery | undefined;
+
+interface Delay {
+  readonly delayMs: number;
+}
+
+interface Forgery {
+  readonly instead: string | Uint8Array;
+}
 
 /** How long a `delay` is of which nobody says it. */
 const DELAY_MS = 150;
@@ -31,6 +45,7 @@ export class TcpProxy implements AsyncDisposable {
   readonly #choose: ChooseFault;
   readonly #sockets = new Set<Socket>();
   readonly #counts = { command: 0, reply: 0 };
+  #links = 0;
   /** What has gone wrong so far. */
   faults = 0;
 
@@ -64,7 +79,7 @@ export class TcpProxy implements AsyncDisposable {
 
   #join(client: Socket): void {
     const server = connect(this.#targetPort, "127.0.0.1");
-    const link: Link = { client, server, isDead: false };
+    const link: Link = { client, server, number: ++this.#links, isDead: false };
     for (const socket of [client, server]) {
       socket.setNoDelay(true);
       this.#sockets.add(socket);
@@ -86,13 +101,13 @@ export class TcpProxy implements AsyncDisposable {
     let before: Promise<void> | undefined;
     from.on("data", (bytes: Buffer) => {
       for (const frame of frames.add(bytes)) {
-        const delayMs = link.isDead ? undefined : this.#meet(kind, link);
+        const passed: Passed = link.isDead ? { bytes: frame } : this.#meet(kind, frame, link);
         if (link.isDead) return;
-        if (before === undefined && delayMs === undefined) {
-          to.write(frame);
+        if (before === undefined && passed.delayMs === undefined) {
+          to.write(passed.bytes);
         } else {
-          const wait = later(before, delayMs ?? 0).then(() => {
-            if (!link.isDead && !to.destroyed) to.write(frame);
+          const wait = later(before, passed.delayMs ?? 0).then(() => {
+            if (!link.isDead && !to.destroyed) to.write(passed.bytes);
             if (before === wait) before = undefined;
           });
           before = wait;
@@ -101,23 +116,30 @@ export class TcpProxy implements AsyncDisposable {
     });
   }
 
-  /** How late the frame is; undefined where it is not, or where its connection is dead now. */
-  #meet(kind: Frame["kind"], link: Link): number | undefined {
-    const fault = this.#choose({ kind, number: ++this.#counts[kind] });
-    if (fault === undefined) return undefined;
+  /** What passes of a frame, and how late; the connection may be dead now. */
+  #meet(kind: Frame["kind"], bytes: Buffer, link: Link): Passed {
+    const fault = this.#choose({ kind, number: ++this.#counts[kind], bytes, connection: link.number });
+    if (fault === undefined) return { bytes };
     this.faults++;
-    if (typeof fault === "object") return fault.delayMs;
-    if (fault === "delay") return DELAY_MS;
+    if (fault === "delay") return { bytes, delayMs: DELAY_MS };
+    if (typeof fault === "object")
+      return "instead" in fault ? { bytes: fault.instead } : { bytes, delayMs: fault.delayMs };
     link.isDead = true;
     if (fault !== "black-hole") link.server.destroy();
     if (fault === "cut") link.client.destroy();
-    return undefined;
+    return { bytes };
   }
+}
+
+interface Passed {
+  readonly bytes: string | Uint8Array;
+  readonly delayMs?: number;
 }
 
 interface Link {
   readonly client: Socket;
   readonly server: Socket;
+  readonly number: number;
   /** Nothing passes any more. */
   isDead: boolean;
 }

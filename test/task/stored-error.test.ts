@@ -188,7 +188,7 @@ describe("what the store has that is no error", () => {
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
   });
 
-  it("Z3: whatever it is, it gives an Error, and soon", () => {
+  it("Z3: whatever it is, it gives an Error, and soon", { timeout: 120_000 }, () => {
     const kind = fc.constantFrom(
       ...["error", "record", "map", "set", "list", "date", "bytes", "issues", "text", "copy"],
       ...["skip-retry", "cancel-task", "reschedule", "rate-limited", "__proto__", "toString"],

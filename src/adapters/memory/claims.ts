@@ -127,7 +127,15 @@ export class Claims {
 function toClaimedTask(record: TaskRecord): ClaimedTask {
   const { id, token, handler, payload, envelope, priority, weight, cost, attempts, deliveries } = record;
   return {
-    ...{ id, token, handler, envelope, priority, weight, cost, attempts, deliveries },
+    id,
+    token,
+    handler,
+    envelope,
+    priority,
+    weight,
+    cost,
+    attempts,
+    deliveries,
     payload: payload === undefined ? new Uint8Array() : copyOf(payload),
     enqueuedAt: record.enqueuedAt,
     replayedAt: record.replayedAt,

@@ -80,7 +80,15 @@ export class TaskRecord {
   toStoredTask(time: StoreTime): StoredTask {
     const { id, handler, place, attempts, deliveries, token, priority, weight, envelope } = this;
     return {
-      ...{ id, handler, place, attempts, deliveries, token, priority, weight, envelope },
+      id,
+      handler,
+      place,
+      attempts,
+      deliveries,
+      token,
+      priority,
+      weight,
+      envelope,
       payload: this.payload && copyOf(this.payload),
       enqueuedAt: this.enqueuedAt,
       until: this.#until(time),

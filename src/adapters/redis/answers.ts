@@ -7,7 +7,8 @@ import type {
   ExtendAnswer,
 } from "../../ports/backend.js";
 import type { QueueCounts } from "../../ports/backend-inspector.js";
-import { StoreUnreachableError } from "../../store-errors.js";
+import { strange, toList, toNumber, toText } from "./answer-values.js";
+import { toClaimedTask } from "./record-format.js";
 
 /** What a store is known by: a random text, and a number that only grows. */
 export interface StoreMark {
@@ -15,27 +16,28 @@ export interface StoreMark {
   readonly sequence: number;
 }
 
-/** A server is not trusted: an answer of another shape than scripts give is an error, and never a value. */
-export function toText(value: unknown): string {
-  if (Buffer.isBuffer(value)) return value.toString();
-  if (typeof value === "string") return value;
-  return strange();
-}
-
-export function toNumber(value: unknown): number {
-  const number = typeof value === "number" ? value : Number(toText(value));
-  return Number.isFinite(number) ? number : strange();
-}
-
-export function toList(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : strange();
-}
-
 export function toMark(answer: readonly unknown[]): StoreMark {
   return { epoch: toText(answer[0]), sequence: toNumber(answer[1]) };
 }
 
-export function toEnqueueAnswer(queue: string, value: unknown): EnqueueAnswer {
+const KEPT: EnqueueAnswer = Object.freeze({ outcome: "kept", replaced: undefined });
+
+/** Of so many tasks; the script names those of which there is more to tell. */
+export function toEnqueueAnswers(
+  queue: string,
+  count: number,
+  answer: readonly unknown[],
+): readonly EnqueueAnswer[] {
+  const answers = new Array<EnqueueAnswer>(count).fill(KEPT);
+  for (let at = 2; at + 1 < answer.length; at += 2) {
+    const index = toNumber(answer[at]) - 1;
+    if (!(index in answers)) strange();
+    answers[index] = toEnqueueAnswer(queue, answer[at + 1]);
+  }
+  return answers;
+}
+
+function toEnqueueAnswer(queue: string, value: unknown): EnqueueAnswer {
   const text = toText(value);
   const rest = text.slice(1);
   switch (text[0]) {
@@ -100,26 +102,11 @@ const CANCEL_ANSWERS: Readonly<Record<string, CancelAnswer>> = {
 function toClaimedTasks(queue: string, flat: readonly unknown[]): readonly ClaimedTask[] {
   const tasks: ClaimedTask[] = [];
   for (let at = 0; at + 4 < flat.length; at += 5) {
-    const payload = flat[at + 4];
-    const numbers = toText(flat[at + 1])
-      .split(" ")
-      .map(toNumber);
-    const [token, deliveries, waitMs, priority, weight, cost, attempts, enqueuedAt, replayedAt] = numbers;
-    tasks.push({
-      id: `${queue}:${toText(flat[at])}`,
-      token: token ?? strange(),
-      handler: toText(flat[at + 2]),
-      payload: Buffer.isBuffer(payload) ? payload : strange(),
-      envelope: toText(flat[at + 3]),
-      priority: priority ?? strange(),
-      weight: weight ?? strange(),
-      cost: cost ?? strange(),
-      attempts: attempts ?? strange(),
-      deliveries: deliveries ?? strange(),
-      enqueuedAt: enqueuedAt ?? strange(),
-      replayedAt: replayedAt || undefined,
-      waitMs: waitMs ?? strange(),
-    });
+    const id = `${queue}:${toText(flat[at])}`;
+    const record = flat[at + 4];
+    if (!Buffer.isBuffer(record)) return strange();
+    const [token, deliveries, waitMs] = [flat[at + 1], flat[at + 2], flat[at + 3]].map(toNumber);
+    tasks.push(toClaimedTask(id, token ?? strange(), deliveries ?? strange(), waitMs ?? strange(), record));
   }
   return tasks;
 }
@@ -135,8 +122,4 @@ function toCrashed(queue: string, flat: readonly unknown[]): readonly CrashedTas
 
 function unlessNegative(number: number): number | undefined {
   return number < 0 ? undefined : number;
-}
-
-function strange(): never {
-  throw new StoreUnreachableError("Redis answered with what no script of Millrace says");
 }

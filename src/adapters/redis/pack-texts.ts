@@ -1,4 +1,4 @@
-import type { ScriptValue } from "./record-fields.js";
+import type { ScriptValue } from "./record-format.js";
 
 /** The marks of MessagePack for a list and for texts, by the length that follows them. */
 const LIST_16 = 0xdc;

@@ -1,4 +1,4 @@
-import { toList, toNumber, toText } from "./answers.js";
+import { toList, toNumber, toText } from "./answer-values.js";
 import type { RedisConnection } from "./redis-connection.js";
 import type { RedisLog } from "./redis-log.js";
 import type { ScriptRunner } from "./script-runner.js";

@@ -17,12 +17,19 @@ import type {
 import type { BackendInspector } from "../../ports/backend-inspector.js";
 import type { BackendSignals } from "../../ports/backend-signals.js";
 import type { BackendRenewer } from "../../ports/lease-renewal.js";
-import { toCancelAnswer, toClaimAnswer, toEnqueueAnswer, toExtendAnswer, toHeld, toMark } from "./answers.js";
+import {
+  toCancelAnswer,
+  toClaimAnswer,
+  toEnqueueAnswers,
+  toExtendAnswer,
+  toHeld,
+  toMark,
+} from "./answers.js";
 import { nextPortion, type Part, type Portion, runByQueue } from "./by-queue.js";
 import { clientFactory } from "./create-client.js";
 import { OWN_RESULT_TTL_MS } from "./own-errors.js";
 import { Reconciler } from "./reconciler.js";
-import type { ScriptValue } from "./record-fields.js";
+import type { ScriptValue } from "./record-format.js";
 import { RedisConnection } from "./redis-connection.js";
 import { RedisInspector } from "./redis-inspector.js";
 import { RedisLog } from "./redis-log.js";
@@ -124,12 +131,12 @@ class RedisBackend implements Backend {
     return runByQueue(tasks, ENQUEUES, async (queue, parts) => {
       assert(queue !== "", "the id of a durable task is `queue:rest`");
       const error = this.#keys.of(queue).errors.replaced;
-      const own = [randomUUID(), mark, OWN_RESULT_TTL_MS, error];
+      const own = [randomUUID(), parts.length, OWN_RESULT_TTL_MS, error];
       const bytes = parts.reduce((sum, { one }) => sum + sizeOf(one), 0);
-      const args = [...own, ...enqueueArguments(parts, before)];
+      const args = [...own, ...enqueueArguments(parts, mark, before)];
       before += parts.length;
       const answer = await this.#marked(ENQUEUE, queue, args, "producer", bytes);
-      return parts.map((_, index) => toEnqueueAnswer(queue, answer[index + 2]));
+      return toEnqueueAnswers(queue, parts.length, answer);
     });
   }
 

@@ -5,9 +5,10 @@ import type {
   ReplayRequest,
   StoredTask,
 } from "../../ports/backend-inspector.js";
-import { toCounts, toList, toNumber, toText } from "./answers.js";
+import { toList, toNumber, toText } from "./answer-values.js";
+import { toCounts } from "./answers.js";
 import { runByQueue } from "./by-queue.js";
-import { RecordFields, type ScriptValue } from "./record-fields.js";
+import { type ScriptValue, toStoredTask } from "./record-format.js";
 import type { ScriptRunner } from "./script-runner.js";
 import { COUNTS } from "./scripts/counts.js";
 import { READ } from "./scripts/read.js";
@@ -38,7 +39,10 @@ export class RedisInspector implements BackendInspector {
     return runByQueue(wanted, READS, async (queue, parts) => {
       const rests = parts.map(({ rest }) => rest);
       const answer = await this.#runner.run(READ, this.#keys.of(queue).meta, rests, "producer");
-      return parts.map(({ one }, index) => toStoredTask(one.id, toList(answer[index + 1])));
+      return parts.map(({ one }, index) => {
+        const found = toList(answer[index + 1]);
+        return found.length === 0 ? undefined : toStoredTask(one.id, found);
+      });
     });
   }
 
@@ -94,11 +98,4 @@ export class RedisInspector implements BackendInspector {
       replayed: toList(answer[3]).map((rest) => `${queue}:${toText(rest)}`),
     };
   }
-}
-
-function toStoredTask(id: string, answer: readonly unknown[]): StoredTask | undefined {
-  if (answer.length === 0) return undefined;
-  const until = toText(answer[0]);
-  const fields = new RecordFields(toList(answer[1]));
-  return fields.toStoredTask(id, until === "" ? undefined : Number(until));
 }

@@ -8,18 +8,26 @@ import type {
   NewTask,
 } from "../../ports/backend.js";
 import type { Part } from "./by-queue.js";
-import { asBuffer, type ScriptValue, toFields, toScore } from "./record-fields.js";
+import { asBuffer, type ScriptValue, toBody, toScore } from "./record-format.js";
 
 /** What scripts are told, after what all are told; each in the order in which its head names it. */
-export function enqueueArguments(parts: readonly Part<NewTask>[], before: number): ScriptValue[] {
-  const args: ScriptValue[] = [parts.length, before];
-  for (const { rest, one } of parts) {
+/**
+ * @param mark of the call
+ * @param before how many of its tasks are in other scripts before this
+ */
+export function enqueueArguments(
+  parts: readonly Part<NewTask>[],
+  mark: string,
+  before: number,
+): ScriptValue[] {
+  const args: ScriptValue[] = [];
+  for (const [index, { rest, one }] of parts.entries()) {
     const { delayMs, handler, idempotency, runAt } = one;
-    const fields = toFields(one);
-    args.push(rest, handler, toScore(one), delayMs, runAt ?? 0);
-    args.push(idempotency?.key ?? "", toWhole(idempotency?.ttlMs ?? 0), idempotency?.onDuplicate ?? "");
-    args.push(fields.length);
-    for (const field of fields) args.push(field);
+    const isSpecial = delayMs !== 0 || runAt !== undefined || idempotency !== undefined;
+    args.push(rest, handler, toScore(one), isSpecial ? "1" : "", toBody(one, `${mark}${before + index}`));
+    if (!isSpecial) continue;
+    const { key = "", ttlMs = 0, onDuplicate = "" } = idempotency ?? {};
+    args.push(delayMs, runAt ?? 0, key, toWhole(ttlMs), onDuplicate);
   }
   return args;
 }

@@ -50,7 +50,11 @@ function toExtras({ attempt, headers }: HandedAttempt, maxAttempts: number): Tas
     (name ?? correlationId ?? headers ?? fencingToken) === undefined && !hasLocals && !hasMetadata;
   if (isPlain && context.maxAttempts === maxAttempts) return undefined;
   return {
-    ...{ name, correlationId, headers, fencingToken, maxAttempts: context.maxAttempts },
+    name,
+    correlationId,
+    headers,
+    fencingToken,
+    maxAttempts: context.maxAttempts,
     metadata: hasMetadata ? metadata : undefined,
     locals: hasLocals ? { ...locals } : undefined,
   };

@@ -1,7 +1,7 @@
 import { assert } from "../../errors.js";
 
 const NO_SLOT = -1;
-const FIRST_CAPACITY = 8;
+const FEWEST_SLOTS = 8;
 /** The upper part of a heap, up to this position, is mostly found in the processor's cache. */
 const CACHED_POSITIONS = 16_384;
 const NO_KEYS = new Float64Array(0);
@@ -30,6 +30,7 @@ const NO_INDEX = new Int32Array(0);
  */
 export class IndexedHeap<T> {
   readonly #tieBreak: ((a: T, b: T) => number) | undefined;
+  readonly #fewestSlots: number;
   #size = 0;
   #capacity = 0;
   #primaryAt = NO_KEYS;
@@ -44,9 +45,11 @@ export class IndexedHeap<T> {
    * Allocates nothing: an empty heap costs as much as the object.
    * @param tieBreak called only when both keys are equal; negative when `a` comes first. It must neither
    *   throw nor touch the heap, which is between two states while it is called.
+   * @param fewestSlots what it never shrinks below, once it holds something: a power of two
    */
-  constructor(tieBreak?: (a: T, b: T) => number) {
+  constructor(tieBreak?: (a: T, b: T) => number, fewestSlots = FEWEST_SLOTS) {
     this.#tieBreak = tieBreak;
+    this.#fewestSlots = fewestSlots;
   }
 
   get size(): number {
@@ -70,8 +73,7 @@ export class IndexedHeap<T> {
    */
   push(item: T, primary: number, secondary: number): number {
     assertOrdered(primary, secondary);
-    if (this.#size === this.#capacity)
-      this.#resize(this.#capacity === 0 ? FIRST_CAPACITY : this.#capacity * 2);
+    if (this.#size === this.#capacity) this.#resize(Math.max(this.#fewestSlots, this.#capacity * 2));
     const slot = this.#free;
     this.#free = ~(this.#positionOf[slot] as number);
     this.#items[slot] = item;
@@ -157,7 +159,8 @@ export class IndexedHeap<T> {
       this.#strays -= 1;
       if (this.#strays === 0) this.#cutSlots();
     }
-    if (this.#size * 4 <= this.#capacity && this.#capacity > FIRST_CAPACITY) this.#resize(this.#capacity / 2);
+    if (this.#size * 4 <= this.#capacity && this.#capacity > this.#fewestSlots)
+      this.#resize(this.#capacity / 2);
   }
 
   /** Puts an entry where `hole` is or above, moving down those that it comes before. */

@@ -90,7 +90,10 @@ export class Consumer {
     this.#keeper = new LeaseKeeper({
       ...parts,
       listener: {
-        lost: (held) => this.#end(() => host.lost(held)),
+        lost: (held) => {
+          host.lost(held);
+          this.#look();
+        },
         cancelAsked: (held, error) => host.cancelAsked(held, error),
         failed: (error) => host.failed("extend", error),
       },
@@ -98,12 +101,25 @@ export class Consumer {
     this.#batcher = new SettleBatcher({
       ...parts,
       listener: {
-        confirmed: (held, settlement) => this.#endSettled(held, () => host.confirmed(held, settlement)),
-        refused: (held) => this.#endSettled(held, () => host.refused(held)),
-        unknown: (held) => this.#endSettled(held, () => host.unknown(held)),
+        confirmed: (held, settlement) => {
+          this.#keeper.release(held);
+          host.confirmed(held, settlement);
+          this.#lookForMore();
+        },
+        refused: (held) => {
+          this.#keeper.release(held);
+          host.refused(held);
+          this.#lookForMore();
+        },
+        unknown: (held) => {
+          this.#keeper.release(held);
+          host.unknown(held);
+          this.#lookForMore();
+        },
         failed: (error) => host.failed("settle", error),
       },
       catchUp: () => this.#keeper.catchUp(),
+      tellProgress: (ended) => this.#keeper.tellAll(ended),
     });
   }
 
@@ -183,6 +199,11 @@ export class Consumer {
     this.#keeper.limit(held, atMostMs + this.#terms.renewEveryMs, isFree);
   }
 
+  /** Tells the store how far the handler of a task says that it has come, within about a second. */
+  report(held: HeldLease, progress: Uint8Array): void {
+    this.#keeper.report(held, progress);
+  }
+
   /** Tells the store what became of a task. */
   settle(held: HeldLease, settlement: Settlement): void {
     if (held.state !== "held") return;
@@ -193,7 +214,8 @@ export class Consumer {
   /** Leaves a lease to expire: its handler goes on, and nobody may run the task beside it until then. */
   abandon(held: HeldLease): void {
     if (held.state !== "held") return;
-    this.#end(() => this.#keeper.release(held));
+    this.#keeper.release(held);
+    this.#look();
   }
 
   /** Waits for the store no longer: what it has not confirmed is unknown, and leases are left to expire. */
@@ -221,7 +243,7 @@ export class Consumer {
       if (held.state !== "held") continue; // what was started before it has ended all
       if (!this.#keeper.trusts(held) || this.#stopped || !host.start(held)) this.#handBack(held);
     }
-    if (tasks.length === 0) this.#end(() => {});
+    if (tasks.length === 0) this.#look();
     host.claimed();
   }
 
@@ -229,14 +251,13 @@ export class Consumer {
     this.settle(held, { kind: "nack", nack: { kind: "hand-back", delayMs: 0, error: undefined } });
   }
 
-  #endSettled(held: HeldLease, tell: () => void): void {
-    this.#keeper.release(held);
-    this.#end(tell);
+  #lookForMore(): void {
+    this.#look();
     this.#claimer.claimSoon(); // it may have waited for fewer to be unconfirmed
   }
 
-  #end(act: () => void): void {
-    act();
+  /** Whether anything is left to be done. */
+  #look(): void {
     if (!this.busy) this.#options.host.idle();
   }
 }

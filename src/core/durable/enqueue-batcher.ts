@@ -1,76 +1,119 @@
 import type { Backend, EnqueueAnswer, NewTask } from "../../ports/backend.js";
-import type { Clock } from "../../ports/clock.js";
-
-/** One call that waits for its turn. */
-interface WaitingCall {
-  readonly tasks: readonly NewTask[];
-  readonly resolve: (answers: readonly EnqueueAnswer[]) => void;
-  readonly reject: (error: unknown) => void;
-}
+import type { Clock, Timer } from "../../ports/clock.js";
 
 /** Tasks in one call to the store; a single call of a user may bring more. */
 const BATCH = 1_000;
 
-/** So many calls are under way at a time: while they are answered, the next ones are filled. */
+/** So many calls are under way at a time, at most. */
 const MAX_CALLS = 4;
 
+/** Whoever has waited so long for another call to be answered waits no longer. */
+const PATIENCE_MS = 100;
+
+/** What goes to the store in one call. */
+class Batch {
+  readonly beganAt: number;
+  readonly tasks: NewTask[] = [];
+  readonly answers: Promise<readonly EnqueueAnswer[]>;
+  #resolve: (answers: readonly EnqueueAnswer[]) => void = () => {};
+  #reject: (error: unknown) => void = () => {};
+
+  constructor(beganAt: number) {
+    this.beganAt = beganAt;
+    this.answers = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  /** Never rejects: those whose tasks these are hear of it by `answers`. */
+  async send(backend: Pick<Backend, "enqueue">, requestId: string): Promise<void> {
+    try {
+      this.#resolve(await backend.enqueue(requestId, this.tasks));
+    } catch (error) {
+      this.#reject(error);
+    }
+  }
+}
+
 /**
- * Hands new tasks to the store. Calls of one turn of the event loop share a round trip, and so do those that
- * come while the store is at work.
+ * Hands new tasks to the store. Calls of one turn of the event loop share a round trip, and those that come
+ * while one is under way share the next: each costs both sides more than a task does. Only a full batch, or
+ * one that has waited too long for the answer to another, leaves while others are under way.
  */
 export class EnqueueBatcher {
   readonly #backend: Pick<Backend, "enqueue">;
-  readonly #clock: Pick<Clock, "setImmediate">;
+  readonly #clock: Clock;
   readonly #requestPrefix: string;
-  #waiting: WaitingCall[] = [];
+  /** Those that have not been sent; the last one may take more. */
+  readonly #waiting: Batch[] = [];
   #calls = 0;
   #requests = 0;
   #soon = false;
+  #timer: Timer | undefined;
 
-  constructor(backend: Pick<Backend, "enqueue">, clock: Pick<Clock, "setImmediate">, requestPrefix: string) {
+  constructor(backend: Pick<Backend, "enqueue">, clock: Clock, requestPrefix: string) {
     this.#backend = backend;
     this.#clock = clock;
     this.#requestPrefix = requestPrefix;
   }
 
-  enqueue(tasks: readonly NewTask[]): Promise<readonly EnqueueAnswer[]> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ tasks, resolve, reject });
-      if (this.#soon) return;
-      this.#soon = true;
-      this.#clock.setImmediate(() => {
-        this.#soon = false;
-        this.#flush();
-      });
+  /** Gives the answers for these tasks, which are sent in one call. */
+  async enqueue(tasks: readonly NewTask[]): Promise<readonly EnqueueAnswer[]> {
+    const batch = this.#batchFor(tasks.length);
+    const from = batch.tasks.length;
+    for (const task of tasks) batch.tasks.push(task);
+    if (batch.tasks.length >= BATCH) this.#flushSoon();
+    const answers = await batch.answers;
+    return answers.slice(from, from + tasks.length);
+  }
+
+  #batchFor(count: number): Batch {
+    const last = this.#waiting.at(-1);
+    if (last !== undefined && last.tasks.length + count <= BATCH) return last;
+    const batch = new Batch(this.#clock.now());
+    this.#waiting.push(batch);
+    this.#flushSoon();
+    return batch;
+  }
+
+  #flushSoon(): void {
+    if (this.#soon) return;
+    this.#soon = true;
+    this.#clock.setImmediate(() => {
+      this.#soon = false;
+      this.#flush();
     });
   }
 
   #flush(): void {
-    while (this.#waiting.length > 0 && this.#calls < MAX_CALLS) void this.#send(this.#nextBatch());
-  }
-
-  #nextBatch(): WaitingCall[] {
-    let tasks = 0;
-    const end = this.#waiting.findIndex((call) => {
-      tasks += call.tasks.length;
-      return tasks > BATCH;
-    });
-    return this.#waiting.splice(0, end === -1 ? this.#waiting.length : Math.max(1, end));
-  }
-
-  async #send(batch: readonly WaitingCall[]): Promise<void> {
-    this.#calls++;
-    const tasks = batch.flatMap((call) => call.tasks);
-    try {
-      const answers = await this.#backend.enqueue(`${this.#requestPrefix}e${++this.#requests}`, tasks);
-      let from = 0;
-      for (const call of batch) {
-        call.resolve(answers.slice(from, from + call.tasks.length));
-        from += call.tasks.length;
-      }
-    } catch (error) {
-      for (const call of batch) call.reject(error);
+    for (let next = this.#waiting[0]; next !== undefined && this.#mayLeave(next); next = this.#waiting[0]) {
+      this.#waiting.shift();
+      void this.#send(next);
     }
+    this.#arm();
+  }
+
+  #mayLeave(first: Batch): boolean {
+    if (this.#calls === 0) return true;
+    if (this.#calls >= MAX_CALLS) return false;
+    const isFull = this.#waiting.length > 1 || first.tasks.length >= BATCH;
+    return isFull || this.#clock.now() >= first.beganAt + PATIENCE_MS;
+  }
+
+  /** For the first one that waits, unless the answer to another comes before. */
+  #arm(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const [first] = this.#waiting;
+    if (first === undefined || this.#calls >= MAX_CALLS) return;
+    const delayMs = Math.max(0, first.beganAt + PATIENCE_MS - this.#clock.now());
+    this.#timer = this.#clock.setTimeout(() => this.#flush(), delayMs);
+  }
+
+  async #send(batch: Batch): Promise<void> {
+    this.#calls++;
+    await batch.send(this.#backend, `${this.#requestPrefix}e${++this.#requests}`);
     this.#calls--;
     this.#flush();
   }

@@ -20,8 +20,10 @@ export class HeldLease {
   trustedUntil: number;
   /** When it is to be renewed next, monotonic. */
   renewAt: number;
-  /** What the handler last told of its progress and the store has not been told. */
+  /** What the handler last told of its progress, until it is on its way to the store. */
   progress: Uint8Array | undefined = undefined;
+  /** What the one who runs its task knows of it: theirs alone. */
+  run: unknown = undefined;
   /** Somebody's wish to cancel the task has been passed on. */
   cancelAsked = false;
   #state: "held" | "settling" | "over" = "held";
@@ -46,6 +48,12 @@ export class HeldLease {
   get lease(): Lease {
     const { id, token } = this.task;
     return { id, token };
+  }
+
+  takeProgress(): Uint8Array | undefined {
+    const { progress } = this;
+    this.progress = undefined;
+    return progress;
   }
 
   settle(settlement: Settlement): void {

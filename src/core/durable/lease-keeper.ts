@@ -1,8 +1,10 @@
-import type { Backend, ExtendAnswer, Extension } from "../../ports/backend.js";
-import type { Clock, Timer } from "../../ports/clock.js";
+import type { Backend, ExtendAnswer } from "../../ports/backend.js";
+import type { Clock } from "../../ports/clock.js";
 import type { LeaseRenewal, RenewalListener, RenewedLease } from "../../ports/lease-renewal.js";
 import type { Random } from "../../ports/random.js";
 import type { StoredError } from "../../task/stored-outcome.js";
+import { TransitMap } from "../collections/transit-map.js";
+import { EarliestTimer } from "./earliest-timer.js";
 import type { HeldLease } from "./held-lease.js";
 import type { LeaseTerms } from "./lease-terms.js";
 import { RetryDelay } from "./retry-delay.js";
@@ -32,6 +34,9 @@ export type OpenRenewal = (listener: RenewalListener) => LeaseRenewal | undefine
 /** So many leases travel in one call. */
 const BATCH = 500;
 
+/** Between two rounds in which all that is new of progress is told. */
+const TELL_EVERY_MS = 1_000;
+
 /**
  * Keeps the leases of this process alive, and says which are not.
  *
@@ -44,25 +49,30 @@ const BATCH = 500;
  * is renewed here. What it has told is heard before anything is judged: if this thread was blocked, its
  * timers come before its messages.
  *
+ * What handlers tell of their progress travels with a renewal, and is reason enough for one: of all leases
+ * together, at most once a second.
+ *
  * While a settlement is under way a refused renewal says nothing: it may be the settlement that has ended the
  * lease. Then the settlement's own answer counts.
  */
 export class LeaseKeeper {
   readonly #parts: LeaseKeeperParts;
-  readonly #held = new Map<string, HeldLease>();
+  readonly #held = new TransitMap<string, HeldLease>();
   readonly #retry: RetryDelay;
+  readonly #timer: EarliestTimer;
   #renewal: LeaseRenewal | undefined;
-  #timer: Timer | undefined;
-  #timerAt = Number.POSITIVE_INFINITY;
   /** Not to be renewed before, after a failure. */
   #notBefore = Number.NEGATIVE_INFINITY;
+  /** When the next round for progress may be. */
+  #tellAt = Number.NEGATIVE_INFINITY;
   #renewals = 0;
   #failures = 0;
   #lost = 0;
 
   constructor(parts: LeaseKeeperParts) {
     this.#parts = parts;
-    const { random, terms } = parts;
+    const { clock, random, terms } = parts;
+    this.#timer = new EarliestTimer(clock, () => this.#fire());
     this.#retry = new RetryDelay(random, terms.leaseMs / 100, terms.leaseMs / 10);
   }
 
@@ -122,7 +132,7 @@ export class LeaseKeeper {
       );
       for (const held of all) held.renewAt += this.#graceMs;
     }
-    this.#arm(Math.min(first.renewAt, first.trustedUntil));
+    this.#timer.set(Math.min(first.renewAt, first.trustedUntil));
     for (const held of former) if (held.state === "held") this.#lose(held);
   }
 
@@ -151,7 +161,7 @@ export class LeaseKeeper {
     held.end();
     this.#renewal?.release(held.task);
     if (this.#held.get(held.task.id) === held) this.#held.delete(held.task.id);
-    if (this.#held.size === 0) this.#disarm();
+    if (this.#held.size === 0) this.#timer.clear();
   }
 
   /** Asks the store at once: it may have been told to cancel the task. */
@@ -160,22 +170,20 @@ export class LeaseKeeper {
     if (held?.state === "held" && !held.cancelAsked) void this.#renew([held]);
   }
 
-  #arm(at: number): void {
-    if (at >= this.#timerAt) return;
-    this.#timer?.cancel();
-    this.#timerAt = at;
-    const { clock } = this.#parts;
-    this.#timer = clock.setTimeout(() => this.#fire(), Math.max(0, at - clock.now()));
+  /** What the handler tells of its progress; what it told before is not told any more, if it was not yet. */
+  report(held: HeldLease, progress: Uint8Array): void {
+    if (held.state !== "held") return;
+    held.progress = progress;
+    this.#timer.set(Math.max(this.#tellAt, this.#notBefore));
   }
 
-  #disarm(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
-    this.#timerAt = Number.POSITIVE_INFINITY;
+  /** Their tasks have ended: what is new of their progress is told before that is. */
+  tellAll(ended: readonly HeldLease[]): void {
+    const untold = ended.filter(({ progress, state }) => progress !== undefined && state !== "over");
+    if (untold.length > 0) void this.#renew(untold);
   }
 
   #fire(): void {
-    this.#disarm();
     this.catchUp();
     const now = this.#parts.clock.now();
     for (const held of this.all()) if (held.state === "held" && now >= held.trustedUntil) this.#lose(held);
@@ -183,9 +191,10 @@ export class LeaseKeeper {
     let next = Number.POSITIVE_INFINITY;
     for (const held of this.#held.values()) {
       next = Math.min(next, Math.max(held.renewAt, this.#notBefore));
+      if (held.progress !== undefined) next = Math.min(next, Math.max(this.#tellAt, this.#notBefore));
       if (held.state === "held") next = Math.min(next, held.trustedUntil);
     }
-    if (next < Number.POSITIVE_INFINITY) this.#arm(next);
+    this.#timer.set(next);
   }
 
   #renewDue(now: number): void {
@@ -193,31 +202,37 @@ export class LeaseKeeper {
     const { renewEveryMs } = this.#parts.terms;
     const due: HeldLease[] = [];
     let pressing = false;
+    let tells = false;
     for (const held of this.#held.values()) {
-      if (held.renewAt > now + renewEveryMs / 4) continue;
+      const isNew = held.progress !== undefined && now >= this.#tellAt;
+      if (!isNew && held.renewAt > now + renewEveryMs / 4) continue;
       due.push(held);
-      pressing ||= held.renewAt <= now;
+      tells ||= isNew;
+      pressing ||= isNew || held.renewAt <= now;
     }
     if (!pressing) return;
+    if (tells) this.#tellAt = now + TELL_EVERY_MS;
     for (let from = 0; from < due.length; from += BATCH) void this.#renew(due.slice(from, from + BATCH));
   }
 
   async #renew(batch: readonly HeldLease[]): Promise<void> {
     const { backend, clock, terms } = this.#parts;
     const sentAt = clock.now();
-    const sent = batch.map((held) => held.progress);
+    const told = batch.map((held) => held.takeProgress());
     for (const held of batch) held.renewAt = sentAt + terms.renewEveryMs + this.#graceMs;
     let answers: readonly ExtendAnswer[];
     try {
-      answers = await backend.extend(batch.map((held) => toExtension(held, terms.leaseMs)));
+      answers = await backend.extend(
+        batch.map(({ lease }, index) => ({ ...lease, leaseMs: terms.leaseMs, progress: told[index] })),
+      );
     } catch (error) {
+      for (const [index, held] of batch.entries()) held.progress ??= told[index];
       this.#renewLater(batch, error);
       return;
     }
     this.#retry.succeeded();
     this.#notBefore = Number.NEGATIVE_INFINITY;
     for (const [index, held] of batch.entries()) {
-      if (held.progress === sent[index]) held.progress = undefined;
       const answer = answers[index];
       if (answer !== undefined) this.#read(held, answer, sentAt);
     }
@@ -239,7 +254,7 @@ export class LeaseKeeper {
     const { clock, terms } = this.#parts;
     const sentAt = clock.now() - sentAgoMs;
     const nextAt = sentAt + terms.renewEveryMs + this.#graceMs;
-    if (held.progress === undefined) held.renewAt = Math.max(held.renewAt, nextAt); // that travels from here
+    held.renewAt = Math.max(held.renewAt, nextAt);
     this.#read(held, { held: true, cancel }, sentAt);
   }
 
@@ -264,7 +279,7 @@ export class LeaseKeeper {
     const at = clock.now() + this.#retry.next();
     this.#notBefore = Math.max(this.#notBefore, at);
     for (const held of batch) if (held.state !== "over") held.renewAt = Math.min(held.renewAt, at);
-    if (this.#held.size > 0) this.#arm(at);
+    if (this.#held.size > 0) this.#timer.set(at);
     listener.failed(error);
   }
 
@@ -273,8 +288,4 @@ export class LeaseKeeper {
     this.release(held);
     this.#parts.listener.lost(held);
   }
-}
-
-function toExtension({ lease, progress }: HeldLease, leaseMs: number): Extension {
-  return { ...lease, leaseMs, progress };
 }

@@ -25,6 +25,8 @@ export interface SettleBatcherParts {
   readonly listener: SettlementListener;
   /** Hears until when leases are trusted, as far as that is known elsewhere. */
   readonly catchUp: () => void;
+  /** Tells what is new of the progress of tasks that have ended. */
+  readonly tellProgress: (ended: readonly HeldLease[]) => void;
 }
 
 /** So many settlements travel in one call. */
@@ -42,9 +44,10 @@ const MAX_CALLS = 2;
 export class SettleBatcher {
   readonly #parts: SettleBatcherParts;
   readonly #retry: RetryDelay;
-  readonly #unconfirmed = new Set<HeldLease>();
   #waiting: HeldLease[] = [];
-  #calls = 0;
+  /** What is under way, call by call. */
+  readonly #sent: (readonly HeldLease[])[] = [];
+  #unconfirmed = 0;
   #soon = false;
   #retryTimer: Timer | undefined;
 
@@ -56,12 +59,12 @@ export class SettleBatcher {
 
   /** Settlements of which the store has not said that it has them. */
   get unconfirmed(): number {
-    return this.#unconfirmed.size;
+    return this.#unconfirmed;
   }
 
   settle(held: HeldLease, settlement: Settlement): void {
     held.settle(settlement);
-    this.#unconfirmed.add(held);
+    this.#unconfirmed++;
     this.#waiting.push(held);
     this.#flushSoon();
   }
@@ -70,8 +73,9 @@ export class SettleBatcher {
   giveUp(error: unknown): void {
     this.#retryTimer?.cancel();
     this.#retryTimer = undefined;
+    const unconfirmed = [...this.#sent.flat(), ...this.#waiting];
     this.#waiting = [];
-    for (const held of this.#unconfirmed) this.#end(held, () => this.#parts.listener.unknown(held, error));
+    for (const held of unconfirmed) if (this.#end(held)) this.#parts.listener.unknown(held, error);
   }
 
   #flushSoon(): void {
@@ -84,19 +88,20 @@ export class SettleBatcher {
   }
 
   #flush(): void {
-    while (this.#waiting.length > 0 && this.#calls < MAX_CALLS && this.#retryTimer === undefined)
+    while (this.#waiting.length > 0 && this.#sent.length < MAX_CALLS && this.#retryTimer === undefined)
       void this.#send(this.#waiting.splice(0, BATCH));
   }
 
   async #send(batch: readonly HeldLease[]): Promise<void> {
-    const { backend } = this.#parts;
-    this.#calls++;
+    const { backend, tellProgress } = this.#parts;
+    this.#sent.push(batch);
+    tellProgress(batch);
     await Promise.all([
       this.#tell(batch, toAck, (acks) => backend.ack(acks)),
       this.#tell(batch, toNack, (nacks) => backend.nack(nacks)),
       this.#tell(batch, toDeadLetter, (letters) => backend.deadLetter(letters)),
     ]);
-    this.#calls--;
+    this.#sent.splice(this.#sent.indexOf(batch), 1);
     this.#flush();
   }
 
@@ -117,7 +122,9 @@ export class SettleBatcher {
     try {
       const answers = await call(calls);
       this.#retry.succeeded();
-      for (const [index, held] of told.entries()) this.#conclude(held, answers[index] === true);
+      told.forEach((held, index) => {
+        this.#conclude(held, answers[index] === true);
+      });
     } catch (error) {
       this.#again(told, error);
     }
@@ -126,16 +133,17 @@ export class SettleBatcher {
   #conclude(held: HeldLease, done: boolean): void {
     const { listener } = this.#parts;
     const { settlement } = held;
-    this.#end(held, () => {
-      if (done && settlement !== undefined) listener.confirmed(held, settlement);
-      else listener.refused(held);
-    });
+    if (!this.#end(held)) return;
+    if (done && settlement !== undefined) listener.confirmed(held, settlement);
+    else listener.refused(held);
   }
 
-  #end(held: HeldLease, tell: () => void): void {
-    if (!this.#unconfirmed.delete(held)) return; // it was given up while its call was under way
+  /** False where it has ended before: it was given up while its call was under way. */
+  #end(held: HeldLease): boolean {
+    if (held.state === "over") return false;
+    this.#unconfirmed--;
     held.end();
-    tell();
+    return true;
   }
 
   #again(batch: readonly HeldLease[], error: unknown): void {
@@ -145,7 +153,7 @@ export class SettleBatcher {
     for (const held of batch) {
       if (held.state === "over") continue;
       if (now < held.trustedUntil) this.#waiting.push(held);
-      else this.#end(held, () => listener.unknown(held, error));
+      else if (this.#end(held)) listener.unknown(held, error);
     }
     listener.failed(error);
     if (this.#waiting.length === 0 || this.#retryTimer !== undefined) return;
@@ -156,14 +164,22 @@ export class SettleBatcher {
   }
 }
 
-function toAck({ lease, settlement }: HeldLease): Ack | undefined {
-  return settlement?.kind === "ack" ? { ...lease, ...settlement.ack } : undefined;
+// Each call is written out: an object that begins with a spread has a hidden class of its own in V8.
+
+function toAck({ task: { id, token }, settlement }: HeldLease): Ack | undefined {
+  if (settlement?.kind !== "ack") return undefined;
+  const { outcome, resultTtlMs } = settlement.ack;
+  return { id, token, outcome, resultTtlMs };
 }
 
-function toNack({ lease, settlement }: HeldLease): Nack | undefined {
-  return settlement?.kind === "nack" ? { ...lease, ...settlement.nack } : undefined;
+function toNack({ task: { id, token }, settlement }: HeldLease): Nack | undefined {
+  if (settlement?.kind !== "nack") return undefined;
+  const { kind, delayMs, error } = settlement.nack;
+  return { id, token, kind, delayMs, error };
 }
 
-function toDeadLetter({ lease, settlement }: HeldLease): DeadLetter | undefined {
-  return settlement?.kind === "dead-letter" ? { ...lease, ...settlement.deadLetter } : undefined;
+function toDeadLetter({ task: { id, token }, settlement }: HeldLease): DeadLetter | undefined {
+  if (settlement?.kind !== "dead-letter") return undefined;
+  const { reason, error, charged, resultTtlMs } = settlement.deadLetter;
+  return { id, token, reason, error, charged, resultTtlMs };
 }

@@ -106,6 +106,7 @@ export const replayed: Reader<ReplayAnswer> = (answer) => {
  * `maxDeliveries` of these a dead letter. So it does not keep the others from being claimed.
  */
 export function claimed({ queue, handlers }: ClaimRequest): Reader<ClaimAnswer> {
+  const prefix = `${queue}:`;
   return (answer) => {
     if (!isFields(answer)) return undefined;
     const { tasks, crashed, stoppedAtCost, nextDueMs, reclaimed } = answer;
@@ -113,7 +114,7 @@ export function claimed({ queue, handlers }: ClaimRequest): Reader<ClaimAnswer> 
     if (stoppedAtCost !== undefined && !isCost(stoppedAtCost)) return undefined;
     if (nextDueMs !== undefined && !isDuration(nextDueMs)) return undefined;
     const isAsked = ({ id, handler }: ClaimedTask) =>
-      id.startsWith(`${queue}:`) && handlers.some(({ name }) => name === handler);
+      id.startsWith(prefix) && handlers.some(({ name }) => name === handler);
     const known = tasks.filter((one: unknown) => isClaimedTask(one) && isAsked(one));
     return { tasks: known, crashed: crashed.filter(isCrashedTask), stoppedAtCost, nextDueMs, reclaimed };
   };

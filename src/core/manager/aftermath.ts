@@ -9,6 +9,8 @@ export interface Aftermath {
   weigh(attempt: Attempt, outcome: Outcome): Outcome;
   /** The handler begins only now, having waited for its place. */
   began(attempt: Attempt): void;
+  /** Its handler has told of its progress, as often as anybody is told of that. */
+  progressed(attempt: Attempt, value: unknown): void;
   complete(attempt: Attempt, value: unknown, now: number): void;
   act(attempt: Attempt, conclusion: TimedConclusion, now: number, abandoned: boolean): void;
   /** The attempt has not been one. */
@@ -30,6 +32,8 @@ export class LocalAftermath implements Aftermath {
   }
 
   began(): void {}
+
+  progressed(): void {}
 
   complete({ task }: Attempt, value: unknown, now: number): void {
     this.#settler.complete(task, value, now);

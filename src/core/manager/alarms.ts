@@ -4,6 +4,9 @@ import { IndexedHeap } from "../collections/indexed-heap.js";
 /** Node fires a timer of 2^31 ms or more after 1 ms: longer waits are made in hops of at most this. */
 const MAX_HOP_MS = 2 ** 30 - 1;
 
+/** As many tasks may well run at once, and end together: their alarms have room without being moved about. */
+const FEWEST_SLOTS = 256;
+
 /** So many alarms ring in one turn of the event loop; the rest, in the next. */
 const RINGS_PER_TURN = 1_000;
 
@@ -27,7 +30,7 @@ export interface Alarm {
  */
 export class Alarms {
   readonly #clock: Clock;
-  readonly #heap = new IndexedHeap<Alarm>();
+  readonly #heap = new IndexedHeap<Alarm>(undefined, FEWEST_SLOTS);
   #timer: Timer | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
   #continuing = false;

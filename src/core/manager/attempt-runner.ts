@@ -183,8 +183,11 @@ export class AttemptRunner implements AttemptKeeper {
   }
 
   progressed(attempt: Attempt, value: unknown): void {
-    if (!this.#parts.journal.events.hears("progress")) return;
-    attempt.progress ??= new Progress(attempt.task, this.#parts);
+    const { task } = attempt;
+    if (!task.durable && !this.#parts.journal.events.hears("progress")) return;
+    attempt.progress ??= new Progress(task, this.#parts, (told) => {
+      this.#aftermathOf(task).progressed(attempt, told);
+    });
     attempt.progress.report(value);
   }
 

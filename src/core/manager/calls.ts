@@ -55,8 +55,10 @@ export class Calls {
     return this.#promised("execute", given, async (passed) => (await this.#enqueueAsync(...passed)).result());
   }
 
-  enqueueDurable(...given: EnqueueArguments): Promise<DurableHandle> {
-    return this.#promised("enqueueDurable", given, async (passed) => await this.#durable.enqueue(...passed));
+  async enqueueDurable(first: unknown, second: unknown, third: unknown): Promise<DurableHandle> {
+    const { callChain } = this.#parts;
+    if (callChain === undefined) return await this.#durable.enqueue(first, second, third);
+    return await this.#enqueueDurableThrough(callChain, [first, second, third]);
   }
 
   async enqueueDurableMany(entries: unknown): Promise<DurableHandle[]> {
@@ -86,6 +88,11 @@ export class Calls {
   #enqueueThrough(callChain: CallChain, given: EnqueueArguments): TaskHandle {
     const request = toCallRequest("enqueue", [given]);
     return callChain.sync(request, ({ tasks }) => this.#enqueue(...only(tasks)));
+  }
+
+  #enqueueDurableThrough(callChain: CallChain, given: EnqueueArguments): Promise<DurableHandle> {
+    const request = toCallRequest("enqueueDurable", [given]);
+    return callChain.promised(request, async ({ tasks }) => await this.#durable.enqueue(...only(tasks)));
   }
 
   #enqueue(first: unknown, second: unknown, third: unknown): TaskHandle {

@@ -14,18 +14,21 @@ export interface ProgressParts {
 
 /**
  * What the handler of one attempt says of its progress. The first word is published at once, the others when
- * their time has come; of those that come too early, the last one counts.
+ * their time has come; of those that come too early, the last one counts. Where the task lives is told what
+ * is published.
  */
 export class Progress implements Alarm {
   alarmTicket = -1;
   readonly #task: Task;
   readonly #parts: ProgressParts;
+  readonly #tell: (value: unknown) => void;
   #publishedAt = Number.NEGATIVE_INFINITY;
   #held: { readonly value: unknown } | undefined;
 
-  constructor(task: Task, parts: ProgressParts) {
+  constructor(task: Task, parts: ProgressParts, tell: (value: unknown) => void) {
     this.#task = task;
     this.#parts = parts;
+    this.#tell = tell;
   }
 
   report(value: unknown): void {
@@ -52,6 +55,8 @@ export class Progress implements Alarm {
     this.#held = undefined;
     this.#parts.alarms.clear(this);
     this.#publishedAt = now;
-    if (held !== undefined) this.#parts.journal.recordProgress(this.#task, held.value);
+    if (held === undefined) return;
+    this.#tell(held.value);
+    this.#parts.journal.recordProgress(this.#task, held.value);
   }
 }

@@ -1,5 +1,6 @@
 import { DuplicateTaskError, OptionError } from "../../errors.js";
 import type { Task } from "../../task/task.js";
+import { TransitMap } from "../collections/transit-map.js";
 
 /**
  * Tasks per page: small enough that one long-lived task pins little (2 kB at most), large enough that with a
@@ -17,12 +18,13 @@ interface Page {
  * Every task that this manager knows: live ones, and finished ones while they are retained.
  *
  * Made-up ids are a prefix and a number, so tasks are kept in pages by number: that costs 9 bytes a task
- * where a Map by text would cost the text and an entry. Ids that users gave are in a Map beside it.
+ * where a Map by text would cost the text and an entry. Ids that users gave, and those of durable tasks, are
+ * in a Map beside it.
  */
 export class Registry {
   readonly #prefix: string;
   readonly #pages = new Map<number, Page>();
-  readonly #named = new Map<string, Task>();
+  readonly #named = new TransitMap<string, Task>();
   #size = 0;
 
   constructor(prefix: string) {

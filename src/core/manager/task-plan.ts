@@ -35,6 +35,8 @@ interface Kind {
   readonly definition: HandlerDefinition | undefined;
   /** By the queues that the options name, as far as it was wanted there. */
   readonly profiles: Map<string, TaskProfile>;
+  /** Those of durable tasks, by the queues that they were claimed from. */
+  readonly durable: Map<string, TaskProfile>;
   readonly plain: TaskPlan;
 }
 
@@ -96,12 +98,10 @@ export class TaskPlanner {
    * there may be, there are three.
    */
   durableProfile(definition: HandlerDefinition, queue: string, said: SettingsLayer): TaskProfile {
-    const { durableSettings } = this.#options;
-    const byQueue = durableSettings.queues.get(queue) ?? durableSettings.general;
-    const settings = resolveSettings(byQueue, said, definition.settings);
-    const { name: handler } = definition;
-    const tally = this.#tallies.of(queue, handler);
-    return { idPrefix: this.#idPrefix, queue, handler, lane: laneOf(definition), settings, tally };
+    const { durable } = this.#handlers.get(definition) ?? this.#kind(definition);
+    const plain = durable.get(queue) ?? this.#durableProfile(definition, queue, durable);
+    const settings = resolveSettings(plain.settings, said);
+    return settings === plain.settings ? plain : { ...plain, settings };
   }
 
   /** Where the tasks of a handler run; those of none, and of one that is not known, on the event loop. */
@@ -135,13 +135,17 @@ export class TaskPlanner {
   }
 
   #kind(definition: HandlerDefinition | undefined): Kind {
-    const kind = { definition, profiles: new Map<string, TaskProfile>() };
+    const profiles = new Map<string, TaskProfile>();
+    const kind = { definition, profiles, durable: new Map<string, TaskProfile>() };
     const { cost, ttlMs } = definition ?? {};
     const options = (cost ?? ttlMs) === undefined ? undefined : Object.freeze(withDefaults({}, definition));
     return { ...kind, plain: { ...this.#complete({}, kind), options } };
   }
 
-  #complete(given: CheckedTaskOptions, { definition, profiles }: Omit<Kind, "plain">): TaskPlan {
+  #complete(
+    given: CheckedTaskOptions,
+    { definition, profiles }: Pick<Kind, "definition" | "profiles">,
+  ): TaskPlan {
     const options = definition === undefined ? given : withDefaults(given, definition);
     const queue = options.queue ?? definition?.queue ?? this.#options.defaultQueue;
     const profile = profiles.get(queue) ?? this.#profile(queue, definition, profiles);
@@ -172,6 +176,22 @@ export class TaskPlanner {
     const profile = { idPrefix: this.#idPrefix, queue, handler, lane, settings, tally };
     const isOwn = queue === (definition?.queue ?? defaultQueue);
     if (isOwn || queueSettings.has(queue)) profiles.set(queue, profile); // others may come from data
+    return profile;
+  }
+
+  /** What the durable tasks of a handler in one queue share that say nothing themselves. */
+  #durableProfile(
+    definition: HandlerDefinition,
+    queue: string,
+    profiles: Map<string, TaskProfile>,
+  ): TaskProfile {
+    const { durableSettings } = this.#options;
+    const byQueue = durableSettings.queues.get(queue) ?? durableSettings.general;
+    const settings = resolveSettings(byQueue, definition.settings);
+    const { name: handler } = definition;
+    const tally = this.#tallies.of(queue, handler);
+    const profile = { idPrefix: this.#idPrefix, queue, handler, lane: laneOf(definition), settings, tally };
+    profiles.set(queue, profile); // only queues that the options name are claimed from
     return profile;
   }
 

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import protobuf from "protobufjs";
 import { describe, expect, it } from "vitest";
@@ -8,6 +9,7 @@ import { readDefinition } from "../../../src/task/handler-definition.js";
 import { checkPayload } from "../../../src/task/payload.js";
 import { decodePayload, encodePayload, startStoredPayload } from "../../../src/task/stored-payload.js";
 import { Parcel } from "../../fixtures/parcel.js";
+import { fixtureCommand, startChild } from "../../support/child-process.js";
 import { thrownBy } from "../../support/manual-manager.js";
 import { takesLong } from "../../support/takes-long.js";
 
@@ -161,6 +163,31 @@ describe("the codec of a static class", () => {
       expect((error as Error).message).toContain("a protobufjs type with encode, decode, verify, fromObject");
     },
   );
+});
+
+describe("protobufjs itself (V14)", () => {
+  const read = (path: string) =>
+    JSON.parse(readFileSync(new URL(`../../../${path}`, import.meta.url), "utf8")) as {
+      readonly version: string;
+      readonly peerDependencies: Readonly<Record<string, string>>;
+    };
+  /** The first one in which the names of a descriptor are no code (CVE-2026-44291). */
+  const FIRST_SOUND = "8.0.2";
+  const isSound = (version: string) => version.localeCompare(FIRST_SOUND, "en", { numeric: true }) >= 0;
+
+  it("V14: is of a version without known faults, here and wherever millrace is installed", () => {
+    expect(isSound("8.0.1")).toBe(false);
+    expect(isSound(read("node_modules/protobufjs/package.json").version)).toBe(true);
+    const range = read("package.json").peerDependencies["protobufjs"] ?? "";
+    expect(range).toMatch(/^\^\d+\.\d+\.\d+$/); // no range that begins earlier besides
+    expect(isSound(range.slice(1))).toBe(true);
+  });
+
+  it("V14: generated types work where no code can be made of text", async () => {
+    const [node = "", ...rest] = fixtureCommand("generated-types.ts");
+    const end = await startChild([node, "--disallow-code-generation-from-strings", ...rest]).ended;
+    expect(end).toMatchObject({ code: 0, stdout: "Ann 5\nEvalError\n", stderr: "" });
+  });
 });
 
 /** Lets everything through that is no refusal. */

@@ -22,20 +22,9 @@ afterEach(() => scene.close());
 /** Each of these is done to the record of a task that is in some place. */
 const damages: Readonly<Record<string, (key: string) => Promise<unknown>>> = {
   missing: (key) => scene.raw.del(key),
-  half: (key) => scene.raw.hdel(key, "h", "s"),
-  "half ": async (key) => {
-    await scene.raw.hset(key, {
-      a: "x",
-      o: "nan",
-      s: "1e300",
-      c: "inf",
-      m: "",
-      t: "-",
-      y: "0x",
-      l: "99",
-      d: "{}",
-    });
-  },
+  half: (key) => scene.raw.getrange(key, 0, 60).then((half) => scene.raw.set(key, half)),
+  "half ": (key) => scene.raw.setrange(key, 0, "Z"), // no place has that letter
+  "half  ": (key) => scene.raw.setrange(key, 79, "\x7f"), // as if it had an envelope of two gigabytes
   "wrong-type": async (key) => {
     await scene.raw.del(key);
     await scene.raw.lpush(key, "not", "a", "record");
@@ -89,7 +78,7 @@ describe("damaged records never block what is sound (F14, F17)", () => {
   test("an id whose record is gone, or half, can be used again", async () => {
     await scene.keepInTurn("q:gone", "q:half");
     await scene.raw.del(scene.key("t:gone"));
-    await scene.raw.hdel(scene.key("t:half"), "h");
+    await scene.raw.set(scene.key("t:half"), "half");
     expect(await scene.claimIds()).toEqual([]);
     await scene.keepInTurn("q:gone", "q:half");
     expect(await scene.claimIds()).toEqual(["q:gone", "q:half"]);
@@ -169,13 +158,13 @@ describe("a key of the wrong type (F14)", () => {
   });
 
   test("a record's: the id is taken, and other tasks of the call are kept", async () => {
-    await scene.raw.set(scene.key("t:a"), "planted");
+    await scene.raw.lpush(scene.key("t:a"), "planted");
     const answers = await scene.enqueue(newTask("q:a"), newTask("q:b"));
     expect(answers).toEqual([
       { outcome: "taken", id: "q:a" },
       { outcome: "kept", replaced: undefined },
     ]);
-    expect(await scene.raw.get(scene.key("t:a"))).toBe("planted");
+    expect(await scene.raw.lpop(scene.key("t:a"))).toBe("planted");
   });
 });
 

@@ -38,7 +38,7 @@ describe("a user with the rights that the README names (V9)", () => {
     await foreign.close();
   });
 
-  test.each(["+evalsha", "+hset", "+zadd", "+publish", "+time"])(
+  test.each(["+evalsha", "+msetnx", "+zadd", "+publish", "+time"])(
     "is told when %s is missing",
     async (right) => {
       await leastUser(scene.raw, server.url, "shop");

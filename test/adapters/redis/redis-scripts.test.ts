@@ -119,7 +119,10 @@ describe("clocks of the server (T3)", () => {
   test("set back: tokens grow all the same", async () => {
     await scene.keep("q:a");
     const ahead = 2 ** 53 - 1_000;
-    await scene.raw.hset(scene.key("t:a"), "t", String(ahead));
+    const bytes = Buffer.alloc(7);
+    bytes.writeUIntBE(Math.floor(ahead / 256), 0, 6);
+    bytes.writeUInt8(ahead % 256, 6);
+    await scene.raw.setrange(scene.key("t:a"), 3, bytes);
     const { token } = await scene.claimOne();
     expect(token).toBe(ahead + 1);
     expect(await scene.ack({ id: "q:a", token: ahead })).toBe(false);
@@ -149,7 +152,7 @@ describe("names and numbers (Z5, V2)", () => {
   });
 
   test("payloads are kept at each length at which their form changes", async () => {
-    for (const length of [0, 1, 63, 64, 65, 128, 1_023, 1_024, 1_025, 70_000]) {
+    for (const length of [0, 1, 255, 256, 423, 424, 425, 512, 1_200, 1_600, 70_000]) {
       const payload = Uint8Array.from({ length }, (_, index) => index % 251);
       const envelope = "€".repeat(Math.floor(length / 3));
       await scene.keep(`q:${length}`, { payload, envelope });
@@ -160,11 +163,6 @@ describe("names and numbers (Z5, V2)", () => {
       expect(await scene.find(`q:${length}`)).toMatchObject({ payload: undefined, envelope });
     }
     await scene.audit();
-  });
-
-  test("a small record is kept in one piece, whatever is in it", async () => {
-    await scene.keep("q:a", { payload: new Uint8Array(1_000), envelope: "x".repeat(500) });
-    expect(await scene.raw.object("ENCODING", scene.key("t:a"))).toBe("listpack");
   });
 });
 

@@ -57,9 +57,18 @@ function scene({ elsewhere = true } = {}) {
   const told: string[] = [];
   const extended: string[] = [];
   let answer: ExtendAnswer = { held: true, cancel: undefined };
+  const progress: string[] = [];
+  let failure: Error | undefined;
   const extend = async (extensions: readonly Extension[]) => {
-    extended.push(...extensions.map(({ id }) => `${id} at ${Math.round(clock.now())}`));
+    if (failure !== undefined) throw failure;
+    const now = Math.round(clock.now());
+    extended.push(...extensions.map(({ id }) => `${id} at ${now}`));
+    for (const one of extensions)
+      if (one.progress !== undefined) progress.push(`${one.id} ${one.progress.join()} at ${now}`);
     return extensions.map(() => answer);
+  };
+  const fails = (error: Error | undefined) => {
+    failure = error;
   };
   let renewal: ToldRenewal | undefined;
   const keeper = new LeaseKeeper({
@@ -82,7 +91,10 @@ function scene({ elsewhere = true } = {}) {
   const answers = (next: ExtendAnswer) => {
     answer = next;
   };
-  return { answers, clock, extended, held, keeper, renewal: renewal as unknown as ToldRenewal, told };
+  return {
+    ...{ answers, clock, extended, fails, held, keeper, progress, told },
+    renewal: renewal as unknown as ToldRenewal,
+  };
 }
 
 describe("LeaseKeeper without a renewal elsewhere", () => {
@@ -165,16 +177,17 @@ describe("LeaseKeeper with a renewal elsewhere", () => {
     expect(extended).toEqual(["q:a at 10000", "q:a at 20000", "q:a at 30000"]);
   });
 
-  test("takes its own progress up, since that travels from here", async () => {
-    const { clock, extended, held, keeper, renewal } = scene();
+  test("takes progress up all the same, since that travels from here", async () => {
+    const { clock, extended, held, keeper, progress, renewal } = scene();
     const lease = held("q:a");
     keeper.keep([lease]);
-    lease.progress = new Uint8Array([1]);
-    await clock.advance(renewEveryMs);
-    renewal.listener.renewed({ id: "q:a", token: 1 }, 0, undefined);
     await clock.advance(renewEveryMs / 2);
-    expect(extended).toEqual(["q:a at 15000"]);
-    expect(lease.progress).toBeUndefined();
+    keeper.report(lease, new Uint8Array([1]));
+    renewal.listener.renewed({ id: "q:a", token: 1 }, 0, undefined);
+    await clock.advance(1);
+    expect(progress).toEqual(["q:a 1 at 5000"]);
+    await clock.advance(renewEveryMs);
+    expect(extended).toEqual(["q:a at 5000"]);
   });
 
   test("hears what it has renewed before it takes anything for lost, when it was blocked (D8)", async () => {
@@ -238,5 +251,86 @@ describe("LeaseKeeper with a renewal elsewhere", () => {
     lease.settle({ kind: "nack", nack: { kind: "hand-back", delayMs: 0, error: undefined } });
     renewal.listener.refused({ id: "q:a", token: 1 });
     expect([told, lease.state]).toEqual([[], "settling"]);
+  });
+});
+
+describe("LeaseKeeper, of progress,", () => {
+  const bytes = (value: number) => new Uint8Array([value]);
+
+  test("tells the first word at once, then the last one of each second, and renews by that", async () => {
+    const { clock, extended, held, keeper, progress } = scene({ elsewhere: false });
+    const lease = held("q:a");
+    keeper.keep([lease]);
+    for (let step = 0; step < 25; step++) {
+      keeper.report(lease, bytes(step));
+      await clock.advance(100);
+    }
+    await clock.advance(1_000);
+    expect(progress).toEqual(["q:a 0 at 0", "q:a 9 at 1000", "q:a 19 at 2000", "q:a 24 at 3000"]);
+    await clock.advance(renewEveryMs - 1);
+    expect(extended).toHaveLength(4 + 1); // renewals are counted from the last of these
+  });
+
+  test("tells that of all leases together, once a second however many there are", async () => {
+    const { clock, held, keeper, progress } = scene({ elsewhere: false });
+    const leases = Array.from({ length: 50 }, (_, n) => held(`q:${n}`));
+    keeper.keep(leases);
+    for (let step = 0; step < 30; step++) {
+      for (const [index, lease] of leases.entries())
+        if (index % 10 === step % 10) keeper.report(lease, bytes(step));
+      await clock.advance(100);
+    }
+    const instants = new Set(progress.map((told) => told.split(" at ")[1]));
+    expect([...instants]).toEqual(["0", "1000", "2000", "3000"]);
+    expect(progress).toHaveLength(5 + 45 + 50 + 50);
+  });
+
+  test("lets it travel with a renewal that comes before its time", async () => {
+    const { clock, held, keeper, progress } = scene({ elsewhere: false });
+    const [a, b] = [held("q:a"), held("q:b")];
+    keeper.keep([a, b]);
+    await clock.advance(renewEveryMs - 300);
+    keeper.report(a, bytes(1));
+    await clock.advance(100);
+    keeper.report(b, bytes(2));
+    keeper.lookAt("q:b");
+    expect(progress).toEqual(["q:a 1 at 9700", "q:b 2 at 9800"]);
+    await clock.advance(LEASE_MS);
+    expect(progress).toHaveLength(2);
+  });
+
+  test("keeps what has not arrived until it can, or there is something newer", async () => {
+    const { clock, fails, held, keeper, progress } = scene({ elsewhere: false });
+    const [a, b] = [held("q:a"), held("q:b")];
+    keeper.keep([a, b]);
+    fails(new Error("away"));
+    keeper.report(a, bytes(1));
+    keeper.report(b, bytes(2));
+    await clock.advance(100);
+    keeper.report(a, bytes(3));
+    await clock.advance(4_000);
+    expect(keeper.tally.failures).toBeGreaterThan(1);
+    expect(keeper.tally.failures).toBeLessThan(20); // it is not hurried by it
+    fails(undefined);
+    await clock.advance(LEASE_MS / 10);
+    expect(progress.map((told) => told.split(" at ")[0])).toEqual(["q:a 3", "q:b 2"]);
+  });
+
+  test("tells what is new of tasks that have ended, and nothing of leases that are over", async () => {
+    const { clock, held, keeper, progress } = scene({ elsewhere: false });
+    const [a, b, c] = [held("q:a"), held("q:b"), held("q:c")];
+    keeper.keep([a, b, c]);
+    keeper.report(a, bytes(1));
+    await clock.advance(1);
+    for (const lease of [a, b, c]) keeper.report(lease, bytes(2));
+    a.settle({ kind: "nack", nack: { kind: "hand-back", delayMs: 0, error: undefined } });
+    keeper.release(b);
+    keeper.report(a, bytes(3));
+    keeper.report(b, bytes(3));
+    keeper.tellAll([a, b]);
+    keeper.tellAll([a, b]);
+    expect(progress).toEqual(["q:a 1 at 0", "q:a 2 at 1"]);
+    await clock.advance(1_000);
+    expect(progress).toEqual(["q:a 1 at 0", "q:a 2 at 1", "q:c 2 at 1000"]);
   });
 });

@@ -20,12 +20,14 @@ function createProgress() {
   journal.events.subscribe((event) => {
     if (event.type === "progress") reports.push({ at: clock.now(), value: event.value });
   });
-  return { clock, alarms, journal, reports, progress: new Progress(newTask(), { alarms, clock, journal }) };
+  const told: unknown[] = [];
+  const progress = new Progress(newTask(), { alarms, clock, journal }, (value) => told.push(value));
+  return { clock, alarms, journal, reports, told, progress };
 }
 
 describe("progress of an attempt", () => {
   test("is published at once, then at most every 100 ms, where the last value wins", async () => {
-    const { clock, progress, reports } = createProgress();
+    const { clock, progress, reports, told } = createProgress();
     progress.report("a");
     progress.report("b");
     await clock.advance(30);
@@ -42,6 +44,7 @@ describe("progress of an attempt", () => {
     progress.report("e");
     expect(reports).toHaveLength(4);
     expect(reports.at(-1)).toEqual({ at: 700, value: "e" });
+    expect(told).toEqual(reports.map(({ value }) => value));
   });
 
   test("that was held back is published at the end, also undefined, and nothing else is", async () => {

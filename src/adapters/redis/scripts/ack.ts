@@ -1,4 +1,6 @@
-import { ENDS, MOVES, RECORD } from "./record.js";
+import { ENDS } from "./ends.js";
+import { MOVES } from "./moves.js";
+import { RECORD, STORE } from "./record.js";
 import { createScript } from "./script.js";
 import { SETTLEMENT } from "./settlement.js";
 
@@ -12,6 +14,7 @@ import { SETTLEMENT } from "./settlement.js";
 export const ACK = createScript(
   "ack",
   true,
+  STORE,
   RECORD,
   MOVES,
   ENDS,
@@ -19,18 +22,16 @@ export const ACK = createScript(
   `
 local answers, left = {}, {}
 for at = 1, #args, 9 do
-  local record = heldRecord(args[at], args[at + 1])
+  local record, known = heldRecord(args[at], args[at + 1], 'a')
   if record then
-    left[#left + 1] = record.rest
+    left[#left + 1] = record[REST]
     settle(record, 'a', args[at + 6] == '1')
-    put(record, 'oc', args[at + 6])
-    if args[at + 5] ~= '' then noteError(record, args[at + 5]) end
-    if args[at + 7] == '1' then put(record, 'ov', args[at + 8]) end
-    finish(record, args[at + 3], args[at + 4], tonumber(args[at + 2]))
-    answers[#answers + 1] = 1
-  else
-    answers[#answers + 1] = isDone(args[at], args[at + 1], 'a')
+    local state, failure = args[at + 3], args[at + 5]
+    if failure ~= '' then dropBeside(record, 'er') end
+    local outcome = toOutcome(state, args[at + 4], failure, '', args[at + 6])
+    finish(record, state, outcome .. args[at + 7] .. args[at + 8], tonumber(args[at + 2]))
   end
+  answers[#answers + 1] = known or 1
 end
 if #left > 0 then redis.call('ZREM', leased, unpack(left)) end
 prune()

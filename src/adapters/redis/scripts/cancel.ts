@@ -1,4 +1,6 @@
-import { ENDS, MOVES, RECORD } from "./record.js";
+import { ENDS } from "./ends.js";
+import { MOVES } from "./moves.js";
+import { RECORD, STORE } from "./record.js";
 import { createScript } from "./script.js";
 
 /**
@@ -10,6 +12,7 @@ import { createScript } from "./script.js";
 export const CANCEL = createScript(
   "cancel",
   true,
+  STORE,
   RECORD,
   MOVES,
   ENDS,
@@ -17,19 +20,19 @@ export const CANCEL = createScript(
 local answers = {}
 
 local function cancel(record, reason, ttl)
-  local place = record and record.place or 'q'
-  if place == 'q' then return 'u' end
+  if not record then return 'u' end
+  local place = record[PLACE]
   if place == 'f' or place == 'x' then return 'e' end
   if place ~= 'l' then
     leave(record)
     cancelNow(record, reason, tonumber(ttl))
     return 'c'
   end
-  if not record.cancelError then
-    record.cancelError = reason
-    redis.call('HSET', record.key, 'ce', reason, 'ct', ttl)
+  if not lookBeside(record, 'ce') then
+    putBeside(record, 'ce', reason, 'ct', ttl)
+    save(record)
   end
-  asked[#asked + 1] = record.rest
+  asked[#asked + 1] = record[REST]
   return 'a'
 end
 

@@ -1,4 +1,6 @@
-import { ENDS, MOVES, RECORD } from "./record.js";
+import { ENDS } from "./ends.js";
+import { MOVES } from "./moves.js";
+import { RECORD, STORE } from "./record.js";
 import { createScript } from "./script.js";
 
 /** Of what one claim promotes, reclaims, sets aside, and makes dead letters: so many of each at most. */
@@ -16,15 +18,15 @@ const LEASES_PER_CLAIM = 2_000;
  * of each lane; then for each handler its name, its lane counted from 1, its room or -1.
  *
  * Returns the epoch, the last sequence, the cost that it stopped at or -1, ms until more is due or -1, how
- * many leases had expired, the crashed ones as flat triples, and for each lease five: the rest of the id;
- * token, deliveries, wait in ms, priority, weight, cost, attempts, instants of enqueuing and of a replay or
- * 0, in one text; handler; envelope; payload.
+ * many leases had expired, the crashed ones as flat triples, and for each lease five: the rest of the id,
+ * token, deliveries, wait in ms, and the record as it was before.
  *
  * Made again, it gives those of the same leases that are still held, and no others.
  */
 export const CLAIM = createScript(
   "claim",
   true,
+  STORE,
   RECORD,
   MOVES,
   ENDS,
@@ -51,37 +53,10 @@ local function nextDue(isCut)
   return math.max(0, math.ceil(due - now))
 end
 
-local function join(found, name, count)
-  if count == 1 then return found[name .. '0'] or '' end
-  local pieces = {}
-  for index = 0, count - 1 do
-    local piece = found[name .. index]
-    if not piece then break end
-    pieces[index + 1] = piece
-  end
-  return table.concat(pieces)
-end
-
-local function toFound(flat)
-  local found = { p = false, h = false, s = false, n = false, t = false, o = false, w = false, c = false,
-    a = false, d = false, m = false, y = false, l = false, u = false, ra = false, e0 = false, e1 = false,
-    cost = false, deliveries = false, most = false, last = false, pieces = false, readyAt = false }
-  local bytes = 0
-  for i = 1, #flat, 2 do
-    found[flat[i]] = flat[i + 1]
-    bytes = bytes + #flat[i + 1]
-  end
-  return found, bytes
-end
-
-local function addTask(tasks, rest, found, token, deliveries, wait)
+local function addTask(tasks, record, claimedAt, text)
   local at = #tasks
-  tasks[at + 1] = rest
-  tasks[at + 2] = table.concat({ whole(token), whole(deliveries), whole(wait), found.o or 0, found.w or 1,
-    found.c or 1, found.a or 0, found.n, whole(asNumber(found.ra, 0) or 0) }, ' ')
-  tasks[at + 3] = found.h
-  tasks[at + 4] = join(found, 'e', 16)
-  tasks[at + 5] = join(found, '', asNumber(found.l, 0) or 0)
+  tasks[at + 1], tasks[at + 2], tasks[at + 3] = record[REST], record[TOKEN], record[DELIVERIES]
+  tasks[at + 4], tasks[at + 5] = math.max(0, claimedAt - record[READY_AT]), text
 end
 
 local function answer(stoppedAt, due, reclaimed, crashed, tasks)
@@ -94,11 +69,11 @@ local before = redis.pcall('GET', request)
 if type(before) == 'string' then
   local isRead, claim = pcall(cmsgpack.unpack, before)
   if not isRead or type(claim) ~= 'table' or not claim.leases then claim = { leases = {}, crashed = {} } end
-  local tasks = {}
-  for _, one in ipairs(claim.leases) do
-    local record = loadRecord(one[1])
-    if record and record.place == 'l' and record.token == whole(one[2]) then
-      addTask(tasks, one[1], (toFound(redis.call('HGETALL', record.key))), one[2], one[3], one[4])
+  local leases, tasks = claim.leases, {}
+  for i = 1, #leases, 2 do
+    local record = loadRecord(leases[i])
+    if record and record[PLACE] == 'l' and record[TOKEN] == leases[i + 1] then
+      addTask(tasks, record, claim.at or now, redis.call('GET', record[KEY]))
     end
   end
   return answer(claim.stoppedAt or -1, nextDue(claim.cut), claim.reclaimed or 0, claim.crashed, tasks)
@@ -110,8 +85,8 @@ prune()
 local far = redis.call('ZRANGE', leased, 0, 9, 'REV', 'WITHSCORES')
 if far[2] and tonumber(far[2]) > now + lease then
   for i = 1, #far, 2 do
-    local given = redis.pcall('HGET', base .. 't:' .. far[i], 'z')
-    local most = now + (type(given) == 'string' and tonumber(given) or lease)
+    local record = loadRecord(far[i])
+    local most = now + (record and record[PLACE] == 'l' and record[LEASE] or lease)
     if tonumber(far[i + 1]) > most then redis.call('ZADD', leased, 'XX', most, far[i]) end
   end
 end
@@ -125,10 +100,10 @@ local function promote()
     local record, why = loadRecord(rest)
     if not record then
       setAsideRecord(rest, why)
-    elseif (record.place ~= 'd' and record.place ~= 'b') or memberOf(record) ~= member then
+    elseif (record[PLACE] ~= 'd' and record[PLACE] ~= 'b') or memberOf(record) ~= member then
       setAside('misplaced', rest)
     else
-      if record.place == 'd' then record.number = nextSequence() end
+      if record[PLACE] == 'd' then record[NUMBER] = nextSequence() end
       makeReady(record)
     end
   end
@@ -145,15 +120,11 @@ local function reclaim()
     local record, why = loadRecord(rest)
     if not record then
       setAsideRecord(rest, why)
-    elseif record.place ~= 'l' then
+    elseif record[PLACE] ~= 'l' then
       setAside('misplaced', rest)
     else
       reclaimed = reclaimed + 1
-      if record.cancelError then
-        cancelNow(record, record.cancelError, record.cancelTtl)
-      else
-        makeReady(record)
-      end
+      if not cancelIfAsked(record) then makeReady(record) end
     end
   end
   return reclaimed
@@ -203,66 +174,57 @@ local function best()
   return chosen, member
 end
 
--- What a record has, the rest of its id, and its bytes; nil and why not, where it cannot be leased.
+-- The whole record of a head; nil and why not, where it cannot be leased.
 local function readHead(handler, member)
   local rest = string.sub(member, 13)
-  local flat = redis.pcall('HGETALL', base .. 't:' .. rest)
-  if flat.err then return nil, 'wrong-type' end
-  if #flat == 0 then return nil, 'missing' end
-  local found, bytes = toFound(flat)
-  if not (found.p and found.h and asNumber(found.s) and asNumber(found.n)) then return nil, 'half' end
-  found.cost, found.deliveries = asNumber(found.c, 1), asNumber(found.d, 0)
-  found.most, found.last, found.pieces = asNumber(found.m, 10), asNumber(found.t, 0), asNumber(found.l, 0)
-  found.readyAt = asNumber(found.y, tonumber(found.n))
-  local isSound = found.cost and found.deliveries and found.most and found.last and found.readyAt
-    and found.pieces and found.pieces <= 16 and asNumber(found.o, 0) and asNumber(found.w, 1)
-    and asNumber(found.a, 0)
-  if not isSound then return nil, 'half' end
-  local belongs = found.p == 'r' and found.h == handler.name and toSequence(found.s) .. rest == member
+  local key = base .. 't:' .. rest
+  local text = redis.pcall('GET', key)
+  if not text then return nil, 'missing' end
+  if type(text) ~= 'string' then return nil, 'wrong-type' end
+  local record, why = parse(rest, key, text)
+  if not record then return nil, why end
+  if #text ~= bodyBytes(record) + record[PAYLOAD_BYTES] then return nil, 'half' end
+  local belongs = record[PLACE] == 'r' and handlerOf(record) == handler.name and memberOf(record) == member
   if not belongs then return nil, 'misplaced' end
-  return found, rest, bytes
+  return record
 end
 
 local stoppedAt, crashed, tasks, leases, scores = -1, {}, {}, {}, {}
 local isCut, bytes, strange = false, 0, 0
 local handler, member = best()
 while handler do
-  local found, rest, size = readHead(handler, member)
-  if not found then
+  local record, why = readHead(handler, member)
+  if not record then
     strange = strange + 1
     local name = string.sub(member, 13)
-    if rest == 'misplaced' then setAside(rest, name) else setAsideRecord(name, rest) end
+    if why == 'misplaced' then setAside(why, name) else setAsideRecord(name, why) end
+  elseif record[DELIVERIES] >= record[MOST] then
+    local rest, deliveries = record[REST], record[DELIVERIES]
+    crashed[#crashed + 1] = rest
+    crashed[#crashed + 1] = handler.name
+    crashed[#crashed + 1] = deliveries
+    local failure = fill(fill(args[5], '@rest@', rest), '987654321', whole(deliveries))
+    bury(record, 'crash-loop', failure, '0', tonumber(args[6]))
+  elseif record[COST] > permits then
+    stoppedAt = record[COST]
+    break
   else
-    local deliveries, cost = found.deliveries, found.cost
-    if deliveries >= found.most then
-      crashed[#crashed + 1] = rest
-      crashed[#crashed + 1] = handler.name
-      crashed[#crashed + 1] = deliveries
-      local text = fill(fill(args[5], '@rest@', rest), '987654321', whole(deliveries))
-      local record = loadRecord(rest)
-      redis.call('HDEL', record.key, 'er')
-      redis.call('HSET', record.key, 'oe', text, 'oc', '0')
-      bury(record, 'crash-loop', tonumber(args[6]))
-    elseif cost > permits then
-      stoppedAt = cost
-      break
-    else
-      local token = math.max(found.last + 1, micros)
-      local wait = math.max(0, now - found.readyAt)
-      redis.call('HSET', base .. 't:' .. rest, 'p', 'l', 't', whole(token), 'd', deliveries + 1, 'z', lease)
-      scores[#scores + 1] = whole(now + lease)
-      scores[#scores + 1] = rest
-      leases[#leases + 1] = { rest, token, deliveries + 1, wait }
-      addTask(tasks, rest, found, token, deliveries + 1, wait)
-      permits = permits - cost
-      handler.room = handler.room - 1
-      slots[handler.lane] = slots[handler.lane] - 1
-      bytes = bytes + size
-    end
+    local rest, token = record[REST], math.max(record[TOKEN] + 1, micros)
+    record[PLACE], record[SETTLED], record[TOKEN], record[LEASE] = 'l', '-', token, lease
+    record[DELIVERIES] = record[DELIVERIES] + 1
+    save(record)
+    addTask(tasks, record, now, record[TEXT])
+    local at = #leases
+    leases[at + 1], leases[at + 2] = rest, token
+    scores[at + 1], scores[at + 2] = now + lease, rest
+    permits = permits - record[COST]
+    handler.room = handler.room - 1
+    slots[handler.lane] = slots[handler.lane] - 1
+    bytes = bytes + #record[TEXT]
   end
   handler.taken[#handler.taken + 1] = member
   handler.at = handler.at + 2
-  isCut = #leases == LEASES or #crashed == 3 * STEPS or strange == STEPS or bytes > BYTES
+  isCut = #leases == 2 * LEASES or #crashed == 3 * STEPS or strange == STEPS or bytes > BYTES
   if isCut then break end
   handler, member = best()
 end
@@ -276,9 +238,9 @@ for i = 1, #scores, 1000 do
   redis.call('ZADD', leased, unpack(scores, i, math.min(i + 999, #scores)))
 end
 if #crashed > 0 then dropTooMany(STEPS) end
-if moved > #leases + #crashed / 3 then woken = true end
+if moved > (#leases / 2) + (#crashed / 3) then woken = true end
 -- One that came to nothing too: a copy that arrives late must not take leases of which nobody hears.
-local claim = { leases = leases, crashed = crashed }
+local claim = { at = now, leases = leases, crashed = crashed }
 claim.stoppedAt, claim.cut, claim.reclaimed = stoppedAt, isCut, reclaimed
 redis.call('SET', request, cmsgpack.pack(claim), 'PX', whole(lease))
 tell()

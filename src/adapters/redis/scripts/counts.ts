@@ -1,4 +1,6 @@
-import { ENDS, MOVES, RECORD } from "./record.js";
+import { ENDS } from "./ends.js";
+import { MOVES } from "./moves.js";
+import { RECORD, STORE } from "./record.js";
 import { createScript } from "./script.js";
 
 /**
@@ -10,6 +12,7 @@ import { createScript } from "./script.js";
 export const COUNTS = createScript(
   "counts",
   true,
+  STORE,
   RECORD,
   MOVES,
   ENDS,

@@ -1,4 +1,6 @@
-import { ENDS, MOVES, RECORD } from "./record.js";
+import { ENDS } from "./ends.js";
+import { MOVES } from "./moves.js";
+import { RECORD, STORE } from "./record.js";
 import { createScript } from "./script.js";
 import { SETTLEMENT } from "./settlement.js";
 
@@ -12,6 +14,7 @@ import { SETTLEMENT } from "./settlement.js";
 export const DEAD_LETTER = createScript(
   "deadLetter",
   true,
+  STORE,
   RECORD,
   MOVES,
   ENDS,
@@ -19,18 +22,13 @@ export const DEAD_LETTER = createScript(
   `
 local answers = {}
 for at = 1, #args, 6 do
-  local record = heldRecord(args[at], args[at + 1])
+  local record, known = heldRecord(args[at], args[at + 1], 'x')
   if record then
     leave(record)
     settle(record, 'x', args[at + 5] == '1')
-    put(record, 'oc', args[at + 5])
-    redis.call('HDEL', record.key, 'z', 'y')
-    noteError(record, args[at + 4])
-    bury(record, args[at + 3], tonumber(args[at + 2]))
-    answers[#answers + 1] = 1
-  else
-    answers[#answers + 1] = isDone(args[at], args[at + 1], 'x')
+    bury(record, args[at + 3], args[at + 4], args[at + 5], tonumber(args[at + 2]))
   end
+  answers[#answers + 1] = known or 1
 end
 prune()
 dropTooMany(100 + #answers)

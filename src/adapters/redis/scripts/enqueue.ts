@@ -1,29 +1,32 @@
-import { ENDS, MOVES, RECORD } from "./record.js";
+import { ENDS } from "./ends.js";
+import { MOVES } from "./moves.js";
+import { RECORD, STORE } from "./record.js";
 import { createScript } from "./script.js";
 
 /**
  * Keeps new tasks of one queue.
  *
- * KEYS: 1 `meta`. Of `args`: 1 an epoch, if there is none yet; 2 a mark of the request; 3 how long the
- * outcome of what is replaced is kept; 4 the error of what is replaced, with `@holder@` and `@by@` in place
- * of the ids; 5 how many tasks; 6 how many of the request are in other calls before this. Then for each: what
- * follows the queue in its id; handler; score; delay in ms; due not before, or 0; idempotency key, or an
- * empty text; for how many ms it is held; what a duplicate gets; how many values of the record follow; these,
- * as names and values.
+ * KEYS: 1 `meta`. Of `args`: 1 an epoch, if there is none yet; 2 how many tasks; 3 how long the outcome of
+ * what is replaced is kept; 4 the error of what is replaced, with `@holder@` and `@by@` in place of the ids.
+ * Then for each: what follows the queue in its id; handler; score; an empty text, or `1` and five more behind
+ * the next; the record behind its head. The five: delay in ms; due not before, or 0; idempotency key, or an
+ * empty text; for how many ms it is held; what a duplicate gets.
  *
- * Returns the epoch, the last sequence, and for each task a text: `k` and what it replaced, `d` or `t` and
- * who has its key or id.
+ * Returns the epoch, the last sequence, and of tasks that were not just kept, the number in the call and a
+ * text: `k` and what it replaced, or nothing where it was kept before; `d` or `t` and who has its key or id.
  *
  * Made again, it finds its mark on what it has kept. It is refused when there is no memory left.
  */
 export const ENQUEUE = createScript(
   "enqueue",
   false,
+  STORE,
   RECORD,
   MOVES,
   ENDS,
   `
-local tasks = tonumber(args[5])
+local AT_ONCE = 250
+local tasks = tonumber(args[2])
 local epoch = redis.call('HGET', meta, 'epoch')
 if not epoch then
   epoch = args[1]
@@ -34,15 +37,28 @@ local first = sequence - tasks
 local head = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]
 local soonest = head and tonumber(head) or math.huge
 local handlers, answers = {}, { epoch, whole(sequence) }
+local starts = {}
+local at = 5
+for index = 1, tasks do
+  starts[index] = at
+  at = at + (args[at + 3] == '' and 5 or 10)
+end
 
-local function known(rest, mark)
-  local v = redis.pcall('HMGET', base .. 't:' .. rest, 'p', 'u', 'v')
-  if v.err then return 't' .. rest end
-  if not v[1] or v[1] == 'q' then
+-- The mark in what follows the head of a record.
+local function markIn(body)
+  local handlerBytes, keyBytes, markBytes = struct.unpack('>I1I2I1', body, FIXED_BYTES - HEAD_BYTES - 11)
+  local from = FIXED_BYTES - HEAD_BYTES + handlerBytes + keyBytes
+  return string.sub(body, from + 1, from + markBytes)
+end
+
+-- What is there under the id of a task: the same task, or another one. What was set aside makes room.
+local function known(rest, body)
+  local record, why = loadRecord(rest)
+  if record and markOf(record) == markIn(body) then return 'k' .. (lookBeside(record, 'v') or '') end
+  if why == 'half' and redis.call('PTTL', base .. 't:' .. rest) >= 0 then
     redis.call('DEL', base .. 't:' .. rest)
     return nil
   end
-  if v[2] == mark then return 'k' .. (v[3] or '') end
   return 't' .. rest
 end
 
@@ -52,49 +68,99 @@ local function judgeKey(key, rest, duplicate)
   local record = loadRecord(holder)
   if not record and redis.call('PTTL', key) < 0 then return nil end
   if duplicate == 'reject' then return 't' .. holder end
-  local waits = record and (record.place == 'r' or record.place == 'd' or record.place == 'b')
+  local waits = record and (record[PLACE] == 'r' or record[PLACE] == 'd' or record[PLACE] == 'b')
   if duplicate ~= 'replace' or not waits then return 'd' .. holder end
   leave(record)
   cancelNow(record, fill(fill(args[4], '@holder@', holder), '@by@', rest), tonumber(args[3]))
   return nil, holder
 end
 
-local at = 7
-for index = 1, tasks do
-  local rest, handler, score = args[at], args[at + 1], args[at + 2]
-  local idempotency, values = args[at + 5], tonumber(args[at + 8])
-  local mark = args[2] .. whole(args[6] + index)
-  local answer, replaced = known(rest, mark), nil
-  if not answer and idempotency ~= '' then
-    answer, replaced = judgeKey(keyOf(handler, idempotency), rest, args[at + 7])
+local function toText(place, number, heldUntil, body)
+  return struct.pack(HEAD, place, '-', '-', 0, number, 0, 0, now, 0, 0, 0, now, heldUntil) .. body
+end
+
+local function keepKey(key, text, body, rest)
+  if redis.call('SET', key, text, 'NX') then return nil end
+  local answer = known(rest, body)
+  if not answer then redis.call('SET', key, text) end
+  return answer
+end
+
+local function wait(rest, handler, number, score, due)
+  local member = toMember(number, rest)
+  if due <= now then
+    redis.call('ZADD', readyKey(handler), score, member)
+    woken = true
+    return
   end
-  if not answer then
-    local key, place = toSequence(first + index), 'r'
-    local due = math.max(now + tonumber(args[at + 3]), tonumber(args[at + 4]))
-    local record = base .. 't:' .. rest
-    if due > now then
-      place = 'd'
-      redis.call('ZADD', delayed, due, key .. rest)
-      if due < soonest then
-        soonest = due
-        woken = true
-      end
-    else
-      redis.call('ZADD', readyKey(handler), score, key .. rest)
-      woken = true
-    end
-    redis.call('HSET', record, 'h', handler, 'p', place, 's', first + index, 'n', now, 'u', mark,
-      unpack(args, at + 9, at + 8 + values))
-    if replaced then redis.call('HSET', record, 'v', replaced) end
-    if idempotency ~= '' then
-      redis.call('SET', keyOf(handler, idempotency), rest)
-      redis.call('HSET', record, 'ik', idempotency, 'iu', whole(now + tonumber(args[at + 6])))
-    end
+  redis.call('ZADD', delayed, due, member)
+  if due >= soonest then return end
+  soonest = due
+  woken = true
+end
+
+-- One task, whatever is said of it. The answer, unless it was kept and nothing was replaced.
+local function keepOne(index)
+  local at, number = starts[index], first + index
+  local rest, handler, score, isSpecial, body = unpack(args, at, at + 4)
+  local delay, runAt, idempotency, ttl, duplicate = '0', '0', '', '0', ''
+  if isSpecial ~= '' then delay, runAt, idempotency, ttl, duplicate = unpack(args, at + 5, at + 9) end
+  local key = base .. 't:' .. rest
+  local due, heldUntil = math.max(now + tonumber(delay), tonumber(runAt)), 0
+  local answer, replaced
+  if idempotency ~= '' then
+    heldUntil = now + tonumber(ttl)
+    answer = redis.call('EXISTS', key) == 1 and known(rest, body) or nil
+    if not answer then answer, replaced = judgeKey(keyOf(handler, idempotency), rest, duplicate) end
+    if answer then return answer end
+  end
+  answer = keepKey(key, toText(due > now and 'd' or 'r', number, heldUntil, body), body, rest)
+  if answer then return answer end
+  wait(rest, handler, number, score, due)
+  if idempotency ~= '' then redis.call('SET', keyOf(handler, idempotency), rest) end
+  handlers[handler] = true
+  if not replaced then return nil end
+  local record = loadRecord(rest)
+  putBeside(record, 'v', replaced)
+  save(record)
+  return 'k' .. replaced
+end
+
+-- Several of which nothing is said, and that are new, in few commands; false and nothing done otherwise.
+local function keepPlain(from, to)
+  local texts, ready, seen = {}, {}, {}
+  for index = from, to do
+    local at = starts[index]
+    local rest, handler = args[at], args[at + 1]
+    if args[at + 3] ~= '' or seen[rest] then return false end
+    seen[rest] = true
+    local heads = ready[handler] or {}
+    ready[handler] = heads
+    local last = #heads
+    heads[last + 1], heads[last + 2] = args[at + 2], toMember(first + index, rest)
+    last = #texts
+    texts[last + 1], texts[last + 2] = base .. 't:' .. rest, toText('r', first + index, 0, args[at + 4])
+  end
+  if redis.call('MSETNX', unpack(texts)) == 0 then return false end
+  for handler, heads in pairs(ready) do
+    redis.call('ZADD', readyKey(handler), unpack(heads))
     handlers[handler] = true
-    answer = 'k' .. (replaced or '')
   end
-  answers[index + 2] = answer
-  at = at + 9 + values
+  woken = true
+  return true
+end
+
+for from = 1, tasks, AT_ONCE do
+  local to = math.min(from + AT_ONCE - 1, tasks)
+  if not keepPlain(from, to) then
+    for index = from, to do
+      local answer = keepOne(index)
+      if answer then
+        answers[#answers + 1] = index
+        answers[#answers + 1] = answer
+      end
+    end
+  end
 end
 expectType(base .. 'handlers', 'set')
 for handler in pairs(handlers) do redis.call('SADD', base .. 'handlers', handler) end

@@ -1,4 +1,4 @@
-import { RECORD } from "./record.js";
+import { RECORD, STORE } from "./record.js";
 import { createScript } from "./script.js";
 
 /**
@@ -11,16 +11,19 @@ import { createScript } from "./script.js";
 export const EXTEND = createScript(
   "extend",
   true,
+  STORE,
   RECORD,
   `
 local answers = {}
 for at = 1, #args, 5 do
   local record = loadRecord(args[at])
-  if record and record.place == 'l' and record.token == args[at + 1] then
-    redis.call('ZADD', leased, whole(now + tonumber(args[at + 2])), record.rest)
-    redis.call('HSET', record.key, 'z', args[at + 2])
-    if args[at + 3] == '1' then redis.call('HSET', record.key, 'pr', args[at + 4]) end
-    answers[#answers + 1] = record.cancelError or 1
+  if record and record[PLACE] == 'l' and record[TOKEN] == tonumber(args[at + 1]) then
+    local lease, hadBeside, hadLease = tonumber(args[at + 2]), record[BESIDE], record[LEASE]
+    redis.call('ZADD', leased, now + lease, record[REST])
+    if args[at + 3] == '1' then putBeside(record, 'pr', args[at + 4]) end
+    record[LEASE] = lease
+    if lease ~= hadLease or record[BESIDE] ~= hadBeside then save(record) end
+    answers[#answers + 1] = lookBeside(record, 'ce') or 1
   else
     answers[#answers + 1] = 0
   end

@@ -1,4 +1,6 @@
-import { ENDS, MOVES, RECORD } from "./record.js";
+import { ENDS } from "./ends.js";
+import { MOVES } from "./moves.js";
+import { RECORD, STORE } from "./record.js";
 import { createScript } from "./script.js";
 import { SETTLEMENT } from "./settlement.js";
 
@@ -11,6 +13,7 @@ import { SETTLEMENT } from "./settlement.js";
 export const NACK = createScript(
   "nack",
   true,
+  STORE,
   RECORD,
   MOVES,
   ENDS,
@@ -21,10 +24,10 @@ local head = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]
 local soonest = head and tonumber(head) or math.huge
 
 local function giveBack(record, kind, delay)
-  local place = 'b'
+  record[PLACE] = 'b'
   if kind == 'reschedule' then
-    record.number = nextSequence()
-    place = 'd'
+    record[NUMBER] = nextSequence()
+    record[PLACE] = 'd'
   end
   if delay <= 0 then
     makeReady(record)
@@ -32,8 +35,6 @@ local function giveBack(record, kind, delay)
     return
   end
   local due = now + delay
-  put(record, 'p', place)
-  put(record, 's', record.number)
   save(record)
   redis.call('ZADD', delayed, due, memberOf(record))
   if due < soonest then
@@ -43,20 +44,14 @@ local function giveBack(record, kind, delay)
 end
 
 for at = 1, #args, 5 do
-  local record = heldRecord(args[at], args[at + 1])
+  local record, known = heldRecord(args[at], args[at + 1], 'n')
   if record then
     leave(record)
     settle(record, 'n', args[at + 2] == 'retry')
-    if args[at + 4] ~= '' then put(record, 'er', args[at + 4]) end
-    if record.cancelError then
-      cancelNow(record, record.cancelError, record.cancelTtl)
-    else
-      giveBack(record, args[at + 2], tonumber(args[at + 3]))
-    end
-    answers[#answers + 1] = 1
-  else
-    answers[#answers + 1] = isDone(args[at], args[at + 1], 'n')
+    if args[at + 4] ~= '' then putBeside(record, 'er', args[at + 4]) end
+    if not cancelIfAsked(record) then giveBack(record, args[at + 2], tonumber(args[at + 3])) end
   end
+  answers[#answers + 1] = known or 1
 end
 tell()
 return answers

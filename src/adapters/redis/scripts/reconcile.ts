@@ -1,4 +1,5 @@
-import { MOVES, RECORD } from "./record.js";
+import { MOVES } from "./moves.js";
+import { RECORD, STORE } from "./record.js";
 import { createScript } from "./script.js";
 
 /**
@@ -10,6 +11,7 @@ import { createScript } from "./script.js";
 export const RECONCILE = createScript(
   "reconcile",
   true,
+  STORE,
   RECORD,
   MOVES,
   `
@@ -23,21 +25,21 @@ end
 
 for _, rest in ipairs(args) do
   local record, why = loadRecord(rest)
-  local place = record and record.place
-  if why == 'half' and redis.call('HGET', base .. 't:' .. rest, 'p') ~= 'q' then
+  local place = record and record[PLACE]
+  if why == 'half' and redis.call('PTTL', base .. 't:' .. rest) < 0 then
     setAsideRecord(rest, why)
   elseif place == 'r' then
-    redis.call('SADD', base .. 'handlers', record.handler)
-    restore(readyKey(record.handler), record.priority * 1001 + 1000 - record.weight, memberOf(record))
+    redis.call('SADD', base .. 'handlers', handlerOf(record))
+    restore(readyKey(handlerOf(record)), toScore(record), memberOf(record))
     woken = true
   elseif place == 'd' or place == 'b' then
     restore(delayed, now, memberOf(record))
   elseif place == 'l' then
-    restore(leased, now + (asNumber(redis.call('HGET', record.key, 'z'), 0) or 0), rest)
+    restore(leased, now + record[LEASE], rest)
   elseif place == 'x' then
     restore(dead, micros, rest)
-  elseif place == 'f' and redis.call('PTTL', record.key) < 0 then
-    redis.call('PEXPIRE', record.key, 60000)
+  elseif place == 'f' and redis.call('PTTL', record[KEY]) < 0 then
+    redis.call('PEXPIRE', record[KEY], 60000)
   end
 end
 woken = woken and restored > 0

@@ -1,4 +1,6 @@
-import { ENDS, MOVES, RECORD } from "./record.js";
+import { ENDS } from "./ends.js";
+import { MOVES } from "./moves.js";
+import { RECORD, STORE } from "./record.js";
 import { createScript } from "./script.js";
 
 /**
@@ -12,6 +14,7 @@ import { createScript } from "./script.js";
 export const REPLAY = createScript(
   "replay",
   true,
+  STORE,
   RECORD,
   MOVES,
   ENDS,
@@ -30,25 +33,25 @@ local isEnd = (named or #chosen < steps) and 1 or 0
 
 local function revive(record)
   leave(record)
-  redis.call('HDEL', record.key, 'a', 'd', 'k', 'er', 'pr', 'ce', 'ct', 'z',
-    'os', 'or', 'oe', 'oq', 'ov', 'oc', 'ou')
-  redis.call('HSET', record.key, 'ra', now)
-  record.number = nextSequence()
+  dropBeside(record, 'er', 'pr', 'ce', 'ct', 'o')
+  record[ATTEMPTS], record[DELIVERIES], record[SETTLED] = 0, 0, '-'
+  record[OUTCOME_UNTIL], record[REPLAYED_AT] = 0, now
+  record[NUMBER] = nextSequence()
   makeReady(record)
   woken = true
-  if not record.idempotency then return end
-  local key = keyOf(record.handler, record.idempotency)
+  if record[KEY_BYTES] == 0 then return end
+  local key = keyOf(handlerOf(record), idempotencyOf(record))
   local holder = holderOf(key)
-  if not holder then redis.call('SET', key, record.rest) end
-  if holder == record.rest then redis.call('PERSIST', key) end
+  if not holder then redis.call('SET', key, record[REST]) end
+  if holder == record[REST] then redis.call('PERSIST', key) end
 end
 
 local replayed = {}
 local more = 0
 for _, rest in ipairs(chosen) do
   local record = loadRecord(rest)
-  local fits = record and record.place == 'x' and (handler == '' or record.handler == handler)
-    and (reason == '' or redis.call('HGET', record.key, 'or') == reason)
+  local fits = record and record[PLACE] == 'x' and (handler == '' or handlerOf(record) == handler)
+    and (reason == '' or reasonOf(lookBeside(record, 'o')) == reason)
   if fits and #replayed == most then
     more = 1
     break

@@ -1,31 +1,19 @@
 /**
- * What ack, nack and dead letter have in common: each is done by the holder alone, and once. The field `k`
- * has the kind of the settlement and the token by which it was made, for when it is made again.
+ * What ack, nack and dead letter have in common: each is done by the holder alone, and once. A record says
+ * how its last lease was settled, for when that is done again.
  */
 export const SETTLEMENT = `
-local function heldRecord(rest, token)
+-- The record, if the lease is held, and whether it was settled so before.
+local function heldRecord(rest, token, kind)
   local record = loadRecord(rest)
-  if record and record.place == 'l' and record.token == token then return record end
-  return nil
-end
-
-local function isDone(rest, token, kind)
-  local record = loadRecord(rest)
-  if record and record.token == token and record.settled == kind .. token then return 1 end
-  return 0
+  if not record or record[TOKEN] ~= tonumber(token) then return nil, 0 end
+  if record[PLACE] == 'l' then return record end
+  return nil, record[SETTLED] == kind and 1 or 0
 end
 
 -- The holder has reported back.
 local function settle(record, kind, isCharged)
-  if isCharged then record.attempts = record.attempts + 1 end
-  put(record, 'k', kind .. record.token)
-  put(record, 'd', 0)
-  if isCharged then put(record, 'a', record.attempts) end
-end
-
--- The error of the outcome is also that of the last attempt, and is kept once.
-local function noteError(record, text)
-  redis.call('HDEL', record.key, 'er')
-  put(record, 'oe', text)
+  record[SETTLED], record[DELIVERIES] = kind, 0
+  if isCharged then record[ATTEMPTS] = record[ATTEMPTS] + 1 end
 end
 `;

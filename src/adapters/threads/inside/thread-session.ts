@@ -239,7 +239,9 @@ function call(task: ThreadTask): unknown {
   const carriers = findCarriers();
   if (carriers === undefined) return run(payload as never, context);
   return carry(carriers, {
-    ...{ headers: extras?.headers, context, call: () => run(payload as never, context) },
+    headers: extras?.headers,
+    context,
+    call: () => run(payload as never, context),
     report: (error) => task.host.reportCarrier(error),
   });
 }

@@ -95,7 +95,9 @@ export class ClaimRoom implements Alarm {
     kept.keepQueue(queue, Math.min(wanted, queue.free), taken);
     for (const { name, room } of handlers) kept.keepHandler(name, Math.min(room, wanted), this.#costOf(name));
     return {
-      ...{ handlers, slots, leftOut },
+      handlers,
+      slots,
+      leftOut,
       permits: permits === Number.POSITIVE_INFINITY ? permits : taken,
       release: () => kept.release(),
     };

@@ -1,6 +1,7 @@
 import type { Clock } from "../../../ports/clock.js";
 import type { LaneName } from "../../../task/lane-name.js";
 import type { Outcome } from "../../../task/outcome.js";
+import { encodeProgress } from "../../../task/stored-progress.js";
 import { encodeResult } from "../../../task/stored-result.js";
 import type { Task } from "../../../task/task.js";
 import type { Consumer } from "../../durable/consumer.js";
@@ -14,7 +15,7 @@ import type { Journal } from "../journal.js";
 import type { Lifecycle } from "../lifecycle.js";
 import type { Settler } from "../settler.js";
 import type { DurableEnding } from "./durable-ending.js";
-import type { DurableRun } from "./durable-run.js";
+import { type DurableRun, runOf, runUnder } from "./durable-run.js";
 import { toSettlement } from "./to-settlement.js";
 
 export interface DurableEndsParts {
@@ -35,20 +36,9 @@ const INLINE: LaneName = "inline";
  */
 export class DurableEnds implements Aftermath {
   readonly #parts: DurableEndsParts;
-  readonly #byTask = new Map<Task, DurableRun>();
-  readonly #byLease = new Map<HeldLease, DurableRun>();
 
   constructor(parts: DurableEndsParts) {
     this.#parts = parts;
-  }
-
-  add(run: DurableRun): void {
-    this.#byTask.set(run.task, run);
-    this.#byLease.set(run.held, run);
-  }
-
-  find(held: HeldLease): DurableRun | undefined {
-    return this.#byLease.get(held);
   }
 
   /** Its handler begins in this lane, or stands in line there. */
@@ -59,13 +49,18 @@ export class DurableEnds implements Aftermath {
   }
 
   began({ lane, task }: Attempt): void {
-    const run = this.#byTask.get(task);
+    const run = runOf(task);
     if (run !== undefined) this.begins(run, lane.executor.lane);
+  }
+
+  progressed({ task }: Attempt, value: unknown): void {
+    const run = runOf(task);
+    if (run !== undefined) this.#parts.consumer().report(run.held, encodeProgress(value));
   }
 
   /** What cannot be stored is no result: the attempt has failed. */
   weigh({ task }: Attempt, outcome: Outcome): Outcome {
-    const run = this.#byTask.get(task);
+    const run = runOf(task);
     if (!outcome.returned || run === undefined) return outcome;
     try {
       run.value = encodeResult(run.handler, outcome.value);
@@ -80,7 +75,7 @@ export class DurableEnds implements Aftermath {
   }
 
   act({ task }: Attempt, conclusion: TimedConclusion, now: number, abandoned: boolean): void {
-    const run = this.#byTask.get(task);
+    const run = runOf(task);
     if (run === undefined) return;
     run.abandoned = abandoned;
     if (conclusion.next === "reschedule") this.#closeGates(task, conclusion, now);
@@ -99,7 +94,7 @@ export class DurableEnds implements Aftermath {
 
   /** It has not begun, though it was started: it comes back to wherever there is a thread for it. */
   handBack({ task }: Attempt): void {
-    const run = this.#byTask.get(task);
+    const run = runOf(task);
     if (run === undefined) return;
     task.tally.handedBack++;
     task.attempt--;
@@ -109,7 +104,7 @@ export class DurableEnds implements Aftermath {
 
   /** Ends a claimed task that has not begun; false where the store has been told of its end already. */
   endWaiting(task: Task, ending: Extract<DurableEnding, { next: "cancel" | "fail" }>): boolean {
-    const run = this.#byTask.get(task);
+    const run = runOf(task);
     if (run?.held.state !== "held") return false;
     const isStop = ending.next === "cancel" && ending.reason === "stopped";
     this.settle(run, isStop ? { next: "hand-back", event: "interrupted" } : ending);
@@ -124,17 +119,17 @@ export class DurableEnds implements Aftermath {
   }
 
   confirmed(held: HeldLease): void {
-    const run = this.#byLease.get(held);
+    const run = runUnder(held);
     if (run?.ending === undefined) return;
     const { abandoned, ending, task } = run;
     const now = this.#parts.clock.now();
     switch (ending.next) {
       case "complete":
-        this.#forget(run);
+        run.end();
         this.#parts.settler.complete(task, ending.value, now);
         break;
       case "fail":
-        this.#forget(run);
+        run.end();
         this.#parts.settler.defeat(task, { ...ending, transition: "fail" }, now, abandoned);
         if (run.leavesDeadLetter) {
           task.tally.durable.deadLettered[ending.reason]++;
@@ -142,7 +137,7 @@ export class DurableEnds implements Aftermath {
         }
         break;
       case "cancel":
-        this.#forget(run);
+        run.end();
         this.#parts.settler.defeat(task, { ...ending, transition: "cancel" }, now, abandoned);
         break;
       case "retry":
@@ -160,12 +155,12 @@ export class DurableEnds implements Aftermath {
   }
 
   refused(held: HeldLease): void {
-    const run = this.#byLease.get(held);
+    const run = runUnder(held);
     if (run !== undefined) this.#leave(run, "leaseLost");
   }
 
   unknown(held: HeldLease): void {
-    const run = this.#byLease.get(held);
+    const run = runUnder(held);
     if (run !== undefined) this.#leave(run, "ackUnknown");
   }
 
@@ -196,23 +191,19 @@ export class DurableEnds implements Aftermath {
       task.tally.rescheduled++;
       journal.recordRescheduled(task, delayMs);
     }
-    this.#parts.settler.leave(this.#forget(run).task, run.abandoned);
+    run.end();
+    this.#parts.settler.leave(task, run.abandoned);
   }
 
   #leave(run: DurableRun, event?: LeavingEvent): void {
     const { journal, settler } = this.#parts;
-    const { task } = this.#forget(run);
+    const { task } = run;
+    run.end();
     if (task.state === "running") task.move("running", "queue");
     if (event === "interrupted" || event === "ackUnknown") task.tally.durable[event]++;
     else if (event === "leaseLost") task.tally.durable.leasesLost++;
     if (event !== undefined) journal.record(event, task);
     settler.leave(task, run.abandoned);
-  }
-
-  #forget(run: DurableRun): DurableRun {
-    this.#byTask.delete(run.task);
-    this.#byLease.delete(run.held);
-    return run;
   }
 }
 

@@ -1,7 +1,9 @@
 import { ManagerStoppedError, ResultExpiredError, ResultTimeoutError } from "../../../errors.js";
+import type { StoredTask } from "../../../ports/backend-inspector.js";
 import type { HandlerDefinition } from "../../../task/handler-definition.js";
 import { fromStoredError } from "../../../task/stored-error.js";
 import type { StoredOutcome } from "../../../task/stored-outcome.js";
+import { decodeProgress } from "../../../task/stored-progress.js";
 import { decodeResult } from "../../../task/stored-result.js";
 import type { ResultWaiters } from "../../durable/result-waiters.js";
 import type { Alarm, Alarms } from "../alarms.js";
@@ -26,6 +28,14 @@ export interface DurableHandle<R = unknown> {
    */
   result(options?: ResultOptions): Promise<R>;
   /**
+   * What its handler last told by `context.progress`, as the store has it: about a second old at most, and in
+   * place of what JSON cannot hold, or more than 64 KiB of it, a text that says so. It stays through further
+   * attempts until the next word, and is kept as long as the outcome is. Undefined where there is none, or
+   * no such task.
+   * @throws {StoreUnreachableError} as a rejection
+   */
+  progress(): Promise<unknown>;
+  /**
    * Ends the task: at once where it waits; where it runs, by its signal, within about a second.
    * @param reason becomes the `cause` of the TaskCancelledError, as far as it can be stored
    * @returns true when the task was waiting, or its process has been asked; false when it had ended
@@ -46,6 +56,8 @@ export interface DurableHandleHost {
   readonly onWaiting: () => void;
   readonly isStopped: () => boolean;
   readonly cancel: (id: string, reason: unknown) => Promise<boolean>;
+  /** The task as the store has it. */
+  readonly read: (id: string) => Promise<StoredTask | undefined>;
 }
 
 export class StoredTaskHandle<R> implements DurableHandle<R> {
@@ -69,6 +81,11 @@ export class StoredTaskHandle<R> implements DurableHandle<R> {
       throw new ResultExpiredError(`The result of task ${this.id} is not kept any more`, this.id);
     if (outcome.state === "completed") return decodeResult(this.#handler, outcome.value) as R;
     throw fromStoredError(outcome.error ?? "");
+  }
+
+  async progress(): Promise<unknown> {
+    const task = await this.#host.read(this.id);
+    return decodeProgress(task?.progress);
   }
 
   cancel(reason?: unknown): Promise<boolean> {

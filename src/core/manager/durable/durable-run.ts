@@ -1,5 +1,5 @@
 import type { HandlerDefinition } from "../../../task/handler-definition.js";
-import type { Task } from "../../../task/task.js";
+import { Task } from "../../../task/task.js";
 import type { TaskEnvelope } from "../../../task/task-envelope.js";
 import type { HeldLease } from "../../durable/held-lease.js";
 import type { DurableEnding } from "./durable-ending.js";
@@ -7,9 +7,15 @@ import type { DurableEnding } from "./durable-ending.js";
 /** How long an outcome is kept where nobody says: ten minutes. */
 export const RESULT_TTL_MS = 600_000;
 
+/** A task that lives in a store and visits this process. */
+export class DurableTask extends Task {
+  /** Its visit; undefined when that is over. */
+  run: DurableRun | undefined = undefined;
+}
+
 /** One claimed task in this process, from its start until the store knows what became of it. */
 export class DurableRun {
-  readonly task: Task;
+  readonly task: DurableTask;
   readonly held: HeldLease;
   readonly handler: HandlerDefinition;
   readonly #envelope: TaskEnvelope;
@@ -20,11 +26,19 @@ export class DurableRun {
   /** Its handler was given up. */
   abandoned = false;
 
-  constructor(task: Task, held: HeldLease, handler: HandlerDefinition, envelope: TaskEnvelope) {
+  constructor(task: DurableTask, held: HeldLease, handler: HandlerDefinition, envelope: TaskEnvelope) {
     this.task = task;
     this.held = held;
     this.handler = handler;
     this.#envelope = envelope;
+    task.run = this;
+    held.run = this;
+  }
+
+  /** Nothing leads to it any more: its task may be kept for long. */
+  end(): void {
+    this.task.run = undefined;
+    this.held.run = undefined;
   }
 
   get resultTtlMs(): number {
@@ -34,4 +48,14 @@ export class DurableRun {
   get leavesDeadLetter(): boolean {
     return this.#envelope.deadLetter ?? this.handler.deadLetter ?? true;
   }
+}
+
+/** What this process knows of a task that visits it; undefined where the visit is over. */
+export function runOf(task: Task): DurableRun | undefined {
+  return task instanceof DurableTask ? task.run : undefined;
+}
+
+/** What runs under a lease of this process; undefined where nothing does. */
+export function runUnder({ run }: HeldLease): DurableRun | undefined {
+  return run instanceof DurableRun ? run : undefined;
 }

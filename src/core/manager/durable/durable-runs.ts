@@ -9,7 +9,6 @@ import { refusedPayload } from "../../../task/refused-payload.js";
 import { fromStoredError } from "../../../task/stored-error.js";
 import type { StoredError } from "../../../task/stored-outcome.js";
 import { startStoredPayload } from "../../../task/stored-payload.js";
-import { Task } from "../../../task/task.js";
 import { readTaskEnvelope, type TaskEnvelope } from "../../../task/task-envelope.js";
 import { HandlerCall, perform, type Work } from "../../../task/work.js";
 import type { Consumer } from "../../durable/consumer.js";
@@ -27,7 +26,7 @@ import type { TaskPlanner } from "../task-plan.js";
 import type { Watches } from "../watches.js";
 import type { ClaimRoom } from "./claim-room.js";
 import type { DurableEnds } from "./durable-ends.js";
-import { DurableRun } from "./durable-run.js";
+import { DurableRun, DurableTask, runUnder } from "./durable-run.js";
 
 export interface DurableRunsParts {
   readonly calendar: Calendar;
@@ -91,7 +90,7 @@ export class DurableRuns {
   /** Its task must end, and what comes of it counts for nothing. */
   lost(held: HeldLease): void {
     const { clock, ends, journal, runner } = this.#parts;
-    const run = ends.find(held);
+    const run = runUnder(held);
     if (run === undefined) return;
     const { task } = run;
     const error = new LeaseLostError(`The lease of task ${task.id} was lost: it may run elsewhere`, task.id);
@@ -103,7 +102,7 @@ export class DurableRuns {
 
   cancelAsked(held: HeldLease, error: StoredError): void {
     const { clock, ends, runner } = this.#parts;
-    const task = ends.find(held)?.task;
+    const task = runUnder(held)?.task;
     if (task === undefined) return;
     const reason = "cancelled";
     const cause = fromStoredError(error);
@@ -117,31 +116,28 @@ export class DurableRuns {
   }
 
   #admit(held: HeldLease, handler: HandlerDefinition, envelope: TaskEnvelope): DurableRun {
-    const { calendar, carriers, clock, ends, planner, registry, settler, takeNumber, watches } = this.#parts;
+    const { calendar, carriers, clock, planner, registry, settler, takeNumber, watches } = this.#parts;
     const { task: claimed } = held;
     const now = clock.now();
+    const { id, cost, token: fencingToken, deliveries } = claimed;
     const { name, description, metadata, correlationId, deadlineAt } = envelope;
     const expiresAt = deadlineAt === undefined ? undefined : calendar.toMonotonic(deadlineAt);
-    const task = new Task({
+    const task = new DurableTask({
       profile: planner.durableProfile(handler, held.queue, envelope),
       number: takeNumber(),
       work: unstarted,
       order: toOrder(claimed.priority, claimed.weight),
-      details: {
-        ...{ id: claimed.id, name, description, metadata, correlationId, expiresAt },
-        ...{ cost: claimed.cost, fencingToken: claimed.token, deliveries: claimed.deliveries },
-      },
+      details: { id, name, description, metadata, correlationId, expiresAt, cost, fencingToken, deliveries },
       enqueuedAt: now - claimed.waitMs,
       state: "queued",
     });
     task.attempt = claimed.attempts;
     task.captured = carriers.receive(envelope.headers);
-    if (claimed.deliveries > 1) task.tally.durable.redelivered++;
+    if (deliveries > 1) task.tally.durable.redelivered++;
     const run = new DurableRun(task, held, handler, envelope);
     watches.watch(task);
     registry.add(task);
     settler.begin(task);
-    ends.add(run);
     return run;
   }
 

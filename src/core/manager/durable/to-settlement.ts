@@ -8,8 +8,9 @@ export function toSettlement(run: DurableRun, ending: DurableEnding): Settlement
   const charged = run.task.attempt > run.held.task.attempts; // one that has not begun is none
   switch (ending.next) {
     case "complete": {
-      const outcome = { state: "completed", reason: undefined, value: run.value, error: undefined } as const;
-      return { kind: "ack", ack: { outcome: { ...outcome, charged }, resultTtlMs } };
+      const { value } = run;
+      const outcome = { state: "completed", reason: undefined, value, error: undefined, charged } as const;
+      return { kind: "ack", ack: { outcome, resultTtlMs } };
     }
     case "fail": {
       const { reason } = ending;
