@@ -6,19 +6,13 @@ import type { InputOf, Schema } from "./schema.js";
 import type { ThreadModule } from "./thread-module.js";
 
 /** What a task of an entry gives: what comes out of its result schema, or else what it returns. */
-type ResultOf<E> = E extends { readonly result: Schema<unknown, infer R> }
+export type ResultOf<E> = E extends { readonly result: Schema<unknown, infer R> }
   ? R
   : E extends { readonly run: (...args: never) => infer R }
     ? Awaited<R>
     : E extends { readonly module: ThreadModule<never, infer R> }
       ? R
       : unknown;
-
-/** The schemas in `S` of the handlers in `D`: those of none where there are none, and not of any name. */
-export type SchemasOf<S, D> = { [K in keyof S & keyof D]: S[K] };
-
-/** The results of the handlers in `D`. */
-export type ResultsOf<S, D> = { [K in keyof S & keyof D]: ResultOf<D[K]> };
 
 /**
  * What no value fits. The compiler shows its name. No literal, since two literals make a whole entry
@@ -77,18 +71,15 @@ export type ResultOfHandler<H, Name extends HandlerNames<H>> =
 
 type ResultsIn<H> = H extends Handlers<unknown, infer R> ? R : never;
 
-/** The types of several registries joined. */
-export type CombinedHandlers<H extends readonly unknown[]> = Handlers<
-  Joined<{ [I in keyof H]: PayloadsOf<H[I]> }>,
-  Joined<{ [I in keyof H]: ResultsIn<H[I]> }>
->;
+/** The schemas of several registries, joined. */
+export type JoinedPayloads<H extends readonly unknown[]> = Joined<{ [I in keyof H]: PayloadsOf<H[I]> }>;
+
+/** The results of several registries, joined. */
+export type JoinedResults<H extends readonly unknown[]> = Joined<{ [I in keyof H]: ResultsIn<H[I]> }>;
 
 type Joined<Parts extends readonly unknown[]> = Parts extends readonly [infer First, ...infer Rest]
-  ? Flat<First & Joined<Rest>>
-  : Record<never, never>;
-
-/** An intersection as one object type, which is how it is shown in an editor. */
-type Flat<T> = { [K in keyof T]: T[K] };
+  ? First & Joined<Rest>
+  : unknown;
 
 /** Names that are in a registry and in one before it. */
 type RepeatedName<H extends readonly unknown[], Seen = never> = H extends readonly [

@@ -2,8 +2,12 @@ import { OptionError } from "../errors.js";
 import { expected, isPlainObject, name as nameCheck } from "./checks.js";
 import { type HandlerDefinition, type HandlerEntry, readDefinition } from "./handler-definition.js";
 import { type AnyHandlers, definitionsOf, Handlers } from "./handler-registry.js";
-import type { CombinedHandlers, Distinct, RefusedEntries, ResultsOf, SchemasOf } from "./handler-types.js";
+import type { Distinct, JoinedPayloads, JoinedResults, RefusedEntries, ResultOf } from "./handler-types.js";
 import type { Schema } from "./schema.js";
+
+// What these two return is written out: it becomes the type of what others export, and in the declarations
+// of their package nobody can name an alias that this one keeps to itself. Names that are in `S` alone are
+// none: where nothing is defined, `S` is inferred to have all there are.
 
 /**
  * Defines handlers: each with a name (1 to 128 of `A-Z a-z 0-9 _ . : -`), what it takes, where it runs, and
@@ -14,7 +18,7 @@ import type { Schema } from "./schema.js";
  */
 export function defineHandlers<S extends Record<string, Schema>, D>(
   definitions: { [K in keyof S]: HandlerEntry<S[K]> } & D & RefusedEntries<D>,
-): Handlers<SchemasOf<S, D>, ResultsOf<S, D>> {
+): Handlers<{ [K in keyof S & keyof D]: S[K] }, { [K in keyof S & keyof D]: ResultOf<D[K]> }> {
   const entries: unknown = definitions;
   if (!isPlainObject(entries)) throw expected("handlers", "a plain object of handlers by name", entries);
   const read = new Map<string, HandlerDefinition>();
@@ -33,7 +37,10 @@ export function defineHandlers<S extends Record<string, Schema>, D>(
  */
 export function combineHandlers<const H extends readonly Handlers<unknown, unknown>[]>(
   ...registries: Distinct<H>
-): CombinedHandlers<H> {
+): Handlers<
+  { [K in keyof JoinedPayloads<H>]: JoinedPayloads<H>[K] },
+  { [K in keyof JoinedResults<H>]: JoinedResults<H>[K] }
+> {
   const joined = new Map<string, HandlerDefinition>();
   for (const registry of registries) {
     for (const [name, definition] of definitionsOf(registry)) {
@@ -43,7 +50,7 @@ export function combineHandlers<const H extends readonly Handlers<unknown, unkno
       joined.set(name, definition);
     }
   }
-  return new Handlers(joined) as CombinedHandlers<H>;
+  return new Handlers(joined);
 }
 
 /**

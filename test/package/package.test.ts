@@ -183,6 +183,46 @@ describe("a program that installed the package", () => {
   }, 120_000);
 });
 
+test("what is inferred of its types can be exported by a package that emits declarations", async () => {
+  const compilerOptions = { module: "nodenext", target: "es2022", strict: true, declaration: true };
+  const lib = ["es2023", "esnext.disposable", "dom"];
+  await packed.write({
+    "tsconfig.json": JSON.stringify({
+      compilerOptions: { ...compilerOptions, lib, emitDeclarationOnly: true, outDir: "declared" },
+      files: ["exports.mts"],
+    }),
+    "used.json": JSON.stringify({
+      compilerOptions: { ...compilerOptions, lib, noEmit: true },
+      files: ["main.mts"],
+    }),
+    "exports.mts": `
+      import { combineHandlers, defineHandlers, json, memoryBackend, TaskManager } from "millrace";
+      import { createTestManager } from "millrace/testing";
+      export const mail = defineHandlers({ send: { payload: json<{ to: string }>(), run: () => 1 } });
+      export const reports = defineHandlers({ print: { payload: json<string>() } });
+      export const handlers = combineHandlers(mail, reports);
+      export const plain = new TaskManager();
+      export const local = new TaskManager({ handlers });
+      export const durable = new TaskManager({ handlers, backend: memoryBackend() });
+      export const written = new TaskManager<typeof handlers>({ handlers });
+      export const sent = durable.enqueueDurable("send", { to: "a" });
+      export const many = durable.enqueueDurableMany([["print", "a"]]);
+      export const kit = createTestManager({ handlers });`,
+    "main.mts": `
+      import { durable, local, written } from "./declared/exports.mjs";
+      durable.handle("send", "default:1");
+      written.handle("send", "default:1");
+      // @ts-expect-error it has no backend
+      local.handle("send", "default:1");
+      // @ts-expect-error no such handler
+      durable.handle("sned", "default:1");`,
+  });
+  const emitted = await packed.run(program("tsc"), ["-p", "."], 100_000);
+  expect(emitted.code, emitted.stdout).toBe(0);
+  const used = await packed.run(program("tsc"), ["-p", "used.json"], 100_000);
+  expect(used.code, used.stdout).toBe(0);
+}, 240_000);
+
 describe("millrace/redis, installed", () => {
   const use = `
     import { redisBackend } from "millrace/redis";
