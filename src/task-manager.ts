@@ -32,6 +32,7 @@ import { filterTasks, type TaskFilter } from "./core/manager/task-filter.js";
 import type { TaskHandle } from "./core/manager/task-handle.js";
 import { assert } from "./errors.js";
 import { type Instrumentable, type InstrumentationPoint, instrumentation } from "./ports/instrumentation.js";
+import type { BackendIn, NeedsBackend } from "./task/backend-types.js";
 import { name } from "./task/checks.js";
 import type { DurableTaskOptions } from "./task/durable-task-options.js";
 import type { AnyHandlers } from "./task/handler-registry.js";
@@ -58,9 +59,15 @@ export function coreOf(tasks: object): Core {
  * signal handlers, writes nothing to the console and never ends the process: `stopOnSignals` is there for
  * those who want that.
  *
- * `H` is the type of its handlers, taken from the `handlers` option.
+ * `H` is the type of its handlers, taken from the `handlers` option. `B` is what the options say of a
+ * backend: `{ backend: Backend }` that there is one, `{}` that there is none, and then no call for a durable
+ * task compiles. Left out, it says that there may be one: the type of any manager of these handlers.
  */
-export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDisposable, Instrumentable {
+export class TaskManager<
+  H extends AnyHandlers = AnyHandlers,
+  out B extends Pick<TaskManagerOptions, "backend"> = Pick<TaskManagerOptions, "backend">,
+> implements AsyncDisposable, Instrumentable
+{
   static {
     readCore = (tasks) => {
       assert(#core in tasks, "only a TaskManager has a core");
@@ -72,7 +79,7 @@ export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
   readonly #controls: Controls;
 
   /** @throws {OptionError} for a wrong or unknown option */
-  constructor(options?: TaskManagerOptions<H>) {
+  constructor(options?: TaskManagerOptions<H> & BackendIn<B>) {
     const read = readManagerOptions(options);
     const resolved = resolveOptions(read, parallelism());
     const { clock = new SystemClock(), random = new SystemRandom() } = read;
@@ -171,7 +178,7 @@ export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
    * @throws {NotAcceptingError} @throws {QueueFullError} when `capacity` tasks wait for the store already
    */
   enqueueDurable<K extends HandlerNames<H>>(
-    handler: K,
+    handler: K & NeedsBackend<B>,
     payload: PayloadInputOf<H, K>,
     options?: DurableTaskOptions,
   ): Promise<DurableHandle<ResultOfHandler<H, K>>> {
@@ -185,7 +192,7 @@ export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
    * @throws what `enqueueDurable` throws
    */
   async enqueueDurableMany<const E extends readonly DurableEntry<H>[]>(
-    entries: E,
+    entries: E & NeedsBackend<B>,
   ): Promise<DurableHandlesOf<E, H>> {
     return (await this.#core.calls.enqueueDurableMany(entries)) as DurableHandlesOf<E, H>;
   }
@@ -194,7 +201,10 @@ export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
    * A durable task by its id, whichever process enqueued it.
    * @throws {BackendMissingError} @throws {UnknownHandlerError} @throws {OptionError}
    */
-  handle<K extends HandlerNames<H>>(handler: K, id: string): DurableHandle<ResultOfHandler<H, K>> {
+  handle<K extends HandlerNames<H>>(
+    handler: K & NeedsBackend<B>,
+    id: string,
+  ): DurableHandle<ResultOfHandler<H, K>> {
     return this.#controls.handle(handler, id) as DurableHandle<ResultOfHandler<H, K>>;
   }
 
@@ -203,7 +213,7 @@ export class TaskManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
    * that the filter lets through. Resolves to their ids.
    * @throws {BackendMissingError} @throws {StoreUnreachableError} @throws {OptionError}
    */
-  async replayDeadLetters(selection: DeadLetterSelection): Promise<string[]> {
+  async replayDeadLetters(selection: DeadLetterSelection & NeedsBackend<B>): Promise<string[]> {
     return await this.#controls.replayDeadLetters(selection);
   }
 

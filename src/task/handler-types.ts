@@ -24,7 +24,7 @@ export type ResultsOf<S, D> = { [K in keyof S & keyof D]: ResultOf<D[K]> };
  * What no value fits. The compiler shows its name. No literal, since two literals make a whole entry
  * `never`.
  */
-type Refusal<Why extends string> = { readonly [K in Why]: never };
+export type Refusal<Why extends string> = { readonly [K in Why]: never };
 
 type UnknownIn<E, Known, Why extends string> = {
   readonly [K in Exclude<keyof E, keyof Known>]: Refusal<Why>;

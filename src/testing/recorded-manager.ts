@@ -12,6 +12,7 @@ import {
   type TaskOptions,
   type TaskSnapshot,
 } from "../index.js";
+import type { BackendIn } from "../task/backend-types.js";
 import type { EnqueuedTask } from "./enqueued-task.js";
 
 /** So many tasks are recorded; one more, and the record tells nothing any longer. */
@@ -54,11 +55,14 @@ export class EnqueueRecord {
 }
 
 /** A manager that records what it accepts: by each of its calls, and from inside of handlers. */
-export class RecordedManager<H extends AnyHandlers> extends TaskManager<H> {
+export class RecordedManager<
+  H extends AnyHandlers,
+  out B extends Pick<TaskManagerOptions, "backend">,
+> extends TaskManager<H, B> {
   readonly #record: EnqueueRecord;
 
   constructor(options: TaskManagerOptions<H>, record: EnqueueRecord) {
-    super(options);
+    super(options as TaskManagerOptions<H> & BackendIn<B>); // what `createTestManager` has been given
     this.#record = record;
   }
 

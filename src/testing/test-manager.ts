@@ -10,6 +10,7 @@ import type {
   TaskManagerOptions,
   TaskResultOf,
 } from "../index.js";
+import type { BackendIn } from "../task/backend-types.js";
 import {
   type EnqueuedFilter,
   type EnqueuedTask,
@@ -65,9 +66,13 @@ export interface RunAllOptions {
 /**
  * A real task manager on a manual clock, for tests of code that enqueues: see `createTestManager`.
  */
-export class TestManager<H extends AnyHandlers = AnyHandlers> implements AsyncDisposable {
+export class TestManager<
+  H extends AnyHandlers = AnyHandlers,
+  out B extends Pick<TaskManagerOptions, "backend"> = Pick<TaskManagerOptions, "backend">,
+> implements AsyncDisposable
+{
   /** The manager: give it to the code under test in place of its own. */
-  readonly tasks: TaskManager<H>;
+  readonly tasks: TaskManager<H, B>;
   /** Its time, which moves only when told to. */
   readonly clock: ManualClock;
   /** Its chance. */
@@ -83,7 +88,7 @@ export class TestManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
     this.clock = clock ?? new ManualClock();
     this.random = random ?? seededRandom(1);
     this.#options = { ...options, clock: this.clock, random: this.random, autoStart: run };
-    this.tasks = new RecordedManager<H>(this.#options, this.#record);
+    this.tasks = new RecordedManager<H, B>(this.#options, this.#record);
     this.#pacer = new Pacer(this.clock, this.#untyped);
   }
 
@@ -248,10 +253,11 @@ export class TestManager<H extends AnyHandlers = AnyHandlers> implements AsyncDi
  * when the test is over. Middleware sees a call of `execute` as one of `enqueueAsync`.
  * @throws {OptionError} for a wrong or unknown option
  */
-export function createTestManager<H extends AnyHandlers = AnyHandlers>(
-  options: TestManagerOptions<H> = {},
-): TestManager<H> {
-  return new TestManager(options);
+export function createTestManager<
+  H extends AnyHandlers = AnyHandlers,
+  B extends Pick<TaskManagerOptions, "backend"> = Pick<TaskManagerOptions, "backend">,
+>(options?: TestManagerOptions<H> & BackendIn<B>): TestManager<H, B> {
+  return new TestManager<H, B>(options ?? {});
 }
 
 function readRunAll({ maxSteps = MAX_STEPS, waitMs = REAL_WAIT_MS, ...others }: RunAllOptions) {

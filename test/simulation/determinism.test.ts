@@ -10,16 +10,16 @@ test("M4: the same seed gives the same schedule, step by step, and another one a
 }, async () => {
   const hashes = new Set<number>();
   for (let seed = 1; seed <= SEEDS; seed++) {
-    const { hash, steps } = await new Simulation(seed).play();
-    const again = await new Simulation(seed, { keepsLines: true }).play();
-    expect(again).toMatchObject({ hash, steps });
+    const { hash = Number.NaN, steps, runs } = await new Simulation(seed, { trace: "hash" }).play();
+    expect(await new Simulation(seed, { trace: "lines" }).play()).toMatchObject({ hash, steps, runs });
+    expect(await new Simulation(seed).play()).toMatchObject({ hash: undefined, steps, runs });
     hashes.add(hash);
   }
   expect(hashes.size).toBe(SEEDS);
 });
 
 test("a rule that is broken is told with its seed, what led to it, and how to play it again", async () => {
-  const [broken] = MUTANTS;
+  const broken = MUTANTS.find(({ breaks }) => breaks.includes("I6")); // one that shows soon
   const told = await explore(1, 1_000, "processes", broken?.mutant).catch((error: Error) => error.message);
   const [what = "", replay = "", ...lines] = String(told).split("\n");
   const [, seed, violation] = /^seed (\d+): (.*)$/.exec(what) ?? [];

@@ -43,7 +43,7 @@ export async function explore(
 }
 
 /** Nobody reads where the thousands of errors come from that a network is made of. */
-async function playWithoutStacks(seed: number, options: SimulationOptions): Promise<Report> {
+export async function playWithoutStacks(seed: number, options: SimulationOptions): Promise<Report> {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;
   try {
@@ -54,7 +54,7 @@ async function playWithoutStacks(seed: number, options: SimulationOptions): Prom
 }
 
 async function failWith({ seed, violation }: Report, options: SimulationOptions): Promise<never> {
-  const { lines } = await new Simulation(seed, { ...options, keepsLines: true }).play();
+  const { lines } = await new Simulation(seed, { ...options, trace: "lines" }).play();
   const command = `MILLRACE_SIMULATION_SEED=${seed} npx vitest run test/simulation/${options.theme}.test.ts`;
   const what = [`seed ${seed}: ${violation?.message}`, `to replay: ${command}`];
   // Said again at the end, which is what is seen of a long message.

@@ -4,6 +4,7 @@ import type { Chance } from "./chance.js";
 import type { FaultKind, Faults } from "./faults.js";
 import type { SimulatedProcess } from "./simulated-process.js";
 import type { Timeline } from "./timeline.js";
+import type { TakeDown } from "./trace.js";
 
 /** How the network is, in probabilities for each message and milliseconds. */
 export interface Weather {
@@ -43,7 +44,7 @@ export interface LinkParts {
   readonly target: CallTarget;
   readonly weather: () => Weather;
   readonly timeoutMs: number;
-  readonly trace: (what: string) => void;
+  readonly trace: TakeDown;
 }
 
 /** The network between one process and the store. */
@@ -103,7 +104,7 @@ export class Link {
     reject: (error: unknown) => void,
   ): void {
     const failed = "error" in executed;
-    this.#parts.trace(`${sent.process.name} ${sent.call.method} ${failed ? "failed" : "answered"}`);
+    this.#parts.trace(sent.process.name, sent.call.method, failed ? "failed" : "answered");
     if (failed) reject(executed.error);
     else resolve(executed.answer);
   }

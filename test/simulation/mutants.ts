@@ -6,6 +6,7 @@ import type {
   ExtendAnswer,
   Lease,
   Nack,
+  NewTask,
 } from "../../src/ports/backend.js";
 import type { Answer, Call } from "./calls.js";
 import type { Chance } from "./chance.js";
@@ -115,6 +116,16 @@ const STORE: readonly NamedMutant[] = [
     }),
   },
   {
+    name: "what is accepted is kept once more",
+    breaks: ["I7"],
+    mutant: {
+      execute: (store, call) => {
+        if (call.method === "enqueue") store.enqueue("again", call.args[1].map(renamed));
+        return executeCall(store, call);
+      },
+    },
+  },
+  {
     name: "what is accepted is not kept",
     breaks: ["I1"],
     mutant: {
@@ -194,6 +205,10 @@ let unheard = 0;
 
 function unheardOf(): string {
   return `unheard-of-${++unheard}`;
+}
+
+function renamed(task: NewTask): NewTask {
+  return { ...task, id: `${task.id}-again`, delayMs: 60_000 };
 }
 
 function charged(nack: Nack): Nack {

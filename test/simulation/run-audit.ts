@@ -1,4 +1,5 @@
-import type { HeldLease, Settlement } from "../../src/core/durable/held-lease.js";
+import type { Settlement } from "../../src/core/durable/held-lease.js";
+import type { Lease } from "../../src/ports/backend.js";
 import type { AuditedLease } from "./audited-task.js";
 import type { Run, RunResult } from "./run.js";
 import type { SimulatedProcess } from "./simulated-process.js";
@@ -36,7 +37,7 @@ export class RunAudit {
   }
 
   /** A handler starts. The verdict is told what is wrong: what is thrown, the code under test may catch. */
-  started(process: SimulatedProcess, { id, token }: HeldLease["lease"]): Run {
+  started(process: SimulatedProcess, { id, token }: Lease): Run {
     const run: Run = { id, token, process, startedAt: this.#timeline.now, aborted: false, result: undefined };
     this.#runs++;
     const lease = this.#store.lease({ id, token });
@@ -73,7 +74,7 @@ export class RunAudit {
   }
 
   /** I8, S9: a process says of a task what the store has confirmed, and no more. */
-  confirmed(lease: HeldLease["lease"], kind: Settlement["kind"]): void {
+  confirmed(lease: Lease, kind: Settlement["kind"]): void {
     const found = this.#store.lease(lease);
     if (found?.confirmed !== METHODS[kind]) {
       this.#verdict.fail(

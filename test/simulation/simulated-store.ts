@@ -94,7 +94,7 @@ export class SimulatedStore implements CallTarget, StoreView {
     return this.#store.read(ids);
   }
 
-  /** I7: how many tasks each place of the queues has, by its own count. */
+  /** How many tasks each place of the queues has, by its own count. */
   counts(): ReturnType<MemoryStore["counts"]> {
     this.#advance();
     return this.#store.counts(this.#queues);

@@ -8,6 +8,7 @@ import type { Run, RunResult } from "./run.js";
 import type { RunAudit } from "./run-audit.js";
 import type { SimulatedProcess } from "./simulated-process.js";
 import type { Appointment, Timeline } from "./timeline.js";
+import type { TakeDown } from "./trace.js";
 import type { Verdict } from "./violation.js";
 import { type RoomShape, WorkerRoom } from "./worker-room.js";
 
@@ -38,11 +39,16 @@ export interface WorkerParts {
   readonly failing: number;
   /** Whether handlers may take long, fail and disobey. */
   readonly turbulent: () => boolean;
-  readonly trace: (what: string) => void;
+  readonly trace: TakeDown;
   /** It has stopped, and nothing of it is under way. */
   readonly stopped: () => void;
 }
 
+const CONFIRMED: Record<Settlement["kind"], string> = {
+  ack: "confirmed ack",
+  nack: "confirmed nack",
+  "dead-letter": "confirmed dead-letter",
+};
 const COMPLETED: Settlement = {
   kind: "ack",
   ack: {
@@ -68,11 +74,14 @@ interface Running {
   next: Appointment | undefined;
   /** It does not end when it is told to, for a while. */
   readonly stubborn: boolean;
+  /** It tells of its progress, now and then and last when it ends. */
+  readonly telling: boolean;
 }
 
 /**
  * A process that runs durable tasks: a consumer as it is, and in place of the manager a host whose handlers
- * take their time, fail, reschedule, and obey or do not obey their signals, all by chance.
+ * take their time, tell of their progress, fail, reschedule, and obey or do not obey their signals, all by
+ * chance.
  */
 export class SimulatedWorker implements ConsumerHost {
   readonly process: SimulatedProcess;
@@ -148,7 +157,7 @@ export class SimulatedWorker implements ConsumerHost {
   stop(deadlineMs: number): void {
     if (!this.works) return;
     this.#stopping = true;
-    this.#parts.trace(`${this.process.name} stops in ${deadlineMs}`);
+    this.#parts.trace(this.process.name, "stops in", deadlineMs);
     this.consumer.stop();
     this.#deafen();
     const killAfterMs = Math.min(deadlineMs, GRACE_MS / 2);
@@ -193,9 +202,9 @@ export class SimulatedWorker implements ConsumerHost {
   }
 
   confirmed(held: HeldLease, { kind }: Settlement): void {
-    this.#trace(`confirmed ${kind}`, held);
+    this.#trace(CONFIRMED[kind], held);
     this.#told(held);
-    this.#parts.audit.confirmed(held.lease, kind);
+    this.#parts.audit.confirmed(held.task, kind);
   }
 
   refused(held: HeldLease): void {
@@ -221,13 +230,30 @@ export class SimulatedWorker implements ConsumerHost {
     const { audit, chance, leaseMs, long, turbulent } = this.#parts;
     if (!this.#room.take(held.task.handler, held.task.cost)) return false;
     this.#trace("starts", held);
-    const run = audit.started(this.process, held.lease);
-    const running: Running = { held, run, next: undefined, stubborn: turbulent() && chance.happens(0.2) };
-    this.#running.add(running);
+    const run = audit.started(this.process, held.task);
+    const stubborn = turbulent() && chance.happens(0.2);
     const isLong = turbulent() && chance.happens(long);
+    const telling = isLong && chance.happens(0.3);
+    const running: Running = { held, run, next: undefined, stubborn, telling };
+    this.#running.add(running);
+    if (telling) this.#tellSoon(running);
     const runMs = isLong ? chance.between(30, leaseMs * 2.5) : chance.between(1, 30);
     running.next = this.#after(runMs, () => this.#end(running, this.#draw()));
     return true;
+  }
+
+  #tellSoon(running: Running): void {
+    const { chance, leaseMs } = this.#parts;
+    this.#after(chance.between(1, leaseMs), () => {
+      if (!this.#running.has(running)) return;
+      this.#tell(running);
+      this.#tellSoon(running);
+    });
+  }
+
+  #tell({ held }: Running): void {
+    this.#trace("tells", held);
+    this.consumer.report(held, new Uint8Array([this.#parts.chance.below(256)]));
   }
 
   #draw(): RunResult {
@@ -241,6 +267,7 @@ export class SimulatedWorker implements ConsumerHost {
     const { held, run } = running;
     // It was over before, by what came while the process stood still.
     if (run.aborted || !this.#running.has(running)) return;
+    if (running.telling) this.#tell(running);
     this.#parts.audit.ended(run, result);
     this.#trace(result, held);
     this.#untold.add(held);
@@ -318,7 +345,7 @@ export class SimulatedWorker implements ConsumerHost {
     if (!this.#stopping || this.#over || this.#running.size > 0 || this.consumer.busy) return;
     this.#over = true;
     for (const { task } of this.#untold) this.#parts.verdict.fail("I9", `nothing was told of ${task.id}`);
-    this.#parts.trace(`${this.process.name} has stopped`);
+    this.#parts.trace(this.process.name, "has stopped");
     this.#parts.stopped();
   }
 
@@ -337,7 +364,7 @@ export class SimulatedWorker implements ConsumerHost {
     return timeline.after(Math.max(0, delayMs), () => this.process.enter(happen, true));
   }
 
-  #trace(what: string, { lease }: HeldLease): void {
-    this.#parts.trace(`${this.process.name} ${what} ${lease.id} ${lease.token}`);
+  #trace(what: string, { task }: HeldLease): void {
+    this.#parts.trace(this.process.name, what, task.id, task.token);
   }
 }

@@ -12,7 +12,7 @@ import { type Executor, executeCall, SimulatedStore } from "./simulated-store.js
 import { HANDLERS, QUEUES, SimulatedWorker } from "./simulated-worker.js";
 import { StoreAudit } from "./store-audit.js";
 import { quiet, Timeline } from "./timeline.js";
-import { Trace } from "./trace.js";
+import { type TakeDown, Trace, type TraceKind } from "./trace.js";
 import { Verdict, type Violation } from "./violation.js";
 
 /** A rule that is broken on purpose. */
@@ -24,15 +24,15 @@ export interface Mutant {
 export interface SimulationOptions {
   readonly theme?: Theme;
   readonly mutant?: Mutant;
-  /** Whether the report tells in words what happened. */
-  readonly keepsLines?: boolean;
+  /** What the report tells of what happened; nothing by default. */
+  readonly trace?: TraceKind;
 }
 
 /** What one schedule came to. */
 export interface Report {
   readonly seed: number;
   readonly violation: Violation | undefined;
-  readonly hash: number;
+  readonly hash: number | undefined;
   readonly steps: number;
   readonly runs: number;
   readonly tasks: number;
@@ -50,8 +50,6 @@ const PROMPT_MS = 50;
 const STOP_MS = 300;
 /** A run that takes more steps than this goes round in circles. */
 const MAX_STEPS = 50_000;
-/** So often all tasks are looked at. */
-const CHECK_EVERY = 64;
 const UNLIMITED = Number.POSITIVE_INFINITY;
 const HOUR_MS = 3_600_000;
 const OLDER_MS = 500;
@@ -73,17 +71,18 @@ export class Simulation {
   readonly #workers: SimulatedWorker[] = [];
   readonly #producers: SimulatedProducer[] = [];
   readonly #links = new Map<SimulatedProcess, Link>();
+  readonly #note: TakeDown = (...words) => this.#trace.note(this.#timeline.now, ...words);
   #processes = 0;
   #calm = false;
   #drainedAt = 0;
   #stopped = 0;
 
-  constructor(seed: number, { theme = "anything", mutant = {}, keepsLines = false }: SimulationOptions = {}) {
+  constructor(seed: number, { theme = "anything", mutant = {}, trace = "nothing" }: SimulationOptions = {}) {
     this.#seed = seed;
     this.#mutant = mutant;
     this.#chance = new Chance(seed);
     this.#plan = drawPlan(this.#chance, theme);
-    this.#trace = new Trace(keepsLines);
+    this.#trace = new Trace(trace);
     this.#timeline = new Timeline(this.#chance.fork());
     const { leaseMs, queues } = this.#plan;
     this.#queues = QUEUES.slice(0, queues);
@@ -94,7 +93,7 @@ export class Simulation {
       watcher: {
         executing: (sent) => this.#audit.before(sent),
         executed: (sent, before, answer) => {
-          this.#note(`store ${sent.call.method} of ${sent.process.name}`);
+          this.#note("store", sent.call.method, "of", sent.process.name);
           this.#audit.after(sent, before as ReturnType<StoreAudit["before"]>, answer);
         },
       },
@@ -147,7 +146,6 @@ export class Simulation {
       if (step === undefined) break;
       if (step.wakes) await quiet();
       if (this.#verdict.violation !== undefined) throw this.#verdict.violation;
-      if (this.#timeline.steps % CHECK_EVERY === 0) this.#audit.checkAll();
       if (this.#timeline.steps > MAX_STEPS) throw this.#verdict.fail("I16", "it goes round in circles");
       if (!this.#calm || this.#timeline.steps % 8 !== 0) continue;
       if (this.#drainedAt === 0) this.#lookWhetherDrained();
@@ -238,7 +236,7 @@ export class Simulation {
         lastHandlerRoom: chance.happens(0.2) ? 1 : UNLIMITED,
       },
       turbulent: () => turbulent && !this.#calm,
-      trace: (what) => this.#note(what),
+      trace: this.#note,
       stopped: () => this.#stopped++,
     });
     this.#workers.push(worker);
@@ -256,7 +254,7 @@ export class Simulation {
       chance: this.#chance.fork(),
       timeoutMs: this.#plan.timeoutMs,
       weather: () => (this.#calm ? FAIR : this.#plan.weather),
-      trace: (what) => this.#note(what),
+      trace: this.#note,
     });
     this.#links.set(process, link);
     const backend = new RemoteBackend(link, this.#store);
@@ -265,7 +263,7 @@ export class Simulation {
 
   #act({ do: what, lastsMs }: Act): void {
     const { now } = this.#timeline;
-    this.#note(`act ${what}`);
+    this.#note("act", what);
     switch (what) {
       case "restart-store":
       case "older-store":
@@ -311,7 +309,7 @@ export class Simulation {
     const { process } = one;
     if (!process.alive) return;
     const { now } = this.#timeline;
-    this.#note(`${process.name} crashes`);
+    this.#note(process.name, "crashes");
     // What it held is missed until its leases have expired.
     this.#faults.add("crash", process, now, Number.POSITIVE_INFINITY);
     process.crash();
@@ -347,7 +345,7 @@ export class Simulation {
     this.#timeline.after(lastsMs, () => {
       const contents = { "restart-store": "all", "older-store": "older", "empty-store": "none" } as const;
       this.#store.comeUp(contents[what], since);
-      this.#note(`store comes up with ${contents[what]}`);
+      this.#note("store comes up with", contents[what]);
       if (what !== "restart-store") this.#audit.storeReplaced();
     });
   }
@@ -370,9 +368,5 @@ export class Simulation {
       this.#store.stepClock(-this.#store.clockOffset);
     }
     if (!this.#workers.some(({ complete, works }) => complete && works)) this.#addWorker(true);
-  }
-
-  #note(what: string): void {
-    this.#trace.note(this.#timeline.now, what);
   }
 }

@@ -12,7 +12,7 @@ import type {
   Nack,
   NewTask,
 } from "../../src/ports/backend.js";
-import type { StoredTask } from "../../src/ports/backend-inspector.js";
+import type { QueueCounts, StoredTask } from "../../src/ports/backend-inspector.js";
 import { type AuditedLease, AuditedTask, type Ending } from "./audited-task.js";
 import type { Answer, Call, Sent } from "./calls.js";
 import type { Faults } from "./faults.js";
@@ -23,6 +23,7 @@ import type { Verdict, Violation } from "./violation.js";
 /** What the audit is shown of the store; nothing that it does there changes anything. */
 export interface StoreView {
   look(ids: readonly string[]): readonly (StoredTask | undefined)[];
+  counts(): readonly QueueCounts[];
   /** The store's own time for leases, which does not go back. */
   readonly elapsed: number;
   readonly wallNow: number;
@@ -60,6 +61,8 @@ const EPSILON_MS = 0.01;
  */
 export class StoreAudit {
   readonly tasks = new Map<string, AuditedTask>();
+  /** Of the tasks, in the same order. */
+  readonly #ids: string[] = [];
   /** How many times the contents of the store were replaced. */
   era = 0;
   /** Extra deliveries, each of which a fault explains. */
@@ -109,6 +112,8 @@ export class StoreAudit {
         this.#settled(call, before, answer as readonly boolean[]);
         break;
     }
+    // Between two calls the tasks of the store do not change: so all of them are looked at whenever they may have.
+    this.checkAll();
   }
 
   /** A lease that a process says it has. */
@@ -118,9 +123,26 @@ export class StoreAudit {
 
   /** I1, I7: each task is where it must be, whole, and nowhere else. */
   checkAll(): void {
-    const tasks = [...this.tasks.values()];
-    const found = this.#parts.store.look(tasks.map(({ id }) => id));
-    for (const [index, task] of tasks.entries()) this.#checkPlace(task, found[index]);
+    const found = this.#parts.store.look(this.#ids);
+    let index = 0;
+    for (const task of this.tasks.values()) this.#checkPlace(task, found[index++]);
+    this.#checkCounts(found);
+  }
+
+  /** By the store's own count there is in each place what was found there, and nothing else. */
+  #checkCounts(found: readonly (StoredTask | undefined)[]): void {
+    const surplus = { ready: 0, delayed: 0, leased: 0, dead: 0, finished: 0 };
+    for (const { ready, delayed, leased, dead, finished } of this.#parts.store.counts()) {
+      surplus.ready += ready;
+      surplus.delayed += delayed;
+      surplus.leased += leased;
+      surplus.dead += dead;
+      surplus.finished += finished;
+    }
+    for (const task of found) if (task !== undefined) surplus[task.place]--;
+    const { ready, delayed, leased, dead, finished } = surplus;
+    if ((ready | delayed | leased | dead | finished) === 0) return;
+    throw this.#fail("I7", `the counts of places are not what was found: ${JSON.stringify(surplus)}`);
   }
 
   /** Looks for tasks that the store has cancelled by itself, when their holders did not end them. */
@@ -184,6 +206,7 @@ export class StoreAudit {
     const audited = new AuditedTask(requestId, task);
     audited.readyAt = this.#parts.timeline.now + task.delayMs;
     if (known !== undefined) audited.follow(known);
+    if (known === undefined) this.#ids.push(task.id);
     this.tasks.set(task.id, audited);
     this.#takeKey(audited, replaced);
   }
@@ -282,6 +305,8 @@ export class StoreAudit {
       const holds = isHeld(before[index], extension);
       if (answers[index]?.held !== holds) throw this.#wrongAnswer("extend", extension, holds);
       if (!holds) this.#checkUntouched("extend", before[index], extension, extensions);
+      else if (!this.#hasProgress(extension, before[index]))
+        throw this.#fail("I4", `${extension.id} has other progress than its holder told`);
       const lease = this.lease(extension);
       if (!holds || lease === undefined) continue;
       lease.validUntil = timeline.now + extension.leaseMs;
@@ -387,8 +412,14 @@ export class StoreAudit {
           before.attempts === after.attempts &&
           before.deliveries === after.deliveries &&
           before.until === after.until &&
+          isSame(before.progress, after.progress) &&
           before.outcome?.state === after.outcome?.state;
     if (!same) throw this.#fail("I4", `${method} of ${id} by a lease that is over has changed it`);
+  }
+
+  /** Whether a task has the progress that its holder has just told, or else what it had before. */
+  #hasProgress({ id, progress }: Extension, before: StoredTask | undefined): boolean {
+    return isSame(this.#look(id)?.progress, progress ?? before?.progress);
   }
 
   #checkSamePlace(method: string, before: StoredTask | undefined, id: string): void {
@@ -459,6 +490,10 @@ export class StoreAudit {
 
 function keyOf({ task }: AuditedTask): string {
   return `${task.id.split(":", 1)[0]} ${task.handler} ${task.idempotency?.key}`;
+}
+
+function isSame(one: Uint8Array | undefined, other: Uint8Array | undefined): boolean {
+  return one === other || (one !== undefined && other !== undefined && Buffer.compare(one, other) === 0);
 }
 
 function isHeld(task: StoredTask | undefined, { token }: Lease): boolean {

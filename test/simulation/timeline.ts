@@ -62,5 +62,9 @@ export class Timeline {
 
 /** Resolves when no promise can go on: ticks come after all microtasks, those that these start included. */
 export function quiet(): Promise<void> {
-  return new Promise((resolve) => process.nextTick(resolve));
+  return new Promise(inNextTick);
+}
+
+function inNextTick(resolve: () => void): void {
+  process.nextTick(resolve);
 }

@@ -23,15 +23,22 @@ export function fixtureCommand(fixture: string, ...args: readonly string[]): rea
   return [process.execPath, "--import", "tsx", `${FIXTURES}${fixture}`, ...args];
 }
 
-/** Starts a command whose output is watched. `ownGroup`: signals can be sent to it and all it starts. */
+interface ChildOptions {
+  /** Signals can be sent to it and all it starts. */
+  readonly ownGroup?: boolean;
+  /** Variables that it is started with, beside those of the test. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** Starts a command whose output is watched. */
 export function startChild(
   [command = "", ...args]: readonly string[],
-  { ownGroup = false }: { ownGroup?: boolean } = {},
+  { environment, ownGroup = false }: ChildOptions = {},
 ): RunningChild {
   const child = spawn(command, args, {
     stdio: ["ignore", "pipe", "pipe"],
     detached: ownGroup,
-    env: { ...process.env, NODE_NO_WARNINGS: "1" }, // those of tsx, on later versions of Node
+    env: { ...process.env, NODE_NO_WARNINGS: "1", ...environment }, // those of tsx, on later versions of Node
   });
   let [stdout, stderr] = ["", ""];
   const watchers = new Set<() => void>();

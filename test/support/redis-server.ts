@@ -11,6 +11,8 @@ export interface RedisServerOptions {
   readonly appendOnly?: "always" | "everysec";
   /** More of its settings, as in redis.conf: `{ maxmemory: "10mb" }`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Variables that it is started with, beside those of the test. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 const START_TIMEOUT_MS = 10_000;
@@ -69,10 +71,10 @@ export class RedisServer implements AsyncDisposable {
     }
   }
 
-  static #share(url: string, { appendOnly, settings }: RedisServerOptions): RedisServer {
+  static #share(url: string, { appendOnly, environment, settings }: RedisServerOptions): RedisServer {
     const server = new RedisServer(undefined, "", {});
     server.#url = url;
-    if (appendOnly || settings) server.#refuse();
+    if (appendOnly || settings || environment) server.#refuse();
     return server;
   }
 
@@ -138,7 +140,7 @@ export class RedisServer implements AsyncDisposable {
 
   async #launch(): Promise<void> {
     const program = this.#program ?? this.#refuse();
-    const { appendOnly, settings = {} } = this.#options;
+    const { appendOnly, environment, settings = {} } = this.#options;
     const all: Readonly<Record<string, string>> = {
       ...{ port: String(this.#port), bind: "127.0.0.1", dir: this.#folder, save: "", daemonize: "no" },
       ...{ appendonly: appendOnly ? "yes" : "no", appendfsync: appendOnly ?? "no" },
@@ -149,7 +151,7 @@ export class RedisServer implements AsyncDisposable {
     const { path, libraries } = program;
     const keeper = spawn("sh", ["-c", KEEPER, "sh", path, ...args], {
       stdio: ["pipe", "pipe", "ignore"],
-      env: { ...process.env, ...(libraries ? { LD_LIBRARY_PATH: libraries } : undefined) },
+      env: { ...process.env, ...(libraries ? { LD_LIBRARY_PATH: libraries } : undefined), ...environment },
     });
     keeper.stdin.on("error", () => {});
     this.#keeper = keeper;

@@ -9,6 +9,8 @@ import {
 import type { Backend } from "../../src/ports/backend.js";
 
 const EVERY_MS = 50;
+/** A day: so long that no clock that is set by hours comes near its end. */
+const RESULT_TTL_MS = 86_400_000;
 
 /** How long a handler works, at least and at most. */
 export type WorkMs = readonly [least: number, most: number];
@@ -56,7 +58,7 @@ export class SteadyProducer implements AsyncDisposable {
   async #keepTrying(id: string, workMs: number): Promise<void> {
     for (;;) {
       try {
-        await this.#manager.enqueueDurable("work", { workMs }, { id, resultTtlMs: 3_600_000 });
+        await this.#manager.enqueueDurable("work", { workMs }, { id, resultTtlMs: RESULT_TTL_MS });
         break;
       } catch (error) {
         if (error instanceof DuplicateTaskError) {

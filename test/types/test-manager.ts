@@ -8,7 +8,8 @@ const handlers = defineHandlers({
 });
 const kit = createTestManager({ handlers, concurrency: 2 });
 
-same<typeof kit.tasks, TaskManager<typeof handlers>>();
+// It has no backend, as its options say.
+same<typeof kit.tasks, TaskManager<typeof handlers, Record<never, never>>>();
 
 export const some = kit.enqueued();
 same<typeof some, EnqueuedTask[]>();

@@ -7,6 +7,14 @@ import { programFiles } from "../tidy/sources.js";
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const folder = `${root}.tmp/types`;
 
+/** A call on a manager without a backend. */
+const unbacked = (call: string): readonly [says: string, code: string] => [
+  "give the task manager a backend, for durable tasks",
+  `import { defineHandlers, json, TaskManager } from "millrace";
+   const handlers = defineHandlers({ send: { payload: json<string>() } });
+   new TaskManager({ handlers }).${call};`,
+];
+
 /** Programs that must not compile, each with what the compiler has to say of it. */
 const wrong: Readonly<Record<string, readonly [says: string, code: string]>> = {
   "date-in-json": [
@@ -43,6 +51,10 @@ const wrong: Readonly<Record<string, readonly [says: string, code: string]>> = {
      });
      const tasks = new TaskManager({ handlers });`,
   ],
+  "durable-one": unbacked(`enqueueDurable("send", "a")`),
+  "durable-many": unbacked(`enqueueDurableMany([["send", "a"]])`),
+  "durable-handle": unbacked(`handle("send", "default:1")`),
+  "durable-replay": unbacked(`replayDeadLetters({ ids: ["default:1"] })`),
   "types-differ": [
     "Expected 1 arguments, but got 0",
     `import { same } from "../../test/types/same.js";

@@ -115,8 +115,12 @@ export class MemoryStore {
         this.#places.dropOldDead(queue, STEPS_PER_CALL);
         const { ready, delayed, leased, dead, outcomes, deadDropped } = queue;
         return {
-          ...{ ready: ready.size, delayed: delayed.size, leased: leased.size, dead: dead.size },
-          ...{ finished: outcomes, deadDropped },
+          ready: ready.size,
+          delayed: delayed.size,
+          leased: leased.size,
+          dead: dead.size,
+          finished: outcomes,
+          deadDropped,
         };
       }),
     );

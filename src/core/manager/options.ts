@@ -110,7 +110,7 @@ export interface TaskManagerOptions<H extends AnyHandlers = AnyHandlers> {
   idempotency?: ManagerIdempotencyOptions | undefined;
   /**
    * Where durable tasks live, such as `memoryBackend()`. The manager closes it when it has stopped. Default:
-   * none, and `enqueueDurable` rejects.
+   * none, and calls for durable tasks do not compile, or fail where the compiler cannot know.
    */
   backend?: Backend | undefined;
   /**

@@ -54,7 +54,7 @@ export class DurableEnds implements Aftermath {
   }
 
   progressed({ task }: Attempt, value: unknown): void {
-    const run = this.#byTask.get(task);
+    const run = runOf(task);
     if (run !== undefined) this.#parts.consumer().report(run.held, encodeProgress(value));
   }
 
