@@ -80,6 +80,11 @@ export class DurableRun implements AsyncDisposable {
     return this.fleet.killed.size * CONCURRENCY;
   }
 
+  /** So many leases there are at a time. */
+  get mostHeld(): number {
+    return this.#options.workers * CONCURRENCY;
+  }
+
   async counts(): Promise<QueueCounts> {
     const [counts] = await this.#backend.inspector.counts(["work"]);
     if (counts === undefined) throw new Error("There are no counts");

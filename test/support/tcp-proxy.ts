@@ -144,7 +144,7 @@ interface Link {
   isDead: boolean;
 }
 
+/** So long after this call, and not before what came before: what is on its way together is late together. */
 async function later(before: Promise<void> | undefined, delayMs: number): Promise<void> {
-  await before;
-  await new Promise((resolve) => setTimeout(resolve, delayMs));
+  await Promise.all([before, new Promise((resolve) => setTimeout(resolve, delayMs))]);
 }
