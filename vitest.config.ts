@@ -4,19 +4,43 @@ import { configDefaults, defineConfig } from "vitest/config";
 // Where CI wants a report that it can count, beside what people read.
 const report = process.env["MILLRACE_TEST_REPORT"];
 
-// What takes minutes runs by itself: `npm run test:long`.
+// What takes minutes runs by itself: `npm run test:long`. And what a run has no need for, it says; the option of the
+// command line for that does not reach projects.
 const long = process.env["MILLRACE_LONG"] ? [] : ["test/long/**"];
+const needless = process.env["MILLRACE_TEST_EXCLUDE"]?.split(" ") ?? [];
+const exclude = [...configDefaults.exclude, ...long, ...needless];
+
+/**
+ * Files of pure logic share processes, and what these have loaded: to start one and load Millrace anew takes longer
+ * than most of these files take. What measures memory, or has to do with threads, processes, servers or globals, has
+ * a process of its own.
+ */
+const together = [
+  "test/errors.test.ts",
+  "test/core/**/!(indexed-heap|ring-buffer|idempotency-keys).test.ts",
+  "test/{task,tidy}/**/*.test.ts",
+  "test/scenarios/!(durable*|lanes*|observe*|queue-million*|queue-shares|stop-*|threads*).test.ts",
+];
 
 const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url));
 
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
-    exclude: [...configDefaults.exclude, ...long],
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 20_000,
+    testTimeout: 60_000,
     reporters: report ? ["default", ["json", { outputFile: report }]] : ["default"],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "apart",
+          include: ["test/**/*.test.ts"],
+          exclude: [...exclude, ...together],
+        },
+      },
+      { extends: true, test: { name: "together", isolate: false, include: together, exclude } },
+    ],
     alias: [
       { find: /^millrace$/, replacement: source("index.ts") },
       { find: /^millrace\/otel$/, replacement: source("adapters/otel/index.ts") },

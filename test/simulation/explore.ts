@@ -16,6 +16,8 @@ export interface Explored {
   readonly faults: number;
   /** The longest that any took after its last fault, in virtual milliseconds. */
   readonly longestDrainMs: number;
+  /** Of real time. */
+  readonly schedulesPerSecond: number;
 }
 
 /**
@@ -28,6 +30,7 @@ export async function explore(
   theme: Theme,
   mutant: Mutant = {},
 ): Promise<Explored> {
+  const begunAt = performance.now();
   let [steps, runs, redeliveries, faults, longestDrainMs] = [0, 0, 0, 0, 0];
   for (let seed = first; seed < first + schedules; seed++) {
     const report = await playWithoutStacks(seed, { theme, mutant });
@@ -39,7 +42,21 @@ export async function explore(
     longestDrainMs = Math.max(longestDrainMs, report.drainMs);
     if (seed % YIELD_EVERY === 0) await new Promise((resolve) => setImmediate(resolve));
   }
-  return { schedules, steps, runs, redeliveries, faults, longestDrainMs };
+  const schedulesPerSecond = Math.round((schedules * 1_000) / (performance.now() - begunAt));
+  return { schedules, steps, runs, redeliveries, faults, longestDrainMs, schedulesPerSecond };
+}
+
+/** That so many were played, that enough went wrong in them, and that they were played fast where that was asked. */
+export function expectThorough(explored: Explored, count: number): void {
+  const { schedules, redeliveries, faults, schedulesPerSecond } = explored;
+  expect(schedules).toBe(count);
+  if (count < 1_000) return; // one that is replayed may have none
+  expect(faults).toBeGreaterThan(count);
+  expect(redeliveries).toBeGreaterThan(count / 20);
+  const { MILLRACE_SIMULATION_PER_SECOND: asked } = process.env;
+  if (asked === undefined) return; // what else the machine does, nobody knows
+  console.log(JSON.stringify(explored));
+  expect(schedulesPerSecond).toBeGreaterThanOrEqual(Number(asked));
 }
 
 /** Nobody reads where the thousands of errors come from that a network is made of. */
