@@ -35,6 +35,12 @@ export interface DurableRequest {
 const PLAIN_ENVELOPE: TaskEnvelope = Object.freeze({});
 const PLAIN_TEXT = toTaskEnvelope(PLAIN_ENVELOPE);
 
+/** Options that travel in the envelope, as they are. */
+const SAID = [
+  ...(["timeoutMs", "maxAttempts", "killAfterMs", "backoff", "resultTtlMs", "deadLetter"] as const),
+  ...(["name", "description", "metadata", "correlationId"] as const),
+] satisfies readonly (keyof CheckedDurableOptions & keyof TaskEnvelope)[];
+
 /** Of claims in a row without a word from the holder, where nobody says. */
 const MAX_DELIVERIES = 10;
 
@@ -96,35 +102,28 @@ export class DurableRequests {
   }
 
   /** What the task itself says; what its handler, its queue and its manager say holds where it runs. */
-  #toEnvelope({ ttlMs: defaultTtlMs }: HandlerDefinition, options: CheckedDurableOptions): TaskEnvelope {
-    const { timeoutMs, maxAttempts, killAfterMs, backoff, deadline, resultTtlMs, deadLetter } = options;
-    const { name, description, metadata, correlationId, ttlMs = defaultTtlMs } = options;
-    if (ttlMs === undefined && Object.keys(options).length === 0) return PLAIN_ENVELOPE;
-    const byTtl = ttlMs === undefined ? undefined : this.#parts.clock.wallNow() + ttlMs;
-    const deadlineAt = Math.min(deadline ?? Number.POSITIVE_INFINITY, byTtl ?? Number.POSITIVE_INFINITY);
-    return {
-      timeoutMs,
-      maxAttempts,
-      killAfterMs,
-      backoff,
-      resultTtlMs,
-      deadLetter,
-      name,
-      description,
-      metadata,
-      correlationId,
-      deadlineAt: deadlineAt === Number.POSITIVE_INFINITY ? undefined : deadlineAt,
-    };
+  #toEnvelope(handler: HandlerDefinition, options: CheckedDurableOptions): TaskEnvelope {
+    const said = SAID.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]);
+    const deadlineAt = this.#toDeadline(handler, options);
+    if (deadlineAt !== undefined) said.push(["deadlineAt", deadlineAt]);
+    return said.length === 0 ? PLAIN_ENVELOPE : Object.fromEntries(said);
+  }
+
+  #toDeadline({ ttlMs: ownTtlMs }: HandlerDefinition, options: CheckedDurableOptions): number | undefined {
+    const { deadline, ttlMs = ownTtlMs } = options;
+    if (ttlMs === undefined) return deadline;
+    const byTtl = this.#parts.clock.wallNow() + ttlMs;
+    return deadline === undefined ? byTtl : Math.min(deadline, byTtl);
   }
 
   #toIdempotency(handler: HandlerDefinition, options: CheckedDurableOptions): IdempotencyClaim | undefined {
     const { idempotencyKey: key } = options;
     if (key === undefined) return undefined;
     const rules = this.#parts.idempotency;
-    const { ttlMs = rules.ttlMs, onDuplicate = rules.onDuplicate } = {
-      ...handler.idempotency,
-      ...options.idempotency,
-    };
+    const { idempotency: own } = handler;
+    const { idempotency: said } = options;
+    const ttlMs = said?.ttlMs ?? own?.ttlMs ?? rules.ttlMs;
+    const onDuplicate = said?.onDuplicate ?? own?.onDuplicate ?? rules.onDuplicate;
     return { key, ttlMs, onDuplicate };
   }
 }
