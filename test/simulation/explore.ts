@@ -46,17 +46,17 @@ export async function explore(
   return { schedules, steps, runs, redeliveries, faults, longestDrainMs, schedulesPerSecond };
 }
 
-/** That so many were played, that enough went wrong in them, and that they were played fast where that was asked. */
+/** From so many on, what they came to is told. */
+const MANY = 50_000;
+
+/** That so many were played, and that enough went wrong in them. */
 export function expectThorough(explored: Explored, count: number): void {
-  const { schedules, redeliveries, faults, schedulesPerSecond } = explored;
+  const { schedules, redeliveries, faults } = explored;
   expect(schedules).toBe(count);
   if (count < 1_000) return; // one that is replayed may have none
   expect(faults).toBeGreaterThan(count);
   expect(redeliveries).toBeGreaterThan(count / 20);
-  const { MILLRACE_SIMULATION_PER_SECOND: asked } = process.env;
-  if (asked === undefined) return; // what else the machine does, nobody knows
-  console.log(JSON.stringify(explored));
-  expect(schedulesPerSecond).toBeGreaterThanOrEqual(Number(asked));
+  if (count >= MANY) console.log(JSON.stringify(explored));
 }
 
 /** Nobody reads where the thousands of errors come from that a network is made of. */

@@ -1,3 +1,4 @@
+import { TransitMap } from "../../../core/collections/transit-map.js";
 import type { RenewedLease } from "../../../ports/lease-renewal.js";
 import { type LeaseTable, MAX_LEASES } from "./lease-table.js";
 
@@ -8,7 +9,7 @@ interface KeptLease extends RenewedLease {
 /** What the main thread knows of the leases that are renewed for it: their places in the table. */
 export class KeptLeases {
   readonly #table: LeaseTable;
-  readonly #kept = new Map<string, KeptLease>();
+  readonly #kept = new TransitMap<string, KeptLease>();
   readonly #free: number[] = [];
   #used = 0;
 
