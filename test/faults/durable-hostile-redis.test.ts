@@ -3,12 +3,16 @@ import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { redisBackend } from "../../src/adapters/redis/index.js";
 import { StoreUnreachableError } from "../../src/index.js";
+import type { Random } from "../../src/ports/random.js";
 import { newTask } from "../../src/testing/conformance/backend/stored-things.js";
+import { seededRandom } from "../../src/testing/index.js";
 import { crowding } from "../support/crowding.js";
 import { LogRecorder } from "../support/log-recorder.js";
 import { FINAL_RESULTS, FINAL_TASKS, playProxiedScene } from "../support/proxied-scene.js";
 import { RedisServer } from "../support/redis-server.js";
 import { type ChooseFault, TcpProxy } from "../support/tcp-proxy.js";
+
+const SEED = Number(process.env["MILLRACE_SEED"] ?? Math.floor(Math.random() * 1e9));
 
 let server: RedisServer;
 let client: Redis;
@@ -74,6 +78,45 @@ describe("errors of Redis in answer to any command", { timeout: 120_000 }, () =>
   });
 });
 
+const FUZZED = 300;
+
+/** What answers are made of, and what they are not; each is a whole value. */
+const LEAVES = [
+  ...[
+    ":0",
+    ":1",
+    ":-1",
+    ":9007199254740993",
+    "$-1",
+    "*-1",
+    "*0",
+    "+OK",
+    "+",
+    "-NOSCRIPT x",
+    "-ERR x",
+    ",1.5",
+  ],
+  ...["", "0", "1", "-1", "NaN", "1e400", "x", "work", "__proto__", "1 1 0 0 1 1 0 1 0", "{}", "é"].map(
+    (text) => `$${Buffer.byteLength(text)}\r\n${text}`,
+  ),
+];
+
+/** A list of anything, often with the marks before it with which answers of scripts begin. */
+function anyList(random: Random, depth = 3): string {
+  const below = (bound: number) => Math.floor(random.next() * bound);
+  const marks = depth === 3 && below(4) > 0 ? ["$5\r\nepoch\r\n", ":1\r\n"] : [];
+  const rest = Array.from({ length: below(9) }, () =>
+    depth > 0 && below(3) === 0 ? anyList(random, depth - 1) : `${LEAVES[below(LEAVES.length)]}\r\n`,
+  );
+  return `*${marks.length + rest.length}\r\n${[...marks, ...rest].join("")}`;
+}
+
+const CANCEL = { id: "q:a", error: "", resultTtlMs: 1_000 };
+const ACK = {
+  ...{ id: "q:a", token: 1, resultTtlMs: 1_000 },
+  outcome: { state: "completed", reason: undefined, value: undefined, error: undefined, charged: true },
+} as const;
+
 /** What no script of ours says; some of it takes what follows for a part of it. */
 const REPLIES: readonly (readonly [name: string, bytes: string | Uint8Array])[] = [
   ["a text", "+OK\r\n"],
@@ -130,6 +173,43 @@ describe("a Redis that answers with what it should not", { timeout: 120_000 }, (
     const kept = [{ outcome: "kept", replaced: undefined }];
     await expect.poll(() => enqueue(randomUUID()).catch(String), { timeout: 10_000 }).toEqual(kept);
     await backend.close();
+  });
+
+  test(`Z3: whatever list comes in place of an answer, each call is told in time (seed ${SEED})`, async () => {
+    const random = seededRandom(SEED);
+    const left = Array.from({ length: FUZZED }, () => anyList(random));
+    const ends = new Map<string, number>();
+    const tryOut = async () => {
+      for (let instead = left.pop(); instead !== undefined; instead = left.pop()) {
+        const whole = instead;
+        await using proxy = await TcpProxy.start(server.port, ({ kind, bytes }) =>
+          kind === "reply" && !isSetUp(bytes) ? { instead: whole } : undefined,
+        );
+        const backend = redisBackend({
+          url: proxy.url,
+          prefix: "fuzzed",
+          commandTimeoutMs: 100,
+          renewal: false,
+        });
+        const since = performance.now();
+        const calls = [
+          backend.inspector.counts(["q"]),
+          backend.enqueue("r", [newTask("q:a")]),
+          backend.ack([ACK]),
+          backend.cancel([CANCEL]),
+        ];
+        for (const end of await Promise.allSettled(calls)) {
+          const told = end.status === "fulfilled" ? JSON.stringify(end.value) : String(end.reason.name);
+          ends.set(told, (ends.get(told) ?? 0) + 1);
+        }
+        expect(performance.now() - since).toBeLessThan(2_000 * crowding());
+        await backend.close();
+      }
+    };
+    await Promise.all(Array.from({ length: 8 }, tryOut));
+    // What has the shape of an answer is one; of all else it is said that the store did not answer.
+    for (const told of ends.keys()) expect(told).toMatch(/^(Store(Unreachable|Refused|Full)Error$|\[)/);
+    expect(ends.get("StoreUnreachableError")).toBeGreaterThan(FUZZED);
   });
 
   test("V12: an error with control characters gets into no message and no log", async () => {
