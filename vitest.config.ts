@@ -27,7 +27,8 @@ const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.m
 export default defineConfig({
   test: {
     pool: "forks",
-    maxWorkers: 2,
+    // One more than a small machine has cores: some files mostly wait, for leases to expire or threads to die.
+    maxWorkers: 3,
     testTimeout: 60_000,
     reporters: report ? ["default", ["json", { outputFile: report }]] : ["default"],
     projects: [
