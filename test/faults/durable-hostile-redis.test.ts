@@ -158,7 +158,7 @@ describe("a Redis that answers with what it should not", { timeout: 120_000 }, (
 
   // After these, who reads takes one reply for another, and nobody can tell that they are swapped.
   test.each([
-    ["too many replies", "+a\r\n+b\r\n*2\r\n+c\r\n:5\r\n"],
+    ["too many replies", "+a\r\n+b\r\n+c\r\n"],
     ["a message in place of a reply", ">3\r\n+message\r\n+a\r\n+b\r\n"],
   ])("V12: %s: each call is told in time, and the next connection is sound", async (_, instead) => {
     let isHostile = true;

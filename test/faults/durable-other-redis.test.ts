@@ -142,10 +142,7 @@ describe("a Redis that somebody else has his hands in", { timeout: 60_000 }, () 
     ["writes over", (client, key) => client.set(key, "planted")],
     [
       "puts a list in place of",
-      async (client, key) => {
-        await client.del(key);
-        await client.rpush(key, "planted", "twice");
-      },
+      (client, key) => client.multi().del(key).rpush(key, "planted", "twice").exec(),
     ],
     ["lets expire", (client, key) => client.pexpire(key, 1)],
   ];
