@@ -85,7 +85,10 @@ export interface NewTask {
   /** `queue:rest` */
   readonly id: string;
   readonly handler: string;
-  /** What its handler is given, encoded: bytes that mean nothing to the store. */
+  /**
+   * What its handler is given, encoded: bytes that mean nothing to the store. They may lie in a buffer with
+   * others: who keeps them longer than the call copies them, and not the buffer under them.
+   */
   readonly payload: Uint8Array;
   /** What only processes read of it: text that means nothing to the store. */
   readonly envelope: string;
