@@ -16,6 +16,15 @@ export function toList(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : strange();
 }
 
+/** Reads what may be too short, or of another form than records have. */
+export function readSoundly<R>(read: () => R): R {
+  try {
+    return read();
+  } catch {
+    return strange();
+  }
+}
+
 /** What no script of ours says. */
 export function strange(): never {
   throw new StoreUnreachableError("Redis answered with what no script of Millrace says");

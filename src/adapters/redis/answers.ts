@@ -7,7 +7,7 @@ import type {
   ExtendAnswer,
 } from "../../ports/backend.js";
 import type { QueueCounts } from "../../ports/backend-inspector.js";
-import { strange, toList, toNumber, toText } from "./answer-values.js";
+import { readSoundly, strange, toList, toNumber, toText } from "./answer-values.js";
 import { toClaimedTask } from "./record-format.js";
 
 /** What a store is known by: a random text, and a number that only grows. */
@@ -55,7 +55,7 @@ function toEnqueueAnswer(queue: string, value: unknown): EnqueueAnswer {
 export function toClaimAnswer(queue: string, answer: readonly unknown[]): ClaimAnswer {
   const [, , stoppedAtCost, nextDueMs, reclaimed, crashed, tasks] = answer;
   return {
-    tasks: toClaimedTasks(queue, toList(tasks)),
+    tasks: readSoundly(() => toClaimedTasks(queue, toList(tasks))),
     stoppedAtCost: unlessNegative(toNumber(stoppedAtCost)),
     nextDueMs: unlessNegative(toNumber(nextDueMs)),
     crashed: toCrashed(queue, toList(crashed)),

@@ -79,6 +79,7 @@ export function toScore({ priority, weight }: NewTask): number {
 
 /** The same bytes, without a copy. */
 export function asBuffer(bytes: Uint8Array): Buffer {
+  if (Buffer.isBuffer(bytes)) return bytes;
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 

@@ -5,7 +5,7 @@ import type {
   ReplayRequest,
   StoredTask,
 } from "../../ports/backend-inspector.js";
-import { toList, toNumber, toText } from "./answer-values.js";
+import { readSoundly, toList, toNumber, toText } from "./answer-values.js";
 import { toCounts } from "./answers.js";
 import { runByQueue } from "./by-queue.js";
 import { type ScriptValue, toStoredTask } from "./record-format.js";
@@ -41,7 +41,7 @@ export class RedisInspector implements BackendInspector {
       const answer = await this.#runner.run(READ, this.#keys.of(queue).meta, rests, "producer");
       return parts.map(({ one }, index) => {
         const found = toList(answer[index + 1]);
-        return found.length === 0 ? undefined : toStoredTask(one.id, found);
+        return found.length === 0 ? undefined : readSoundly(() => toStoredTask(one.id, found));
       });
     });
   }

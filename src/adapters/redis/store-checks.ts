@@ -11,6 +11,8 @@ const LEAST_MAJOR_VERSION = 7;
  * @returns what makes it useless for them; undefined where it can be used
  */
 export async function checkStore(client: Redis, log: RedisLog): Promise<StoreRefusedError | undefined> {
+  if (client.options.tls?.rejectUnauthorized === false)
+    log.finding("warn", "the certificate of Redis is not checked: anybody may answer in its place", {});
   let facts: ReadonlyMap<string, string>;
   try {
     facts = toFacts(await client.info());

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type RedisBackendOptions, redisBackend } from "../../../src/adapters/redis/index.js";
 import { StoreUnreachableError } from "../../../src/store-errors.js";
 import { newTask } from "../../../src/testing/conformance/backend/stored-things.js";
+import { LogRecorder } from "../../support/log-recorder.js";
 import { freePort, RedisServer } from "../../support/redis-server.js";
 
 const execute = promisify(execFile);
@@ -61,6 +62,15 @@ describe("TLS (V10)", () => {
     const error = await tryOut({ options: { host: "127.0.0.1", port, tls: { ca } } });
     expect(error).toBeInstanceOf(StoreUnreachableError);
     expect(String((error as Error).cause)).toMatch(/does not match certificate/);
+  });
+
+  test("is used without a check where that is asked for, and not in silence", async () => {
+    const log = new LogRecorder();
+    const options = { host: "127.0.0.1", port, tls: { rejectUnauthorized: false } };
+    expect(await tryOut({ options, logger: log })).toEqual([{ outcome: "kept", replaced: undefined }]);
+    expect(log.ends).toContain(
+      "warn: the certificate of Redis is not checked: anybody may answer in its place",
+    );
   });
 
   test("is not given up for a server that does not speak it", async () => {

@@ -45,7 +45,7 @@ describe("what is wrong with a server is said at the start, once", () => {
 
 describe("of what a server says of itself", () => {
   /** A client of a server that says this. */
-  const saying = (text: string) => ({ info: async () => text }) as never;
+  const saying = (text: string) => ({ options: {}, info: async () => text }) as never;
 
   test("an old version is refused, with a finding", async () => {
     const log = new LogRecorder();
