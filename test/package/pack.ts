@@ -66,7 +66,7 @@ export async function packAndInstall(): Promise<Packed> {
       write: (files) => writeAll(consumer, files),
       link: (name) =>
         symlink(join(projectRoot, "node_modules", name), join(consumer, "node_modules", name), "junction"),
-      run: (program, args, timeoutMs = 15_000) => run(program, args, consumer, timeoutMs),
+      run: (program, args, timeoutMs = 50_000) => run(program, args, consumer, timeoutMs),
       remove,
     };
   } catch (error) {
