@@ -93,7 +93,11 @@ export function toClaimedTask(
 ): ClaimedTask {
   const { handler, envelopeAt, payloadAt } = toParts(record);
   return {
-    ...{ id, token, handler, deliveries, waitMs },
+    id,
+    token,
+    handler,
+    deliveries,
+    waitMs,
     payload: record.subarray(payloadAt),
     envelope: record.toString("utf8", envelopeAt, payloadAt),
     priority: record.readInt32BE(58),
@@ -115,7 +119,9 @@ export function toStoredTask(id: string, [until, record, beside]: readonly unkno
   const end = toEnd(place === "finished" ? payload : place === "dead" ? more.get("o") : undefined);
   const due = toText(until);
   return {
-    ...{ id, handler, place },
+    id,
+    handler,
+    place,
     until: due === "" ? undefined : toNumber(due),
     attempts: record.readUIntBE(19, 3),
     deliveries: record.readUIntBE(16, 3),
@@ -175,7 +181,8 @@ function toEnd(bytes: Buffer | undefined): StoredEnd {
   const cancellation = bytes.toString("utf8", failureEnd + 4, valueAt) || undefined;
   const hasValue = bytes.toString("latin1", valueAt, valueAt + 1) === "1";
   const outcome = {
-    ...{ state, charged: bytes.toString("latin1", 1, 2) === "1" },
+    state,
+    charged: bytes.toString("latin1", 1, 2) === "1",
     reason: bytes.toString("utf8", 3, reasonEnd) || undefined,
     value: hasValue ? bytes.subarray(valueAt + 1) : undefined,
     error: failure ?? cancellation,
