@@ -29,6 +29,8 @@ export class SteadyProducer implements AsyncDisposable {
   readonly #manager: TaskManager<ReturnType<typeof contract>>;
   readonly #random: () => number;
   readonly #pending = new Set<Promise<void>>();
+  /** A test that fails leaves it before its time. */
+  #left = false;
 
   constructor(backend: Backend, random: () => number) {
     this.#manager = new TaskManager({ handlers: contract(), backend, consume: false, capacity: 100_000 });
@@ -38,7 +40,7 @@ export class SteadyProducer implements AsyncDisposable {
   /** Goes on until `isOver`; resolves when the store has said of each task that it has it. */
   async run(tasksPerSecond: number, isOver: () => boolean, [least, most]: WorkMs = [5, 45]): Promise<void> {
     const startedAt = performance.now();
-    for (let made = 0; !isOver(); await delay(EVERY_MS)) {
+    for (let made = 0; !isOver() && !this.#left; await delay(EVERY_MS)) {
       const due = Math.floor(((performance.now() - startedAt) * tasksPerSecond) / 1_000);
       for (; made < due; made++) this.#offer(`n${made}`, least + Math.floor(this.#random() * (most - least)));
     }
@@ -46,6 +48,7 @@ export class SteadyProducer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#left = true;
     await this.#manager.stopNow();
   }
 
@@ -65,6 +68,7 @@ export class SteadyProducer implements AsyncDisposable {
           this.recovered++;
           break;
         }
+        if (this.#left) return;
         if (!(error instanceof StoreUnreachableError)) throw error;
         this.failures.set(error.code, (this.failures.get(error.code) ?? 0) + 1);
       }
