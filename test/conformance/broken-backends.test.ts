@@ -250,7 +250,7 @@ const BROKEN: readonly Broken[] = [
   [
     "charges no retry",
     nacking(({ kind }) => ({ kind: kind === "retry" ? "hand-back" : kind })),
-    ["counts attempts that were retried"],
+    ["counts attempts that were retried", "makes a task a dead letter, once"],
   ],
   [
     "lets a task keep its place that is rescheduled",
@@ -422,7 +422,12 @@ const BROKEN: readonly Broken[] = [
   [
     "tells no attempts",
     answering(({ tasks }) => ({ tasks: tasks.map((task) => ({ ...task, attempts: 0 })) })),
-    ["counts attempts that were retried"],
+    ["counts attempts that were retried", "makes a task a dead letter, once"],
+  ],
+  [
+    "tells no attempts of what it gives up",
+    answering(({ crashed }) => ({ crashed: crashed.map((one) => ({ ...one, attempts: 0 })) })),
+    ["makes a task a dead letter, once"],
   ],
   [
     "keeps no dead letters",

@@ -48,6 +48,8 @@ export class AuditedTask {
   readyAt = 0;
   /** Somebody wanted it to be cancelled while it was leased. */
   cancelAsked = false;
+  /** Leases with tokens up to this one are of a task that the store has forgotten since. */
+  formerToken = 0;
   /** Ends of which a process was told that the store has them. */
   published = 0;
 
@@ -59,6 +61,7 @@ export class AuditedTask {
   /** The store has it again, after it had forgotten it: holders may still speak of leases from before. */
   follow(former: AuditedTask): void {
     this.token = former.token;
+    this.formerToken = former.token;
     for (const [token, lease] of former.leases) this.leases.set(token, lease);
   }
 

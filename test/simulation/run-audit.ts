@@ -86,6 +86,7 @@ export class RunAudit {
     const task = this.#store.tasks.get(lease.id);
     // A store that has forgotten an end may be told of another.
     if (kind === "nack" || task === undefined || found.era !== this.#store.era) return;
+    if (lease.token <= task.formerToken) return;
     task.published++;
     if (task.published > 1) this.#verdict.fail("I8", `${lease.id} was said to have ended twice`);
   }

@@ -104,6 +104,19 @@ export class DurableRun implements AsyncDisposable {
     }
   }
 
+  /** The process of a worker that runs so many tasks, as soon as there is one. */
+  async whoRuns(count: number): Promise<number> {
+    for (;;) {
+      const running = new Map<number, number>();
+      for (const { phase, pid } of await this.#ledger.entries()) {
+        if (phase === "started") running.set(pid, (running.get(pid) ?? 0) + 1);
+        else if (phase === "ended") running.set(pid, (running.get(pid) ?? 0) - 1);
+      }
+      for (const { pid } of this.fleet.ready()) if ((running.get(pid) ?? 0) >= count) return pid;
+      await delay(20);
+    }
+  }
+
   /**
    * Resolves when no task waits or runs; rejects when that takes longer than it may after the last fault. Where
    * the machine was too busy to keep up with the load, what had gathered is given time as well.

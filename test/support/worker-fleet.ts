@@ -68,10 +68,10 @@ export class WorkerFleet implements AsyncDisposable {
     return [...this.#workers].filter(({ isReady }) => isReady);
   }
 
-  /** Tells one of those that consume to end, and says how it did. */
-  async stopOne(): Promise<ChildEnd> {
-    const [worker] = this.ready();
-    if (worker === undefined) throw new Error("No worker consumes");
+  /** Tells the one that is this process to end, and says how it did. */
+  async stopOne(pid: number): Promise<ChildEnd> {
+    const worker = this.ready().find((one) => one.pid === pid);
+    if (worker === undefined) throw new Error("This worker does not consume");
     worker.child.process.kill("SIGTERM");
     const end = await worker.child.ended;
     this.#workers.delete(worker);

@@ -165,6 +165,27 @@ function readToken(record: Buffer): number {
   return record.readUInt8(3) * 2 ** 48 + record.readUIntBE(4, 6);
 }
 
+/** The outcome of a task as its record has it; a store that cancels one writes another error. */
+export function toOutcomeBytes({ state, reason = "", error = "", charged, value }: StoredOutcome): Buffer {
+  if (state === "completed" && charged && value === undefined) return COMPLETED;
+  const reasonBytes = Buffer.byteLength(reason);
+  const errorBytes = Buffer.byteLength(error);
+  const valueAt = 11 + reasonBytes + errorBytes;
+  const bytes = Buffer.allocUnsafe(valueAt + 1 + (value?.length ?? 0));
+  bytes.write(LETTERS[state] + (charged ? "1" : "0"), 0, "latin1");
+  bytes.writeUInt8(reasonBytes, 2);
+  bytes.write(reason, 3);
+  bytes.writeUInt32BE(errorBytes, 3 + reasonBytes);
+  bytes.write(error, 7 + reasonBytes);
+  bytes.writeUInt32BE(0, valueAt - 4);
+  bytes.write(value === undefined ? "0" : "1", valueAt, "latin1");
+  if (value !== undefined) bytes.set(value, valueAt + 1);
+  return bytes;
+}
+
+const LETTERS = { completed: "c", failed: "f", cancelled: "k" } as const;
+const COMPLETED = Buffer.from("c1\0\0\0\0\0\0\0\0\x000", "latin1");
+
 /** How a task ended, and why its last attempt failed. */
 interface StoredEnd {
   readonly outcome?: StoredOutcome;

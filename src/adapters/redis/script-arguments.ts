@@ -8,7 +8,7 @@ import type {
   NewTask,
 } from "../../ports/backend.js";
 import type { Part } from "./by-queue.js";
-import { asBuffer, type ScriptValue, toBody, toScore } from "./record-format.js";
+import { asBuffer, type ScriptValue, toBody, toOutcomeBytes, toScore } from "./record-format.js";
 
 /** What scripts are told, after what all are told; each in the order in which its head names it. */
 /**
@@ -46,13 +46,10 @@ export function extendArguments(parts: readonly Part<Extension>[]): ScriptValue[
 }
 
 export function ackArguments(parts: readonly Part<Ack>[]): ScriptValue[] {
-  return parts.flatMap(({ rest, one: { token, outcome, resultTtlMs } }) => {
-    const { state, reason, error, charged, value } = outcome;
-    return [
-      ...[rest, token, toWhole(resultTtlMs), state, reason ?? "", error ?? "", charged ? "1" : "0"],
-      ...(value === undefined ? ["0", ""] : ["1", asBuffer(value)]),
-    ];
-  });
+  const args: ScriptValue[] = [];
+  for (const { rest, one } of parts)
+    args.push(rest, one.token, toWhole(one.resultTtlMs), toOutcomeBytes(one.outcome));
+  return args;
 }
 
 export function nackArguments(parts: readonly Part<Nack>[]): ScriptValue[] {

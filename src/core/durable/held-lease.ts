@@ -45,11 +45,6 @@ export class HeldLease {
     return this.#settlement;
   }
 
-  get lease(): Lease {
-    const { id, token } = this.task;
-    return { id, token };
-  }
-
   takeProgress(): Uint8Array | undefined {
     const { progress } = this;
     this.progress = undefined;

@@ -223,7 +223,9 @@ export class LeaseKeeper {
     let answers: readonly ExtendAnswer[];
     try {
       answers = await backend.extend(
-        batch.map(({ lease }, index) => ({ ...lease, leaseMs: terms.leaseMs, progress: told[index] })),
+        batch.map(({ task: { id, token } }, index) => {
+          return { id, token, leaseMs: terms.leaseMs, progress: told[index] };
+        }),
       );
     } catch (error) {
       for (const [index, held] of batch.entries()) held.progress ??= told[index];

@@ -31,7 +31,7 @@ afterAll(() => server[Symbol.asyncDispose]());
 function createProcess<H extends AnyHandlers>(prefix: string, options: TaskManagerOptions<H>) {
   const sdk = new TraceSdk();
   const scraped = new ScrapedProvider();
-  const backend = redisBackend({ url: server.url, prefix, commandTimeoutMs: 200 });
+  const backend = redisBackend({ url: server.url, prefix, commandTimeoutMs: 600 });
   const tasks = new TaskManager<H>({ backend, leaseMs: 2_000, ...options });
   const watching = instrument(tasks, { meterProvider: scraped.provider, tracerProvider: sdk.provider });
   onTestFinished(async () => {

@@ -7,9 +7,8 @@ import { SETTLEMENT } from "./settlement.js";
 /**
  * Ends tasks of one queue that leave no dead letter.
  *
- * KEYS: 1 `meta`. Of `args`, for each: the rest of the id, token, for how many ms
- * the outcome is kept, its state, its reason or an empty text, its error or an empty text, `1` if the attempt
- * counts, `1` if there is a value, the value. Returns for each 1 where the lease was held, else 0.
+ * KEYS: 1 `meta`. Of `args`, for each: the rest of the id, token, for how many ms the outcome is kept, the
+ * outcome as a record has it. Returns for each 1 where the lease was held, else 0.
  */
 export const ACK = createScript(
   "ack",
@@ -21,15 +20,14 @@ export const ACK = createScript(
   SETTLEMENT,
   `
 local answers, left = {}, {}
-for at = 1, #args, 9 do
+for at = 1, #args, 4 do
   local record, known = heldRecord(args[at], args[at + 1], 'a')
   if record then
     left[#left + 1] = record[REST]
-    settle(record, 'a', args[at + 6] == '1')
-    local state, failure = args[at + 3], args[at + 5]
-    if failure ~= '' then dropBeside(record, 'er') end
-    local outcome = toOutcome(state, args[at + 4], failure, '', args[at + 6])
-    finish(record, state, outcome .. args[at + 7] .. args[at + 8], tonumber(args[at + 2]))
+    local outcome = args[at + 3]
+    settle(record, 'a', string.sub(outcome, 2, 2) == '1')
+    if record[BESIDE] == 'x' and hasFailure(outcome) then dropBeside(record, 'er') end
+    finish(record, outcome, tonumber(args[at + 2]))
   end
   answers[#answers + 1] = known or 1
 end

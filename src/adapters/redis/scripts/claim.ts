@@ -140,7 +140,7 @@ for lane = 1, tonumber(args[7]) do
   open = open + slots[lane]
   at = at + 1
 end
-local window = math.max(1, math.min(STEPS, math.ceil(2 * open / math.max(1, tonumber(args[8])))))
+local window = math.max(1, math.min(STEPS, open, math.ceil(2 * open / math.max(1, tonumber(args[8])))))
 for index = 1, tonumber(args[8]) do
   local room = tonumber(args[at + 2])
   handlers[index] = {

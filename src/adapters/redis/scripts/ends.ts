@@ -6,12 +6,16 @@
 export const ENDS = `
 local maxDead, deadTtl = tonumber(ARGV[1]), tonumber(ARGV[2])
 local died = 0
-local STATES = { completed = 'c', failed = 'f', cancelled = 'k' }
+local STATES = { failed = 'f', cancelled = 'k' }
 
 -- How a task ended; a value follows where there is one.
 local function toOutcome(state, reason, failure, cancelled, charged)
   return struct.pack('>c1c1I1c0I4c0I4c0', STATES[state], charged, #reason, reason, #failure, failure,
     #cancelled, cancelled)
+end
+
+local function hasFailure(outcome)
+  return struct.unpack('>I4', outcome, 4 + string.byte(outcome, 3)) > 0
 end
 
 local function reasonOf(outcome)
@@ -35,9 +39,9 @@ local function keepOutcome(record, outcome)
   end
 end
 
-local function noteEnd(record, state, ttl)
+local function noteEnd(record, isCancelled, ttl)
   record[OUTCOME_UNTIL] = now + ttl
-  endKey(record, state)
+  endKey(record, isCancelled)
   ended[#ended + 1] = record[REST]
 end
 
@@ -46,13 +50,13 @@ local function fill(template, place, text)
   return (string.gsub(template, place, function() return text end))
 end
 
-local function finish(record, state, outcome, ttl)
-  noteEnd(record, state, ttl)
+local function finish(record, outcome, ttl)
+  noteEnd(record, string.sub(outcome, 1, 1) == STATES.cancelled, ttl)
   keepOutcome(record, outcome)
 end
 
 local function cancelNow(record, reason, ttl)
-  finish(record, 'cancelled', toOutcome('cancelled', 'cancelled', '', reason, '0') .. '0', ttl)
+  finish(record, toOutcome('cancelled', 'cancelled', '', reason, '0') .. '0', ttl)
 end
 
 -- Where somebody wants that. An attempt that has just failed is told of as well.
@@ -84,7 +88,7 @@ local function bury(record, reason, failure, charged, ttl)
   dropBeside(record, 'ce', 'ct', 'er')
   putBeside(record, 'o', toOutcome('failed', reason, failure, '', charged) .. '0')
   record[PLACE] = 'x'
-  noteEnd(record, 'failed', ttl)
+  noteEnd(record, false, ttl)
   save(record)
 end
 

@@ -61,12 +61,12 @@ local function holderOf(key)
   return type(holder) == 'string' and holder or nil
 end
 
-local function endKey(record, state)
+local function endKey(record, isCancelled)
   if record[KEY_BYTES] == 0 then return end
   local key = keyOf(handlerOf(record), idempotencyOf(record))
   if holderOf(key) ~= record[REST] then return end
   local left = record[HELD_UNTIL] - now
-  if state == 'cancelled' or left <= 0 then
+  if isCancelled or left <= 0 then
     redis.call('DEL', key)
   else
     redis.call('PEXPIRE', key, left)
