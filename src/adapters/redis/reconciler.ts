@@ -55,11 +55,12 @@ export class Reconciler {
       if (queue !== undefined && rest !== undefined)
         records.set(queue, [...(records.get(queue) ?? []), rest]);
     }
-    for (const [queue, rests] of records) {
+    this.#cursor = toText(cursor); // one queue that cannot be mended must not keep the others from it
+    const ends = [...records].map(async ([queue, rests]) => {
       const [restored] = await runner.run(RECONCILE, keys.of(queue).meta, rests, "producer");
       const count = toNumber(restored);
       if (count > 0) log.trouble("tasks that were in no index were put back", { queue, count });
-    }
-    this.#cursor = toText(cursor);
+    });
+    await Promise.allSettled(ends);
   }
 }

@@ -1,7 +1,7 @@
 import type { ClaimedTask, NewTask } from "../../ports/backend.js";
 import type { StoredPlace, StoredTask } from "../../ports/backend-inspector.js";
 import type { StoredOutcome } from "../../task/stored-outcome.js";
-import { toList, toNumber, toText } from "./answer-values.js";
+import { toNumber } from "./answer-values.js";
 
 /**
  * A record is one string of Redis: a head, which changes and has a fixed length, so that it is written in
@@ -17,8 +17,8 @@ import { toList, toNumber, toText } from "./answer-values.js";
  * |  2 |     1 | `x` where there may be something beside it, in a hash; else `-`                     |
  * |  3 |     7 | token of its last claim, 0 before the first                                         |
  * | 10 |     6 | sequence                                                                            |
- * | 16 |     3 | deliveries in a row without a report                                                |
- * | 19 |     3 | attempts that counted                                                               |
+ * | 16 |     2 | deliveries in a row without a report                                                |
+ * | 18 |     4 | attempts that counted                                                               |
  * | 22 |     6 | since when it is ready                                                              |
  * | 28 |     6 | length of its last lease                                                            |
  * | 34 |     6 | until when its outcome is kept                                                      |
@@ -53,18 +53,19 @@ export function toBody(task: NewTask, mark: string): Buffer {
   const keyBytes = Buffer.byteLength(key);
   const envelopeBytes = Buffer.byteLength(envelope);
   const head = SMALLEST_BYTES - HEAD_BYTES;
-  const texts = handler.length + keyBytes + mark.length;
+  const handlerBytes = Buffer.byteLength(handler);
+  const texts = handlerBytes + keyBytes + mark.length;
   const body = Buffer.allocUnsafe(head + texts + envelopeBytes + payload.length);
   let at = body.writeInt32BE(task.priority, 0);
   at = body.writeUInt16BE(task.weight, at);
   at = body.writeDoubleBE(task.cost, at);
   at = body.writeUIntBE(task.maxDeliveries, at, 3);
-  at = body.writeUInt8(handler.length, at);
+  at = body.writeUInt8(handlerBytes, at);
   at = body.writeUInt16BE(keyBytes, at);
   at = body.writeUInt8(mark.length, at);
   at = body.writeUInt32BE(envelopeBytes, at);
   at = body.writeUInt32BE(payload.length, at);
-  at += body.write(handler, at, "latin1");
+  at += body.write(handler, at);
   at += body.write(key, at);
   at += body.write(mark, at, "latin1");
   at += body.write(envelope, at);
@@ -103,28 +104,31 @@ export function toClaimedTask(
     priority: record.readInt32BE(58),
     weight: record.readUInt16BE(62),
     cost: record.readDoubleBE(64),
-    attempts: record.readUIntBE(19, 3),
+    attempts: record.readUInt32BE(18),
     enqueuedAt: record.readUIntBE(46, 6),
     replayedAt: record.readUIntBE(40, 6) || undefined,
   };
 }
 
 /** A task as it is looked at: `until` is the score of its place; `beside`, names and values of the hash. */
-export function toStoredTask(id: string, [until, record, beside]: readonly unknown[]): StoredTask {
-  if (!Buffer.isBuffer(record)) throw new RangeError("a record is bytes");
+export function toStoredTask(
+  id: string,
+  until: string,
+  record: Buffer,
+  beside: readonly unknown[],
+): StoredTask {
   const place = PLACES[record.toString("latin1", 0, 1)] ?? "finished";
   const { handler, envelopeAt, payloadAt } = toParts(record);
-  const more = toMap(toList(beside));
+  const more = toMap(beside);
   const payload = record.subarray(payloadAt);
   const end = toEnd(place === "finished" ? payload : place === "dead" ? more.get("o") : undefined);
-  const due = toText(until);
   return {
     id,
     handler,
     place,
-    until: due === "" ? undefined : toNumber(due),
-    attempts: record.readUIntBE(19, 3),
-    deliveries: record.readUIntBE(16, 3),
+    until: until === "" ? undefined : toNumber(until),
+    attempts: record.readUInt32BE(18),
+    deliveries: record.readUInt16BE(16),
     token: readToken(record),
     priority: record.readInt32BE(58),
     weight: record.readUInt16BE(62),
@@ -158,7 +162,7 @@ function toParts(record: Buffer) {
   const handlerEnd = SMALLEST_BYTES + record.readUInt8(75);
   const envelopeAt = handlerEnd + record.readUInt16BE(76) + record.readUInt8(78);
   const payloadAt = envelopeAt + record.readUInt32BE(79);
-  return { handler: record.toString("latin1", SMALLEST_BYTES, handlerEnd), envelopeAt, payloadAt };
+  return { handler: record.toString("utf8", SMALLEST_BYTES, handlerEnd), envelopeAt, payloadAt };
 }
 
 function readToken(record: Buffer): number {

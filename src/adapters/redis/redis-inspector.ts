@@ -5,7 +5,7 @@ import type {
   ReplayRequest,
   StoredTask,
 } from "../../ports/backend-inspector.js";
-import { readSoundly, toList, toNumber, toText } from "./answer-values.js";
+import { strange, toList, toNumber, toText } from "./answer-values.js";
 import { toCounts } from "./answers.js";
 import { runByQueue } from "./by-queue.js";
 import { type ScriptValue, toStoredTask } from "./record-format.js";
@@ -40,8 +40,9 @@ export class RedisInspector implements BackendInspector {
       const rests = parts.map(({ rest }) => rest);
       const answer = await this.#runner.run(READ, this.#keys.of(queue).meta, rests, "producer");
       return parts.map(({ one }, index) => {
-        const found = toList(answer[index + 1]);
-        return found.length === 0 ? undefined : readSoundly(() => toStoredTask(one.id, found));
+        const [until, record, beside] = toList(answer[index + 1]);
+        if (record === undefined) return undefined;
+        return Buffer.isBuffer(record) ? readTask(one.id, toText(until), record, toList(beside)) : strange();
       });
     });
   }
@@ -97,5 +98,19 @@ export class RedisInspector implements BackendInspector {
       isEnd: answer[2] === 1,
       replayed: toList(answer[3]).map((rest) => `${queue}:${toText(rest)}`),
     };
+  }
+}
+
+/** One that is damaged is none, and keeps nobody from those beside it. */
+function readTask(
+  id: string,
+  until: string,
+  record: Buffer,
+  beside: readonly unknown[],
+): StoredTask | undefined {
+  try {
+    return toStoredTask(id, until, record, beside);
+  } catch {
+    return undefined;
   }
 }

@@ -10,8 +10,8 @@ import type {
 import type { Part } from "./by-queue.js";
 import { asBuffer, type ScriptValue, toBody, toOutcomeBytes, toScore } from "./record-format.js";
 
-/** What scripts are told, after what all are told; each in the order in which its head names it. */
 /**
+ * What scripts are told, after what all are told; each in the order in which its head names it.
  * @param mark of the call
  * @param before how many of its tasks are in other scripts before this
  */
@@ -68,9 +68,12 @@ export function cancelArguments(parts: readonly Part<Cancellation>[]): ScriptVal
   return parts.flatMap(({ rest, one: { error, resultTtlMs } }) => [rest, error, toWhole(resultTtlMs)]);
 }
 
+/** An instant that is so far away, in ms, still has room in a record. */
+const LONGEST_MS = 2 ** 47;
+
 /** Redis takes whole milliseconds where something expires by itself. */
 export function toWhole(ms: number): number {
-  return Math.ceil(ms);
+  return Math.min(Math.ceil(ms), LONGEST_MS);
 }
 
 function orNoLimit(limit: number): number {

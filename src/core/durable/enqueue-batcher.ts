@@ -4,6 +4,9 @@ import type { Clock, Timer } from "../../ports/clock.js";
 /** Tasks in one call to the store; a single call of a user may bring more. */
 const BATCH = 1_000;
 
+/** The same in bytes of payloads and envelopes: who brings little is not to wait for what others bring. */
+const BATCH_BYTES = 8 * 1_024 * 1_024;
+
 /** So many calls are under way at a time, at most. */
 const MAX_CALLS = 4;
 
@@ -14,6 +17,7 @@ const PATIENCE_MS = 100;
 class Batch {
   readonly beganAt: number;
   readonly tasks: NewTask[] = [];
+  bytes = 0;
   readonly answers: Promise<readonly EnqueueAnswer[]>;
   #resolve: (answers: readonly EnqueueAnswer[]) => void = () => {};
   #reject: (error: unknown) => void = () => {};
@@ -68,17 +72,21 @@ export class EnqueueBatcher {
 
   /** Gives the answers for these tasks, which are sent in one call. */
   async enqueue(tasks: readonly NewTask[]): Promise<readonly EnqueueAnswer[]> {
-    const batch = this.#batchFor(tasks.length);
+    let bytes = 0;
+    for (const { payload, envelope } of tasks) bytes += payload.length + envelope.length;
+    const batch = this.#batchFor(tasks.length, bytes);
     const from = batch.tasks.length;
     for (const task of tasks) batch.tasks.push(task);
-    if (batch.tasks.length >= BATCH) this.#flushSoon();
+    batch.bytes += bytes;
+    if (isFull(batch)) this.#flushSoon();
     const answers = await batch.answers;
     return answers.slice(from, from + tasks.length);
   }
 
-  #batchFor(count: number): Batch {
+  #batchFor(count: number, bytes: number): Batch {
     const last = this.#waiting.at(-1);
-    if (last !== undefined && last.tasks.length + count <= BATCH) return last;
+    if (last !== undefined && last.tasks.length + count <= BATCH && last.bytes + bytes <= BATCH_BYTES)
+      return last;
     const batch = new Batch(this.#clock.now());
     this.#waiting.push(batch);
     this.#flushSoon();
@@ -105,8 +113,7 @@ export class EnqueueBatcher {
   #mayLeave(first: Batch): boolean {
     if (this.#calls === 0) return true;
     if (this.#calls >= MAX_CALLS) return false;
-    const isFull = this.#waiting.length > 1 || first.tasks.length >= BATCH;
-    return isFull || this.#clock.now() >= first.beganAt + PATIENCE_MS;
+    return this.#waiting.length > 1 || isFull(first) || this.#clock.now() >= first.beganAt + PATIENCE_MS;
   }
 
   /** For the first one that waits, unless the answer to another comes before. */
@@ -126,4 +133,8 @@ export class EnqueueBatcher {
     this.#flush();
     if (!this.busy) this.#onIdle();
   }
+}
+
+function isFull({ bytes, tasks }: Batch): boolean {
+  return tasks.length >= BATCH || bytes >= BATCH_BYTES;
 }

@@ -84,6 +84,17 @@ describe("records that are in no index (F14, I7)", () => {
     await scene.audit();
   });
 
+  test("are found also where something else cannot be mended", async () => {
+    await scene.backend.enqueue("one", newTasks(1, {}, "one:task"));
+    await scene.backend.enqueue("two", newTasks(1, {}, "two:task"));
+    await scene.raw.del(scene.key("ready:work", "one"), scene.key("ready:work", "two"));
+    await scene.raw.del(scene.key("meta", "one"));
+    await scene.raw.set(scene.key("handlers", "one"), "planted");
+    await goRound();
+    expect([await scene.counts("one"), await scene.counts("two")]).toEqual([{ ready: 1 }, { ready: 1 }]);
+    await scene.audit();
+  });
+
   test("are left alone where they are in their index, and nothing else is touched", async () => {
     for (const place of ["ready", "delayed", "leased", "dead", "finished"] as const)
       await scene.put(`${place}:a`, "ready").catch(() => {});

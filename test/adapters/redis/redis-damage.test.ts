@@ -105,6 +105,39 @@ describe("damaged records never block what is sound (F14, F17)", () => {
     await scene.audit();
   });
 
+  test("one whose payload is cut stays set aside, and its id can be used again", async () => {
+    await scene.keep("q:a");
+    const whole = (await scene.raw.getBuffer(scene.key("t:a"))) ?? Buffer.alloc(0);
+    await scene.raw.set(scene.key("t:a"), whole.subarray(0, -1));
+    expect(await scene.claimIds()).toEqual([]);
+    expect(await scene.setAside()).toEqual(["half a"]);
+    expect(await scene.read("q:a")).toBeUndefined();
+    await scene.audit();
+    await scene.keep("q:a");
+    expect(await scene.claimIds()).toEqual(["q:a"]);
+    await scene.audit();
+  });
+
+  test("what was beside one that is gone means nothing to a task with its id", async () => {
+    await scene.keep("q:a");
+    await scene.claimOne();
+    await scene.cancel("q:a"); // its holder is asked
+    await scene.raw.del(scene.key("t:a"), scene.key("leased"));
+    await scene.keep("q:a");
+    expect(await scene.nack(await scene.claimOne(), { kind: "retry", error: "no" })).toBe(true);
+    expect(await scene.placeOf("q:a")).toBe("ready");
+    await scene.audit();
+  });
+
+  test("a damaged outcome keeps nobody from those beside it", async () => {
+    await scene.keepInTurn("q:a", "q:b");
+    for (const lease of (await scene.claim()).tasks) await scene.ack(lease);
+    const whole = (await scene.raw.getBuffer(scene.key("t:a"))) ?? Buffer.alloc(0);
+    await scene.raw.set(scene.key("t:a"), whole.subarray(0, -8), "KEEPTTL");
+    const [a, b] = await scene.backend.inspector.read(["q:a", "q:b"]);
+    expect([a, b?.outcome?.state]).toEqual([undefined, "completed"]);
+  });
+
   test("what is set aside is bounded, and counted", async () => {
     const full = Array.from({ length: 1_000 }, (_, index) => [index, `old ${index}`]).flat();
     await scene.raw.zadd(scene.key("quarantine"), ...full);
@@ -145,6 +178,18 @@ describe("a key of the wrong type (F14)", () => {
     expect(await scene.claimIds()).toEqual(["q:a", "q:c"]);
     await scene.audit();
   });
+
+  test.each(["x", "1e300", "-5", "9000000000000000"])(
+    "a sequence of %s keeps no task from being claimed",
+    async (sequence) => {
+      await scene.keep("q:a", { maxDeliveries: 2 });
+      await scene.raw.hset(scene.key("meta"), { sequence });
+      expect(await scene.claimIds()).toEqual(["q:a"]);
+      await scene.keepInTurn("q:b", "q:c");
+      expect(await scene.claimIds()).toEqual(["q:b", "q:c"]);
+      await scene.audit();
+    },
+  );
 
   test("a mark of a claim and an idempotency key are written over", async () => {
     await scene.raw.lpush(scene.key("claim:r"), "planted");

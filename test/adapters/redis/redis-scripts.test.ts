@@ -193,6 +193,30 @@ test("all keys begin with the prefix and the queue, in braces (F21, G1)", async 
   expect(keyed.filter(([, key]) => !key?.startsWith(scene.key("")))).toEqual([]);
 });
 
+test.each(["counts", "read"] as const)(
+  "`%s` keeps the outcome of a dead letter that it drops",
+  async (call) => {
+    const limited = await RedisScene.open(server, { deadLetters: { ttlMs: 50 } });
+    await limited.put("q:a", "dead");
+    await limited.passMs(80);
+    if (call === "counts") expect(await limited.counts()).toEqual({ finished: 1, deadDropped: 1 });
+    else expect(await limited.read("q:a")).toMatchObject({ place: "finished" });
+    await limited.audit();
+    await limited.close();
+  },
+);
+
+test("attempts and instants that are larger than most are kept as they are", async () => {
+  await scene.keep("q:a", { idempotency: { key: "k", ttlMs: 2 ** 50, onDuplicate: "keep" } });
+  await scene.raw.setrange(scene.key("t:a"), 18, "\x7f\x01\x02\x03");
+  const lease = await scene.claimOne();
+  expect(lease.attempts).toBe(0x7f010203);
+  await scene.ack(lease, { resultTtlMs: 2 ** 48 - 1e9 });
+  expect(await scene.find("q:a")).toMatchObject({ place: "finished", attempts: 0x7f010204 });
+  expect(await scene.counts()).toEqual({ finished: 1 });
+  await scene.audit();
+});
+
 test("a store without tasks leaves behind what there is once for each queue alone (D1)", async () => {
   await scene.keep("q:a", { handler: "work" });
   await scene.ack(await scene.claimOne({ leaseMs: 100 }), { resultTtlMs: 0 });

@@ -2,10 +2,11 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { EnqueueBatcher } from "../../../src/core/durable/enqueue-batcher.js";
 import type { EnqueueAnswer, NewTask } from "../../../src/ports/backend.js";
+import { newTask } from "../../../src/testing/conformance/backend/stored-things.js";
 import { ManualClock } from "../../../src/testing/index.js";
 import { rejectionOf } from "../../support/manual-manager.js";
 
-const taskOf = (id: string) => ({ id }) as NewTask;
+const taskOf = (id: string): NewTask => newTask(id);
 const tasksOf = (count: number, name = "t") =>
   Array.from({ length: count }, (_, index) => taskOf(`${name}${index}`));
 /** That of a store which tells by its answer which task it is about. */
@@ -115,6 +116,20 @@ describe("EnqueueBatcher", () => {
     expect(sizes()).toEqual([900, 200, 2_500, 1]);
     calls[3]?.answer();
     expect((await Promise.all(told)).map(({ length }) => length)).toEqual([900, 200, 2_500, 1]);
+  });
+
+  it("lets no call wait for more than 8 MiB of what others bring", async () => {
+    const { batcher, calls, clock, sizes } = createBatcher();
+    const payload = new Uint8Array(5 * 1_024 * 1_024);
+    const told = ["a", "b"].map((id) => batcher.enqueue([newTask(id, { payload })]));
+    told.push(batcher.enqueue([taskOf("small")]));
+    await clock.settle();
+    expect(sizes()).toEqual([1]);
+    calls[0]?.answer();
+    await clock.settle();
+    expect(sizes()).toEqual([1, 2]);
+    calls[1]?.answer();
+    expect(await Promise.all(told)).toHaveLength(3);
   });
 
   it("tells a failure to those whose tasks were in the call, and to nobody else", async () => {

@@ -49,5 +49,9 @@ export class KeptLeases {
     this.#kept.delete(lease.id);
     this.#table.letGo(lease.place);
     this.#free.push(lease.place);
+    if (this.#kept.size > 0) return;
+    this.#free.length = 0;
+    this.#used = 0;
+    this.#table.clear();
   }
 }

@@ -20,7 +20,7 @@ const NEVER = 2 ** 31 - 1;
 
 /** The memory of a table. */
 export interface SharedLeases {
-  /** Begins with how many places were ever used. */
+  /** Begins with how many places may be used. */
   readonly words: Int32Array;
   readonly numbers: Float64Array;
   readonly ids: Uint8Array;
@@ -51,7 +51,7 @@ export class LeaseTable {
     this.#ids = Buffer.from(shared.ids.buffer);
   }
 
-  /** How many places, from the first on, have ever been used. */
+  /** How many places, from the first on, may be used. */
   get used(): number {
     return Atomics.load(this.shared.words, 0);
   }
@@ -81,6 +81,11 @@ export class LeaseTable {
 
   letGo(place: number): void {
     Atomics.store(this.shared.words, wordsOf(place) + 1, LET_GO);
+  }
+
+  /** No place is used any more: nobody has to look at those that were. */
+  clear(): void {
+    Atomics.store(this.shared.words, 0, 0);
   }
 
   /** The number of the tenure of the lease that has the place; undefined where none has. */

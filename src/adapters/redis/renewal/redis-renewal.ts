@@ -103,7 +103,7 @@ export class RedisRenewal implements LeaseRenewal {
     if (this.#beatTimer !== undefined) return;
     this.#beatTimer = setInterval(() => this.#beat(), this.#watch.beatMs);
     this.#beatTimer.unref();
-    this.#beat();
+    this.#life.beatMain();
   }
 
   /** Says that this event loop turns, and looks whether the other one does. */

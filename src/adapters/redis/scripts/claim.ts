@@ -42,6 +42,9 @@ if not epoch then
   redis.call('HSET', meta, 'epoch', epoch)
 end
 
+-- Before anything is leased: what cannot be read in the answer would make it none.
+if not string.find(redis.call('HGET', meta, 'sequence') or '0', '^%d+$') then count('sequence', 0) end
+
 local function nextDue(isCut)
   if isCut then return 0 end
   local due = math.huge
@@ -61,7 +64,7 @@ end
 
 local function answer(stoppedAt, due, reclaimed, crashed, tasks)
   local sequence = redis.call('HGET', meta, 'sequence') or '0'
-  return { epoch, sequence, stoppedAt, due, reclaimed, crashed, tasks }
+  return { epoch, sequence, string.format('%.17g', stoppedAt), due, reclaimed, crashed, tasks }
 end
 
 -- The same claim again.
@@ -211,7 +214,7 @@ while handler do
   else
     local rest, token = record[REST], math.max(record[TOKEN] + 1, micros)
     record[PLACE], record[SETTLED], record[TOKEN], record[LEASE] = 'l', '-', token, lease
-    record[DELIVERIES] = record[DELIVERIES] + 1
+    record[DELIVERIES] = math.min(record[DELIVERIES] + 1, 65535)
     save(record)
     addTask(tasks, record, now, record[TEXT])
     local at = #leases

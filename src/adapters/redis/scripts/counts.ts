@@ -18,6 +18,7 @@ export const COUNTS = createScript(
   ENDS,
   `
 prune()
+tell()
 local ready = 0
 expectType(base .. 'handlers', 'set')
 for _, handler in ipairs(redis.call('SMEMBERS', base .. 'handlers')) do

@@ -19,6 +19,7 @@ export const READ = createScript(
   ENDS,
   `
 prune()
+tell()
 local answers = { now }
 for at = 1, #args do
   local record = loadRecord(args[at])

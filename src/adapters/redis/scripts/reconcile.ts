@@ -23,6 +23,7 @@ local function restore(index, score, member)
   restored = restored + 1
 end
 
+expectType(base .. 'handlers', 'set')
 for _, rest in ipairs(args) do
   local record, why = loadRecord(rest)
   local place = record and record[PLACE]

@@ -22,10 +22,11 @@ local function whole(number)
   return string.format('%.0f', number)
 end
 
--- Counts in the key meta; what is no number there is begun anew, where later numbers are larger all the same.
+-- Counts in the key meta; what is no number there, or has no room in a record, is begun anew, where later
+-- numbers are larger all the same.
 local function count(field, by)
   local counted = redis.pcall('HINCRBY', meta, field, by)
-  if type(counted) == 'number' then return counted end
+  if type(counted) == 'number' and counted >= 0 and counted < 140737488355328 then return counted end
   redis.call('HSET', meta, field, now)
   return now
 end
@@ -72,7 +73,7 @@ end
  */
 export const RECORD = `
 local PLACES = { r = true, d = true, b = true, l = true, x = true, f = true }
-local HEAD, FIXED = '>c1c1c1I7I6I3I3I6I6I6I6I6I6', '>c1c1c1I7I6I3I3I6I6I6I6I6I6i4I2dI3I1I2I1I4I4'
+local HEAD, FIXED = '>c1c1c1I7I6I2I4I6I6I6I6I6I6', '>c1c1c1I7I6I2I4I6I6I6I6I6I6i4I2dI3I1I2I1I4I4'
 local HEAD_BYTES, FIXED_BYTES, LOOK_BYTES = ${HEAD_BYTES}, ${SMALLEST_BYTES}, 512
 
 -- A record is a list: the rest of its id, its key, its text, and what stands in the text.
@@ -137,7 +138,11 @@ end
 
 local function putBeside(record, ...)
   local key = besideKey(record)
-  expectType(key, 'hash')
+  if record[BESIDE] == 'x' then
+    expectType(key, 'hash')
+  else
+    redis.call('DEL', key) -- of a task that had this id before
+  end
   redis.call('HSET', key, ...)
   record[BESIDE] = 'x'
 end
@@ -157,6 +162,9 @@ end
 
 local function setAsideRecord(rest, why)
   setAside(why, rest)
-  if why == 'half' then redis.call('PEXPIRE', base .. 't:' .. rest, 1209600000) end
+  if why ~= 'half' then return end
+  redis.call('SETRANGE', base .. 't:' .. rest, '0', '?') -- so that nobody takes it for whole
+  redis.call('PEXPIRE', base .. 't:' .. rest, 1209600000)
+  redis.call('PEXPIRE', base .. 'x:' .. rest, 1209600000)
 end
 `;

@@ -19,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => server[Symbol.asyncDispose]());
 
 /** A renewal with what it tells, and a queue of its own. */
-function opened(url = server.url) {
+function opened(url = server.url, maxBlockedMs = 60_000) {
   const queue = `q-${randomUUID()}`;
   const backend = redisBackend({ url });
   onTestFinished(() => backend.close());
@@ -30,7 +30,7 @@ function opened(url = server.url) {
     for (const look of waiting) look();
   };
   const renewal = backend.renewer?.open({
-    ...{ leaseMs: LEASE_MS, maxBlockedMs: 60_000 },
+    ...{ leaseMs: LEASE_MS, maxBlockedMs },
     listener: {
       renewed: ({ id }, sentAgoMs, cancel) => tell(`renewed ${id} ${cancel ?? ""}${sentAgoMs < 0}`),
       refused: ({ id }) => tell(`refused ${id}`),
@@ -73,6 +73,14 @@ test("renews a lease beyond its length, and no more when it is released", { time
   await delay(1.5 * LEASE_MS);
   expect((await claim()).map(({ id, deliveries }) => [id, deliveries])).toEqual([[lease.id, 2]]);
   expect(told.every((line) => line === `renewed ${lease.id} false`)).toBe(true);
+});
+
+test("goes on while this thread turns, though it asks for nothing more", { timeout: 30_000 }, async () => {
+  const { claim, heard, leased, renewal } = opened(server.url, LEASE_MS);
+  const lease = await leased();
+  renewal.keep([lease], LEASE_MS / 3);
+  await heard("renewed", 9); // which takes three leases, and three times what it may be silent for
+  expect(await claim()).toEqual([]);
 });
 
 test("leaves a lease to expire whose time is over, though it was not released", async () => {
