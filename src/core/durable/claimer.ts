@@ -1,6 +1,7 @@
 import type { Backend, ClaimAnswer, ClaimableHandler, ClaimRequest } from "../../ports/backend.js";
-import type { Clock, Timer } from "../../ports/clock.js";
+import type { Clock } from "../../ports/clock.js";
 import type { Random } from "../../ports/random.js";
+import { EarliestTimer } from "./earliest-timer.js";
 import type { LeaseTerms } from "./lease-terms.js";
 import { type ClaimedQueue, type QueueTurn, QueueTurns } from "./queue-turns.js";
 import { RetryDelay } from "./retry-delay.js";
@@ -68,8 +69,7 @@ export class Claimer {
   readonly #parts: ClaimerParts;
   readonly #turns: QueueTurns;
   readonly #retry: RetryDelay;
-  #timer: Timer | undefined;
-  #timerAt = Number.POSITIVE_INFINITY;
+  readonly #timer: EarliestTimer;
   #started = false;
   #soon = false;
   #requests = 0;
@@ -83,6 +83,7 @@ export class Claimer {
     this.#parts = parts;
     const { clock, queues, random, strict, terms } = parts;
     const { leaseMs, renewEveryMs } = terms;
+    this.#timer = new EarliestTimer(clock, () => this.claim());
     this.#turns = new QueueTurns(queues, strict, clock.now());
     this.#retry = new RetryDelay(random, Math.min(100, leaseMs / 20), Math.min(MAX_RETRY_MS, renewEveryMs));
   }
@@ -105,7 +106,7 @@ export class Claimer {
   /** For how long a claim has been wanted that is not answered; 0 where none is, or there is no room. */
   overdueMs(now: number): number {
     if (this.#askedAt !== undefined) return now - this.#askedAt;
-    return this.#timer === undefined ? 0 : Math.max(0, now - this.#timerAt);
+    return Math.max(0, now - this.#timer.at);
   }
 
   start(): void {
@@ -116,8 +117,7 @@ export class Claimer {
   /** Claims nothing more. What a claim that is under way brings is still told. */
   stop(): void {
     this.#started = false;
-    this.#timer?.cancel();
-    this.#timer = undefined;
+    this.#timer.clear();
     this.#endPause?.();
   }
 
@@ -158,7 +158,7 @@ export class Claimer {
       void this.#send(turn, request, reservation);
       return;
     }
-    this.#arm(this.#turns.nextDueAt(now));
+    this.#timer.set(this.#turns.nextDueAt(now));
   }
 
   async #send(turn: QueueTurn, request: ClaimRequest, reservation: Reservation): Promise<void> {
@@ -227,19 +227,5 @@ export class Claimer {
     }
     const pollInMs = pollMs * (0.75 + random.next() / 2); // not all processes at once
     turn.dueAt = clock.now() + Math.min(pollInMs, nextDueMs ?? pollInMs);
-  }
-
-  #arm(at: number): void {
-    if (at === Number.POSITIVE_INFINITY || (this.#timer !== undefined && at >= this.#timerAt)) return;
-    const { clock } = this.#parts;
-    this.#timer?.cancel();
-    this.#timerAt = at;
-    this.#timer = clock.setTimeout(
-      () => {
-        this.#timer = undefined;
-        this.claim();
-      },
-      Math.max(0, at - clock.now()),
-    );
   }
 }

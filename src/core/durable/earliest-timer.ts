@@ -12,6 +12,11 @@ export class EarliestTimer {
     this.#fire = fire;
   }
 
+  /** When it fires; Infinity where it is not set. */
+  get at(): number {
+    return this.#at;
+  }
+
   /** Infinity sets nothing. */
   set(at: number): void {
     if (at >= this.#at) return;
