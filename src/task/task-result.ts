@@ -54,21 +54,44 @@ type NamedResult<H, K extends HandlerNames<H>> =
  * @param wallOffset what turns a monotonic instant into one since the epoch
  */
 export function toTaskResult(task: Task, value: unknown, wallOffset: number): TaskResult {
-  const { details } = task;
-  return Object.freeze({
-    id: task.id,
-    name: details?.name,
-    handler: task.handler,
-    queue: task.queue,
-    state: task.state as TerminalState,
-    reason: task.reason,
-    value,
-    error: task.error,
-    attempt: task.attempt,
-    metadata: task.metadata,
-    correlationId: details?.correlationId,
-    waitMs: task.waitMs,
-    runMs: task.runMs,
-    finishedAt: (task.finishedAt ?? 0) + wallOffset,
-  });
+  return Object.freeze(new EndedTask(task, value, wallOffset));
+}
+
+/**
+ * A class, and no literal: of a literal, V8 may conclude from those that wait in a full subscription that all
+ * of them live for long, and then it makes them in the old generation.
+ */
+class EndedTask implements TaskResult {
+  readonly id: string;
+  readonly name: string | undefined;
+  readonly handler: string | undefined;
+  readonly queue: string;
+  readonly state: TerminalState;
+  readonly reason: TaskReason | undefined;
+  readonly value: unknown;
+  readonly error: Error | undefined;
+  readonly attempt: number;
+  readonly metadata: TaskMetadata;
+  readonly correlationId: string | undefined;
+  readonly waitMs: number | undefined;
+  readonly runMs: number | undefined;
+  readonly finishedAt: number;
+
+  constructor(task: Task, value: unknown, wallOffset: number) {
+    const { details } = task;
+    this.id = task.id;
+    this.name = details?.name;
+    this.handler = task.handler;
+    this.queue = task.queue;
+    this.state = task.state as TerminalState;
+    this.reason = task.reason;
+    this.value = value;
+    this.error = task.error;
+    this.attempt = task.attempt;
+    this.metadata = task.metadata;
+    this.correlationId = details?.correlationId;
+    this.waitMs = task.waitMs;
+    this.runMs = task.runMs;
+    this.finishedAt = (task.finishedAt ?? 0) + wallOffset;
+  }
 }

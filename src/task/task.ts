@@ -4,7 +4,7 @@ import type { LaneName } from "./lane-name.js";
 import { NO_METADATA, type TaskMetadata } from "./metadata.js";
 import { toPriority, toWeight } from "./order.js";
 import type { TaskSettings } from "./settings.js";
-import { nextState, type TaskReason, type TaskState, type TaskTransition } from "./states.js";
+import { isTerminal, nextState, type TaskReason, type TaskState, type TaskTransition } from "./states.js";
 import type { Transfer } from "./transfer.js";
 import type { Work } from "./work.js";
 
@@ -54,6 +54,14 @@ export interface TaskProfile {
   readonly tally: GroupTally;
 }
 
+/**
+ * Instants that are written when a task starts and ends are kept as whole ticks after its acceptance: up to a
+ * microsecond late, and small integers for 35 minutes. A number with a fraction, like a text, is an object of
+ * its own, and a minor collection spares whatever an object of the old generation refers to, be that dead: of
+ * a large backlog, which is old, each took ten times as long.
+ */
+const TICKS_PER_MS = 1_024;
+
 /** What is known of an attempt that has ended while its task has not. */
 export interface PastAttempt {
   /** How long the task had been ready. */
@@ -91,11 +99,8 @@ export class Task {
   reason: TaskReason | undefined = undefined;
   /** When it became, or will become, ready to start; undefined where that is `enqueuedAt`. */
   readyAt: number | undefined = undefined;
-  /** When its last attempt started; undefined until its first start. */
-  startedAt: number | undefined = undefined;
   /** Its last attempt, once that has ended and the task goes on; else the instants here tell of it. */
   pastAttempt: PastAttempt | undefined = undefined;
-  finishedAt: number | undefined = undefined;
   /** Where it waits; undefined while it runs, and when it has ended. */
   place: WaitingPlace | undefined = undefined;
   /** What finds it again where it waits, or its attempt where it runs. */
@@ -109,6 +114,9 @@ export class Task {
   #error: Error | (() => Error) | undefined = undefined;
   #state: TaskState;
   #id: string | undefined = undefined;
+  /** Both in ticks after `enqueuedAt`. */
+  #startedTicks: number | undefined = undefined;
+  #finishedTicks: number | undefined = undefined;
 
   constructor(seed: TaskSeed) {
     this.profile = seed.profile;
@@ -120,9 +128,12 @@ export class Task {
     this.#state = seed.state;
   }
 
+  /** Made into text when it is first read; when the task has ended, each time: see `TICKS_PER_MS`. */
   get id(): string {
-    this.#id ??= this.details?.id ?? `${this.profile.idPrefix}${this.number}`;
-    return this.#id;
+    if (this.#id !== undefined) return this.#id;
+    const id = this.details?.id ?? `${this.profile.idPrefix}${this.number}`;
+    if (!isTerminal(this.#state)) this.#id = id;
+    return id;
   }
 
   get queue(): string {
@@ -159,23 +170,42 @@ export class Task {
     this.#error = error;
   }
 
+  /** When its last attempt started; undefined until its first start. */
+  get startedAt(): number | undefined {
+    return this.#toInstant(this.#startedTicks);
+  }
+
+  set startedAt(instant: number | undefined) {
+    this.#startedTicks = this.#toTicks(instant);
+  }
+
+  get finishedAt(): number | undefined {
+    return this.#toInstant(this.#finishedTicks);
+  }
+
+  set finishedAt(instant: number | undefined) {
+    this.#finishedTicks = this.#toTicks(instant);
+  }
+
   /** How long it was ready before its last start; undefined before the first. */
   get waitMs(): number | undefined {
-    if (this.startedAt === undefined) return undefined;
-    return this.pastAttempt?.waitMs ?? this.startedAt - (this.readyAt ?? this.enqueuedAt);
+    const { startedAt } = this;
+    if (startedAt === undefined) return undefined;
+    return this.pastAttempt?.waitMs ?? startedAt - (this.readyAt ?? this.enqueuedAt);
   }
 
   /** How long its last attempt ran; undefined before the first start and while it runs. */
   get runMs(): number | undefined {
     if (this.pastAttempt !== undefined) return this.pastAttempt.runMs;
-    if (this.startedAt === undefined || this.finishedAt === undefined) return undefined;
-    return this.finishedAt - this.startedAt;
+    if (this.#startedTicks === undefined || this.#finishedTicks === undefined) return undefined;
+    return (this.#finishedTicks - this.#startedTicks) / TICKS_PER_MS;
   }
 
   /** Keeps what the instants say of the attempt that has ended, before they change. */
   rememberAttempt(now: number): void {
-    if (this.pastAttempt !== undefined || this.startedAt === undefined) return;
-    this.pastAttempt = { waitMs: this.waitMs ?? 0, runMs: now - this.startedAt };
+    const { startedAt } = this;
+    if (this.pastAttempt !== undefined || startedAt === undefined) return;
+    this.pastAttempt = { waitMs: this.waitMs ?? 0, runMs: Math.max(0, now - startedAt) };
   }
 
   get priority(): number {
@@ -205,5 +235,14 @@ export class Task {
       throw new InvariantError(`the task to ${transition} is ${this.#state}, not ${from}`);
     this.#state = nextState(from, transition);
     this.reason = reason;
+  }
+
+  #toInstant(ticks: number | undefined): number | undefined {
+    return ticks === undefined ? undefined : this.enqueuedAt + ticks / TICKS_PER_MS;
+  }
+
+  /** Never earlier than the instant: a start does not come before what it waited for. */
+  #toTicks(instant: number | undefined): number | undefined {
+    return instant === undefined ? undefined : Math.ceil((instant - this.enqueuedAt) * TICKS_PER_MS);
   }
 }

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { GroupTally } from "../../src/task/group-tally.js";
 import { toOrder } from "../../src/task/order.js";
@@ -31,6 +32,45 @@ describe("Task", () => {
     expect(newTask()).toMatchObject({ queue: "mail", priority: -3, weight: 5, cost: 1 });
     expect(newTask({ cost: 4 }).cost).toBe(4);
     expect(Object.keys(newTask().metadata)).toEqual([]);
+  });
+
+  it("keeps when it started and ended to a thousandth of a millisecond, and never too early", () => {
+    const instants = fc.double({ min: 100, max: 1e9, noNaN: true });
+    const check = (one: number, other: number) => {
+      const task = newTask();
+      task.readyAt = Math.min(one, other);
+      task.startedAt = Math.min(one, other);
+      task.finishedAt = Math.max(one, other);
+      expect(task.waitMs).toBeCloseTo(0, 2);
+      expect(task.waitMs).toBeGreaterThanOrEqual(0);
+      expect(task.finishedAt).toBeGreaterThanOrEqual(Math.max(one, other) - Number.EPSILON * 1e9);
+      expect((task.finishedAt ?? 0) - Math.max(one, other)).toBeLessThan(0.001);
+      expect(task.runMs).toBeGreaterThanOrEqual(0);
+      expect(Math.abs((task.runMs ?? 0) - Math.abs(one - other))).toBeLessThan(0.001);
+    };
+    fc.assert(fc.property(instants, instants, check), { numRuns: 1_000 });
+  });
+
+  it("keeps whole milliseconds as they are, for as long as a process may run", () => {
+    const task = newTask();
+    expect(task).toMatchObject({ startedAt: undefined, finishedAt: undefined, runMs: undefined });
+    task.startedAt = 101;
+    task.finishedAt = 100 + 10 * 365 * 86_400_000;
+    expect(task).toMatchObject({
+      startedAt: 101,
+      finishedAt: 315_360_000_100,
+      waitMs: 1,
+      runMs: 315_359_999_999,
+    });
+    task.startedAt = undefined;
+    expect(task).toMatchObject({ startedAt: undefined, waitMs: undefined, runMs: undefined });
+  });
+
+  it("has the same id before and after its end", () => {
+    const task = newTask();
+    task.move("queued", "start");
+    task.move("running", "complete");
+    expect([task.id, task.id]).toEqual(["prefix-7", "prefix-7"]);
   });
 
   it("makes its error when somebody looks, and only once", () => {

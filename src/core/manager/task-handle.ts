@@ -93,8 +93,8 @@ export class LocalTaskHandle<R> implements TaskHandle<R>, ResultSink {
   }
 
   [deliver](task: Task, value: unknown): void {
-    this.#value = value;
-    if (task.state === "completed") this.#resolve?.(value as R);
+    if (this.#promise === undefined) this.#value = value;
+    else if (task.state === "completed") this.#resolve?.(value as R);
     else this.#reject?.(task.error);
   }
 

@@ -126,7 +126,8 @@ export class TaskPlanner {
     const priority = readPriorityAlone(options);
     if (priority !== undefined) {
       const order = toOrder(priority, kind.definition?.weight ?? 1);
-      return this.#affordable({ ...kind.plain, order });
+      const { options, profile } = kind.plain;
+      return this.#affordable({ profile, order, options });
     }
     const read = readTaskOptions(options);
     const plan = this.#affordable(this.#complete(read, kind));
