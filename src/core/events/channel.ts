@@ -83,6 +83,21 @@ export class Channel<T> {
     }
   }
 
+  /**
+   * The same for one that a reader waits for, which is only while nothing is held: it need not be.
+   * @returns false where it is larger than this may hold, and was dropped
+   */
+  pass(result: T, bytes: number): boolean {
+    this.tally.published++;
+    this.#total.published++;
+    if (bytes > this.#maxBytes) {
+      this.#drop(result);
+      return false;
+    }
+    this.#countDelivery();
+    return true;
+  }
+
   /** Offers what ended before: nothing that runs brought it about, so it is taken within the bounds. */
   replay(results: readonly T[], sizes: readonly number[]): void {
     if (this.#overflow === "block") this.#state = "lifted";
@@ -94,9 +109,7 @@ export class Channel<T> {
   take(): T | undefined {
     const result = this.#shift();
     if (result === undefined) return undefined;
-    this.tally.delivered++;
-    this.#total.delivered++;
-    if (this.#state !== "open") this.#reopen();
+    this.#countDelivery();
     return result;
   }
 
@@ -152,6 +165,12 @@ export class Channel<T> {
     const result = this.#results.shift();
     if (this.#sizes !== undefined) this.#bytes -= this.#sizes.shift() ?? 0;
     return result;
+  }
+
+  #countDelivery(): void {
+    this.tally.delivered++;
+    this.#total.delivered++;
+    if (this.#state !== "open") this.#reopen();
   }
 
   /** Looks anew at whether it must block. A block that goes on keeps what it may hold. */

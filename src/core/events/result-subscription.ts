@@ -85,9 +85,12 @@ export class ResultSubscription implements Subscription {
   publish(result: TaskResult, bytes: number): void {
     if (this.#closed || this.#admits?.(result) === false) return;
     if (this.#closed) return; // by its filter
-    this.#channel.offer(result, bytes);
-    if (this.#readers.size > 0) this.#feed();
-    this.#followBlock(false);
+    if (this.#readers.size > 0) {
+      if (this.#channel.pass(result, bytes)) this.#readers.shift()?.({ done: false, value: result });
+    } else {
+      this.#channel.offer(result, bytes);
+      this.#followBlock(false);
+    }
   }
 
   next(): Promise<Step> {
@@ -144,11 +147,6 @@ export class ResultSubscription implements Subscription {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
-  }
-
-  #feed(): void {
-    const value = this.#channel.take();
-    if (value !== undefined) this.#readers.shift()?.({ done: false, value });
   }
 
   #followBlock(delivered: boolean): void {

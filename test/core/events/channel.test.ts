@@ -41,6 +41,8 @@ function takeAll({ channel }: Opened): number[] {
 type Step =
   | { readonly do: "offer"; readonly bytes: readonly number[] }
   | { readonly do: "take"; readonly times: number }
+  /** To readers that wait, once all that is held has been taken. */
+  | { readonly do: "pass"; readonly bytes: readonly number[] }
   | { readonly do: "run"; readonly running: number }
   | { readonly do: "lift" | "clear" | "unblock" };
 
@@ -49,6 +51,7 @@ function steps(capacity: number): fc.Arbitrary<readonly Step[]> {
   const step: fc.Arbitrary<Step> = fc.oneof(
     { weight: 8, arbitrary: fc.record({ do: fc.constant("offer"), bytes: fc.array(fc.nat(12), many) }) },
     { weight: 8, arbitrary: fc.record({ do: fc.constant("take"), times: fc.nat(capacity + 4) }) },
+    { weight: 3, arbitrary: fc.record({ do: fc.constant("pass"), bytes: fc.array(fc.nat(70), many) }) },
     { weight: 3, arbitrary: fc.record({ do: fc.constant("run"), running: fc.nat(6) }) },
     { weight: 3, arbitrary: fc.constant({ do: "lift" }) },
     { weight: 1, arbitrary: fc.constant({ do: "clear" }) },
@@ -89,6 +92,16 @@ function play(capacity: number, overflow: Overflow, maxBytes: number, script: re
       case "take":
         for (let time = 0; time < step.times; time++) {
           same("the one taken", channel.take()?.id, model.take(opened.running));
+          same("blocking", channel.blocking, model.blocking);
+        }
+        break;
+      case "pass":
+        while (channel.size > 0) same("the one taken", channel.take()?.id, model.take(opened.running));
+        for (const bytes of step.bytes) {
+          const one = { id: ++ids, bytes: bounded ? bytes : 0 };
+          const passed = channel.pass(one, one.bytes);
+          model.offer(one, opened.running);
+          same("the one passed", passed ? one.id : undefined, model.take(opened.running));
           same("blocking", channel.blocking, model.blocking);
         }
         break;
