@@ -23,7 +23,7 @@ afterEach(async () => {
 });
 
 async function startRun(workers: number) {
-  const server = await RedisServer.start({ appendOnly: "everysec" });
+  const server = await RedisServer.start({ appendOnly: "always" });
   closing.push(server);
   const run = await DurableRun.start({
     server,
