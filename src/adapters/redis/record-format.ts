@@ -37,6 +37,9 @@ import { toNumber } from "./answer-values.js";
  */
 export const HEAD_BYTES = 58;
 
+/** What of a head a claim changes: as far as the length of the lease. */
+export const LEASED_BYTES = 34;
+
 /** Without any of what has a length of its own. */
 export const SMALLEST_BYTES = 87;
 
@@ -84,21 +87,19 @@ export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** A task that was claimed, by its record as it was before. */
-export function toClaimedTask(
-  id: string,
-  token: number,
-  deliveries: number,
-  waitMs: number,
-  record: Buffer,
-): ClaimedTask {
+/**
+ * A task that was claimed.
+ * @param head the beginning of its record, with what the claim has changed
+ * @param record as it was before
+ */
+export function toClaimedTask(id: string, head: Buffer, record: Buffer, claimedAt: number): ClaimedTask {
   const { handler, envelopeAt, payloadAt } = toParts(record);
   return {
     id,
-    token,
+    token: readToken(head),
     handler,
-    deliveries,
-    waitMs,
+    deliveries: head.readUInt16BE(16),
+    waitMs: Math.max(0, claimedAt - head.readUIntBE(22, 6)),
     payload: record.subarray(payloadAt),
     envelope: record.toString("utf8", envelopeAt, payloadAt),
     priority: record.readInt32BE(58),
