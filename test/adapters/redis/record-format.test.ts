@@ -1,15 +1,20 @@
 import { expect, test } from "vitest";
+import { PackedTexts } from "../../../src/adapters/redis/pack-texts.js";
 import {
+  addBody,
   HEAD_BYTES,
   LEASED_BYTES,
-  toBody,
   toClaimedTask,
 } from "../../../src/adapters/redis/record-format.js";
 import { newTask } from "../../../src/testing/conformance/backend/stored-things.js";
 import { countHiddenClasses } from "../../support/hidden-class.js";
 
 function toRecord(said: Parameters<typeof newTask>[1] = {}): Buffer {
-  return Buffer.concat([Buffer.alloc(HEAD_BYTES), toBody(newTask("q:a", said), "mark0")]);
+  const packed = new PackedTexts(0);
+  addBody(packed, newTask("q:a", said), "mark0");
+  const list = packed.finish();
+  // Behind the header of the list, and the shortest one that a body of more than 31 bytes can have.
+  return Buffer.concat([Buffer.alloc(HEAD_BYTES), list.subarray(5 + (list[5] === 0xd9 ? 2 : 3))]);
 }
 
 /** As much of a head as a claim writes. */
