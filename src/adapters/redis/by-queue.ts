@@ -73,7 +73,8 @@ function toChunks<T extends { readonly id: string }>(
 ): readonly Chunk<T>[] {
   const chunks: Chunk<T>[] = [];
   const open = new Map<string, Chunk<T>>();
-  for (const [place, one] of batch.entries()) {
+  for (let place = 0; place < batch.length; place++) {
+    const one = batch[place] as T;
     const [queue, rest] = splitId(one.id);
     let chunk = open.get(queue);
     const bytes = sizeOf(one);
