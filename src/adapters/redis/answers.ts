@@ -101,10 +101,10 @@ const CANCEL_ANSWERS: Readonly<Record<string, CancelAnswer>> = {
 
 function toClaimedTasks(queue: string, flat: readonly unknown[], claimedAt: number): readonly ClaimedTask[] {
   const tasks: ClaimedTask[] = [];
-  for (let at = 0; at + 2 < flat.length; at += 3) {
-    const [rest, head, record] = [flat[at], flat[at + 1], flat[at + 2]];
+  for (let at = 0; at + 1 < flat.length; at += 2) {
+    const [head, record] = [flat[at], flat[at + 1]];
     if (!Buffer.isBuffer(head) || !Buffer.isBuffer(record)) return strange();
-    tasks.push(toClaimedTask(`${queue}:${toText(rest)}`, head, record, claimedAt));
+    tasks.push(toClaimedTask(queue, head, record, claimedAt));
   }
   return tasks;
 }

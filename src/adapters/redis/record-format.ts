@@ -86,13 +86,13 @@ export function asBuffer(bytes: Uint8Array): Buffer {
 
 /**
  * A task that was claimed.
- * @param head the beginning of its record, with what the claim has changed
+ * @param head the beginning of its record, with what the claim has changed, and the rest of its id
  * @param record as it was before
  */
-export function toClaimedTask(id: string, head: Buffer, record: Buffer, claimedAt: number): ClaimedTask {
+export function toClaimedTask(queue: string, head: Buffer, record: Buffer, claimedAt: number): ClaimedTask {
   const { handler, envelopeAt, payloadAt } = toParts(record);
   return {
-    id,
+    id: `${queue}:${head.toString("utf8", LEASED_BYTES)}`,
     token: readToken(head),
     handler,
     deliveries: head.readUInt16BE(16),

@@ -62,8 +62,17 @@ export function extendArguments(parts: readonly Part<Extension>[]): ScriptValue[
 
 export function ackArguments(parts: readonly Part<Ack>[]): ScriptValue[] {
   const args: ScriptValue[] = [];
-  for (const { rest, one } of parts)
-    args.push(rest, one.token, toWhole(one.resultTtlMs), toOutcomeBytes(one.outcome));
+  let token: number | undefined;
+  let ttlMs: number | undefined;
+  let outcome: Buffer | undefined;
+  for (const { rest, one } of parts) {
+    const bytes = toOutcomeBytes(one.outcome);
+    args.push(rest, one.token === token ? "" : one.token);
+    args.push(one.resultTtlMs === ttlMs ? "" : toWhole(one.resultTtlMs), bytes === outcome ? "" : bytes);
+    token = one.token;
+    ttlMs = one.resultTtlMs;
+    outcome = bytes;
+  }
   return args;
 }
 

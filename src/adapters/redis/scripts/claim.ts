@@ -19,9 +19,9 @@ const LEASES_PER_CLAIM = 2_000;
  * of each lane; then for each handler its name, its lane counted from 1, its room or -1.
  *
  * Returns the epoch, the last sequence, the cost that it stopped at or -1, ms until more is due or -1, how
- * many leases had expired; four for each crashed one: the rest of its id, handler, deliveries, attempts; three
- * for each lease: the rest of the id, the head of the record as it is, as far as the length of the lease, and
- * the record as it was before; and when they were leased, in ms.
+ * many leases had expired; four for each crashed one: the rest of its id, handler, deliveries, attempts; two for
+ * each lease: the head of the record as it is, as far as the length of the lease, with the rest of the id behind
+ * it, and the record as it was before; and when they were leased, in ms.
  *
  * Made again, it gives those of the same leases that are still held, and no others.
  */
@@ -75,7 +75,7 @@ if type(before) == 'string' then
     local record = loadRecord(rest)
     if record and record[PLACE] == 'l' and record[TOKEN] == (later[rest] or claim.token) then
       local text, last = redis.call('GET', record[KEY]), #tasks
-      tasks[last + 1], tasks[last + 2], tasks[last + 3] = rest, string.sub(text, 1, LEASED_BYTES), text
+      tasks[last + 1], tasks[last + 2] = string.sub(text, 1, LEASED_BYTES) .. rest, text
     end
   end
   local stoppedAt, reclaimed = claim.stoppedAt or -1, claim.reclaimed or 0
@@ -234,7 +234,7 @@ local function take(handler, member)
   local head = struct.pack(LEASED, 'l', '-', beside, token, number, deliveries, attempts, readyAt, lease)
   redis.call('SETRANGE', key, '0', head)
   local last = #tasks
-  tasks[last + 1], tasks[last + 2], tasks[last + 3] = rest, head, text
+  tasks[last + 1], tasks[last + 2] = head .. rest, text
   last = #scores
   scores[last + 1], scores[last + 2] = expiry, rest
   leases[#leases + 1] = rest
