@@ -1,4 +1,5 @@
-import type { ScriptValue } from "./record-format.js";
+/** What the arguments of a script are made of. */
+export type ScriptValue = string | number | Buffer;
 
 /** The marks of MessagePack for a list and for texts, by the length that follows them. */
 const LIST_32 = 0xdd;

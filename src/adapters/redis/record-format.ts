@@ -44,9 +44,6 @@ export const LEASED_BYTES = 34;
 /** Without any of what has a length of its own. */
 export const SMALLEST_BYTES = 87;
 
-/** What the arguments of a script are made of. */
-export type ScriptValue = string | number | Buffer;
-
 /**
  * What of a new record the script does not write itself: all behind the head.
  * @param mark says of which call it is, for when that is made again

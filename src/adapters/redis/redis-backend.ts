@@ -28,8 +28,8 @@ import {
 import { nextPortion, type Part, type Portion, runByQueue } from "./by-queue.js";
 import { clientFactory } from "./create-client.js";
 import { OWN_RESULT_TTL_MS } from "./own-errors.js";
+import type { ScriptValue } from "./pack-texts.js";
 import { Reconciler } from "./reconciler.js";
-import type { ScriptValue } from "./record-format.js";
 import { RedisConnection } from "./redis-connection.js";
 import { RedisInspector } from "./redis-inspector.js";
 import { RedisLog } from "./redis-log.js";

@@ -8,8 +8,8 @@ import type {
   NewTask,
 } from "../../ports/backend.js";
 import type { Part } from "./by-queue.js";
-import { PackedTexts } from "./pack-texts.js";
-import { addBody, asBuffer, type ScriptValue, toOutcomeBytes, toScore } from "./record-format.js";
+import { PackedTexts, type ScriptValue } from "./pack-texts.js";
+import { addBody, asBuffer, toOutcomeBytes, toScore } from "./record-format.js";
 
 // What scripts are told, after what all are told; each in the order in which its head names it.
 

@@ -1,7 +1,6 @@
 import type { Redis } from "ioredis";
 import { StoreUnreachableError } from "../../store-errors.js";
-import { packTexts } from "./pack-texts.js";
-import type { ScriptValue } from "./record-format.js";
+import { packTexts, type ScriptValue } from "./pack-texts.js";
 import type { RedisConnection } from "./redis-connection.js";
 import { failureCode } from "./redis-failures.js";
 import type { Script } from "./scripts/script.js";

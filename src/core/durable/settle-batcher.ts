@@ -39,10 +39,10 @@ const MAX_CALLS = 2;
 
 /**
  * Tells the store what became of tasks, many at a time: what ends within one turn of the event loop travels
- * together, and in one round trip with the claim for the slots that this has freed. The claim goes first: then
- * the store settles while the next tasks run, and hardly anybody waits for that. A call that fails is made
- * again, as it was, until it is answered or the lease cannot be held any longer; that is safe, since the
- * store does the same settlement once only.
+ * together, and in one round trip with the claim for the slots that this has freed. The claim goes first: so
+ * the store settles while the next tasks run, and they do not wait for that. A call that fails is made again,
+ * as it was, until it is answered or the lease cannot be held any longer; that is safe, since the store does
+ * the same settlement once only.
  */
 export class SettleBatcher {
   readonly #parts: SettleBatcherParts;

@@ -8,8 +8,8 @@ import { SETTLEMENT } from "./settlement.js";
  * Ends tasks of one queue that leave no dead letter.
  *
  * KEYS: 1 `meta`. Of `args`, for each: the rest of the id, token, for how many ms the outcome is kept, the
- * outcome as a record has it; of the last three, an empty text is for what the task before has. Returns for each
- * 1 where the lease was held, else 0.
+ * outcome as a record has it; of the last three, an empty text is for what the task before has.
+ * Returns for each 1 where the lease was held, else 0.
  */
 export const ACK = createScript(
   "ack",

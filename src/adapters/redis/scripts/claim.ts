@@ -19,9 +19,9 @@ const LEASES_PER_CLAIM = 2_000;
  * of each lane; then for each handler its name, its lane counted from 1, its room or -1.
  *
  * Returns the epoch, the last sequence, the cost that it stopped at or -1, ms until more is due or -1, how
- * many leases had expired; four for each crashed one: the rest of its id, handler, deliveries, attempts; two for
- * each lease: the head of the record as it is, as far as the length of the lease, with the rest of the id behind
- * it, and the record as it was before; and when they were leased, in ms.
+ * many leases had expired; four for each crashed one: the rest of its id, handler, deliveries, attempts; two
+ * for each lease: the head of the record as it is, as far as the length of the lease, with the rest of the id
+ * behind it, and the record as it was before; and when they were leased, in ms.
  *
  * Made again, it gives those of the same leases that are still held, and no others.
  */
@@ -217,8 +217,9 @@ local function take(handler, member)
   if not PLACES[place] or handlerBytes == 0 or not (cost >= 0) or #text ~= size then
     return setAsideHead(member, 'half')
   end
-  local belongs = place == 'r' and string.sub(text, FIXED_BYTES + 1, FIXED_BYTES + handlerBytes) == handler.name
-  if not belongs or toMember(number, rest) ~= member then return setAsideHead(member, 'misplaced') end
+  local name = string.sub(text, FIXED_BYTES + 1, FIXED_BYTES + handlerBytes)
+  local belongs = place == 'r' and name == handler.name and toMember(number, rest) == member
+  if not belongs then return setAsideHead(member, 'misplaced') end
   if deliveries >= most then return buryHead(handler, (parse(rest, key, text))) end
   if cost > permits then
     stoppedAt = cost
