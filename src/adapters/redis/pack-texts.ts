@@ -98,7 +98,9 @@ export class PackedTexts {
 }
 
 export function packTexts(values: readonly ScriptValue[]): Buffer {
-  const packed = new PackedTexts(24 * values.length);
+  let bytes = 24 * values.length;
+  for (const value of values) if (typeof value === "object") bytes += value.length;
+  const packed = new PackedTexts(bytes);
   for (const value of values) packed.add(value);
   return packed.finish();
 }
