@@ -19,8 +19,8 @@ export interface SignalListener {
   wake(queue: string): void;
   /** Somebody wants this task to be cancelled, which is leased. */
   cancelAsked(id: string): void;
-  /** This task has ended. */
-  finished(id: string): void;
+  /** This task has ended. Undefined where nobody wants to know: a store may be spared telling it. */
+  readonly finished: ((id: string) => void) | undefined;
   /** The store has forgotten what it had of this queue: it is another one, or an older one. */
   storeLost(queue: string): void;
 }

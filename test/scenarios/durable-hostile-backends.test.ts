@@ -165,7 +165,7 @@ describe("what a backend tells that nobody asked for", () => {
             listener.wake("nowhere");
             listener.wake(undefined as never);
             listener.cancelAsked("default:nobody");
-            listener.finished("default:nobody");
+            listener.finished?.("default:nobody");
             listener.storeLost("default");
             return sound.signals.listen(queues, listener);
           },

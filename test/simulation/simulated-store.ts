@@ -158,7 +158,7 @@ export class SimulatedStore implements CallTarget, StoreView {
     store.listen(this.#queues, {
       wake: (queue) => this.#tell((listener) => listener.wake(queue)),
       cancelAsked: (id) => this.#tell((listener) => listener.cancelAsked(id)),
-      finished: (id) => this.#tell((listener) => listener.finished(id)),
+      finished: (id) => this.#tell((listener) => listener.finished?.(id)),
       storeLost: () => {},
     });
   }

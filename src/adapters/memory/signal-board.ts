@@ -36,7 +36,7 @@ export class SignalBoard {
 
   finished(queue: string, id: string): void {
     if (this.#subscribers.size === 0) return;
-    this.#signals.push({ queue, signal: (listener) => listener.finished(id) });
+    this.#signals.push({ queue, signal: (listener) => listener.finished?.(id) });
   }
 
   /** To be called when a call has ended. */

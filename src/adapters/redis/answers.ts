@@ -53,9 +53,9 @@ function toEnqueueAnswer(queue: string, value: unknown): EnqueueAnswer {
 }
 
 export function toClaimAnswer(queue: string, answer: readonly unknown[]): ClaimAnswer {
-  const [, , stoppedAtCost, nextDueMs, reclaimed, crashed, tasks] = answer;
+  const [, , stoppedAtCost, nextDueMs, reclaimed, crashed, tasks, claimedAt] = answer;
   return {
-    tasks: readSoundly(() => toClaimedTasks(queue, toList(tasks))),
+    tasks: readSoundly(() => toClaimedTasks(queue, toList(tasks), toNumber(claimedAt))),
     stoppedAtCost: unlessNegative(toNumber(stoppedAtCost)),
     nextDueMs: unlessNegative(toNumber(nextDueMs)),
     crashed: toCrashed(queue, toList(crashed)),
@@ -99,14 +99,12 @@ const CANCEL_ANSWERS: Readonly<Record<string, CancelAnswer>> = {
   u: "unknown",
 };
 
-function toClaimedTasks(queue: string, flat: readonly unknown[]): readonly ClaimedTask[] {
+function toClaimedTasks(queue: string, flat: readonly unknown[], claimedAt: number): readonly ClaimedTask[] {
   const tasks: ClaimedTask[] = [];
-  for (let at = 0; at + 4 < flat.length; at += 5) {
-    const id = `${queue}:${toText(flat[at])}`;
-    const record = flat[at + 4];
-    if (!Buffer.isBuffer(record)) return strange();
-    const [token, deliveries, waitMs] = [flat[at + 1], flat[at + 2], flat[at + 3]].map(toNumber);
-    tasks.push(toClaimedTask(id, token ?? strange(), deliveries ?? strange(), waitMs ?? strange(), record));
+  for (let at = 0; at + 1 < flat.length; at += 2) {
+    const [head, record] = [flat[at], flat[at + 1]];
+    if (!Buffer.isBuffer(head) || !Buffer.isBuffer(record)) return strange();
+    tasks.push(toClaimedTask(queue, head, record, claimedAt));
   }
   return tasks;
 }

@@ -15,8 +15,12 @@ export interface Portion<T> {
 /** A server takes much more in one piece, and nothing else meanwhile. */
 const PORTION_BYTES = 8 * 1_024 * 1_024;
 
-/** What of a batch concerns one queue: one call of a script. */
-export type RunParts<T, R> = (queue: string, parts: readonly Part<T>[]) => Promise<readonly R[]>;
+/** What of a batch concerns one queue, and its size: one call of a script. */
+export type RunParts<T, R> = (
+  queue: string,
+  parts: readonly Part<T>[],
+  bytes: number,
+) => Promise<readonly R[]>;
 
 /**
  * Runs a script for each portion of each queue of a batch, all at the same time. Answers are in the order of
@@ -29,11 +33,11 @@ export async function runByQueue<T extends { readonly id: string }, R>(
 ): Promise<readonly R[]> {
   const chunks = toChunks(batch, portion);
   const only = chunks[0];
-  if (chunks.length === 1 && only !== undefined) return run(only.queue, only.parts);
+  if (chunks.length === 1 && only !== undefined) return run(only.queue, only.parts, only.bytes);
   const answers = new Array<R>(batch.length);
   await Promise.all(
-    chunks.map(async ({ queue, parts, places }) => {
-      const some = await run(queue, parts);
+    chunks.map(async ({ bytes, queue, parts, places }) => {
+      const some = await run(queue, parts, bytes);
       for (const [index, place] of places.entries()) answers[place] = some[index] as R;
     }),
   );
@@ -69,7 +73,8 @@ function toChunks<T extends { readonly id: string }>(
 ): readonly Chunk<T>[] {
   const chunks: Chunk<T>[] = [];
   const open = new Map<string, Chunk<T>>();
-  for (const [place, one] of batch.entries()) {
+  for (let place = 0; place < batch.length; place++) {
+    const one = batch[place] as T;
     const [queue, rest] = splitId(one.id);
     let chunk = open.get(queue);
     const bytes = sizeOf(one);

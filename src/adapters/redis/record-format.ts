@@ -2,6 +2,7 @@ import type { ClaimedTask, NewTask } from "../../ports/backend.js";
 import type { StoredPlace, StoredTask } from "../../ports/backend-inspector.js";
 import type { StoredOutcome } from "../../task/stored-outcome.js";
 import { toNumber } from "./answer-values.js";
+import type { PackedTexts } from "./pack-texts.js";
 
 /**
  * A record is one string of Redis: a head, which changes and has a fixed length, so that it is written in
@@ -37,40 +38,36 @@ import { toNumber } from "./answer-values.js";
  */
 export const HEAD_BYTES = 58;
 
+/** What of a head a claim changes: as far as the length of the lease. */
+export const LEASED_BYTES = 34;
+
 /** Without any of what has a length of its own. */
 export const SMALLEST_BYTES = 87;
-
-/** What the arguments of a script are made of. */
-export type ScriptValue = string | number | Buffer;
 
 /**
  * What of a new record the script does not write itself: all behind the head.
  * @param mark says of which call it is, for when that is made again
  */
-export function toBody(task: NewTask, mark: string): Buffer {
+export function addBody(packed: PackedTexts, task: NewTask, mark: string): void {
   const { payload, envelope, handler, idempotency } = task;
   const key = idempotency?.key ?? "";
   const keyBytes = Buffer.byteLength(key);
   const envelopeBytes = Buffer.byteLength(envelope);
-  const head = SMALLEST_BYTES - HEAD_BYTES;
   const handlerBytes = Buffer.byteLength(handler);
-  const texts = handlerBytes + keyBytes + mark.length;
-  const body = Buffer.allocUnsafe(head + texts + envelopeBytes + payload.length);
-  let at = body.writeInt32BE(task.priority, 0);
-  at = body.writeUInt16BE(task.weight, at);
-  at = body.writeDoubleBE(task.cost, at);
-  at = body.writeUIntBE(task.maxDeliveries, at, 3);
-  at = body.writeUInt8(handlerBytes, at);
-  at = body.writeUInt16BE(keyBytes, at);
-  at = body.writeUInt8(mark.length, at);
-  at = body.writeUInt32BE(envelopeBytes, at);
-  at = body.writeUInt32BE(payload.length, at);
-  at += body.write(handler, at);
-  at += body.write(key, at);
-  at += body.write(mark, at, "latin1");
-  at += body.write(envelope, at);
-  body.set(payload, at);
-  return body;
+  const texts = handlerBytes + keyBytes + mark.length + envelopeBytes;
+  packed.addBytes(SMALLEST_BYTES - HEAD_BYTES + texts + payload.length, (body, from) => {
+    let at = body.writeInt32BE(task.priority, from);
+    at = body.writeUInt16BE(task.weight, at);
+    at = body.writeDoubleBE(task.cost, at);
+    at = body.writeUIntBE(task.maxDeliveries, at, 3);
+    at = body.writeUInt8(handlerBytes, at);
+    at = body.writeUInt16BE(keyBytes, at);
+    at = body.writeUInt8(mark.length, at);
+    at = body.writeUInt32BE(envelopeBytes, at);
+    at = body.writeUInt32BE(payload.length, at);
+    at += body.write(handler + key + mark + envelope, at);
+    body.set(payload, at);
+  });
 }
 
 /** The score of a task that is ready: exact, since both are integers, and the weight is at most 1,000. */
@@ -84,21 +81,19 @@ export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** A task that was claimed, by its record as it was before. */
-export function toClaimedTask(
-  id: string,
-  token: number,
-  deliveries: number,
-  waitMs: number,
-  record: Buffer,
-): ClaimedTask {
+/**
+ * A task that was claimed.
+ * @param head the beginning of its record, with what the claim has changed, and the rest of its id
+ * @param record as it was before
+ */
+export function toClaimedTask(queue: string, head: Buffer, record: Buffer, claimedAt: number): ClaimedTask {
   const { handler, envelopeAt, payloadAt } = toParts(record);
   return {
-    id,
-    token,
+    id: `${queue}:${head.toString("utf8", LEASED_BYTES)}`,
+    token: readToken(head),
     handler,
-    deliveries,
-    waitMs,
+    deliveries: head.readUInt16BE(16),
+    waitMs: Math.max(0, claimedAt - head.readUIntBE(22, 6)),
     payload: record.subarray(payloadAt),
     envelope: record.toString("utf8", envelopeAt, payloadAt),
     priority: record.readInt32BE(58),

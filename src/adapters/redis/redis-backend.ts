@@ -28,8 +28,8 @@ import {
 import { nextPortion, type Part, type Portion, runByQueue } from "./by-queue.js";
 import { clientFactory } from "./create-client.js";
 import { OWN_RESULT_TTL_MS } from "./own-errors.js";
+import type { ScriptValue } from "./pack-texts.js";
 import { Reconciler } from "./reconciler.js";
-import type { ScriptValue } from "./record-format.js";
 import { RedisConnection } from "./redis-connection.js";
 import { RedisInspector } from "./redis-inspector.js";
 import { RedisLog } from "./redis-log.js";
@@ -41,9 +41,9 @@ import {
   cancelArguments,
   claimArguments,
   deadLetterArguments,
-  enqueueArguments,
   extendArguments,
   nackArguments,
+  packNewTasks,
   toWhole,
 } from "./script-arguments.js";
 import { type Caller, ScriptRunner } from "./script-runner.js";
@@ -128,12 +128,11 @@ class RedisBackend implements Backend {
   #enqueue(requestId: string, tasks: readonly NewTask[], first: number): Promise<readonly EnqueueAnswer[]> {
     let before = first;
     const mark = toMarkOfRequest(requestId);
-    return runByQueue(tasks, ENQUEUES, async (queue, parts) => {
+    return runByQueue(tasks, ENQUEUES, async (queue, parts, bytes) => {
       assert(queue !== "", "the id of a durable task is `queue:rest`");
       const error = this.#keys.of(queue).errors.replaced;
       const own = [randomUUID(), parts.length, OWN_RESULT_TTL_MS, error];
-      const bytes = parts.reduce((sum, { one }) => sum + sizeOf(one), 0);
-      const args = [...own, ...enqueueArguments(parts, mark, before)];
+      const args = packNewTasks(own, parts, mark, before, bytes);
       before += parts.length;
       const answer = await this.#marked(ENQUEUE, queue, args, "producer", bytes);
       return toEnqueueAnswers(queue, parts.length, answer);
@@ -192,7 +191,7 @@ class RedisBackend implements Backend {
   async #marked(
     script: Script,
     queue: string,
-    args: readonly ScriptValue[],
+    args: readonly ScriptValue[] | Buffer,
     caller: Caller,
     bytes: number,
   ): Promise<readonly unknown[]> {

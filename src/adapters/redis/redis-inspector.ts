@@ -8,7 +8,8 @@ import type {
 import { strange, toList, toNumber, toText } from "./answer-values.js";
 import { toCounts } from "./answers.js";
 import { runByQueue } from "./by-queue.js";
-import { type ScriptValue, toStoredTask } from "./record-format.js";
+import type { ScriptValue } from "./pack-texts.js";
+import { toStoredTask } from "./record-format.js";
 import type { ScriptRunner } from "./script-runner.js";
 import { COUNTS } from "./scripts/counts.js";
 import { READ } from "./scripts/read.js";

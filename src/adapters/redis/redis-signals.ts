@@ -52,25 +52,30 @@ export class RedisSignals implements BackendSignals {
     const heard: SignalListener = {
       wake: (queue) => listener.wake(queue),
       cancelAsked: (id) => listener.cancelAsked(id),
-      finished: (id) => listener.finished(id),
+      finished: listener.finished && ((id) => listener.finished?.(id)),
       storeLost: (queue) => listener.storeLost(queue),
     };
     const fresh: string[] = [];
     for (const queue of new Set(queues)) {
-      const { channel } = this.#parts.keys.of(queue);
-      const known = this.#listeners.get(channel);
-      if (known === undefined) {
-        this.#listeners.set(channel, { queue, listeners: new Set([heard]) });
-        fresh.push(channel);
-      } else known.listeners.add(heard);
+      const { ends, signals } = this.#parts.keys.of(queue);
+      const channels = heard.finished === undefined ? [signals] : [signals, ends];
+      for (const channel of channels) if (this.#add(queue, channel, heard)) fresh.push(channel);
     }
     this.#subscribe(fresh);
     return () => this.#leave(heard);
   }
 
+  /** Whether it is the first one of this channel. */
+  #add(queue: string, channel: string, heard: SignalListener): boolean {
+    const known = this.#listeners.get(channel);
+    if (known === undefined) this.#listeners.set(channel, { queue, listeners: new Set([heard]) });
+    else known.listeners.add(heard);
+    return known === undefined;
+  }
+
   /** What a queue says is not what this store has said before. */
   storeLost(queue: string): void {
-    this.#tell(this.#parts.keys.of(queue).channel, (listener) => listener.storeLost(queue));
+    this.#tell(this.#parts.keys.of(queue).signals, (listener) => listener.storeLost(queue));
   }
 
   close(): void {
@@ -111,7 +116,8 @@ export class RedisSignals implements BackendSignals {
     this.#ask(client, client.subscribe(...channels), () => {
       for (const channel of channels) {
         const queue = this.#listeners.get(channel)?.queue;
-        if (queue !== undefined) this.#tell(channel, (listener) => listener.wake(queue));
+        if (queue !== undefined && channel === this.#parts.keys.of(queue).signals)
+          this.#tell(channel, (listener) => listener.wake(queue));
       }
     });
   }
@@ -135,17 +141,13 @@ export class RedisSignals implements BackendSignals {
     const known = this.#listeners.get(channel);
     if (known === undefined) return;
     const { queue } = known;
-    if (text === "w") {
+    if (channel === this.#parts.keys.of(queue).ends) {
+      for (const id of toIds(queue, text)) this.#tell(channel, (listener) => listener.finished?.(id));
+    } else if (text === "w") {
       this.#tell(channel, (listener) => listener.wake(queue));
-      return;
-    }
-    const ids = text
-      .slice(1)
-      .split(" ")
-      .map((rest) => `${queue}:${rest}`);
-    for (const id of ids) {
-      if (text[0] === "c") this.#tell(channel, (listener) => listener.cancelAsked(id));
-      else if (text[0] === "f") this.#tell(channel, (listener) => listener.finished(id));
+    } else if (text[0] === "c") {
+      for (const id of toIds(queue, text.slice(1)))
+        this.#tell(channel, (listener) => listener.cancelAsked(id));
     }
   }
 
@@ -158,6 +160,10 @@ export class RedisSignals implements BackendSignals {
       }
     }
   }
+}
+
+function toIds(queue: string, rests: string): string[] {
+  return rests.split(" ").map((rest) => `${queue}:${rest}`);
 }
 
 function ignore(): void {}

@@ -8,28 +8,43 @@ import type {
   NewTask,
 } from "../../ports/backend.js";
 import type { Part } from "./by-queue.js";
-import { asBuffer, type ScriptValue, toBody, toOutcomeBytes, toScore } from "./record-format.js";
+import { PackedTexts, type ScriptValue } from "./pack-texts.js";
+import { addBody, asBuffer, toOutcomeBytes, toScore } from "./record-format.js";
+
+// What scripts are told, after what all are told; each in the order in which its head names it.
+
+/** About how much of each new task travels beside its payload and envelope, in bytes. */
+const TASK_BYTES = 120;
 
 /**
- * What scripts are told, after what all are told; each in the order in which its head names it.
+ * @param own what is told of all tasks
  * @param mark of the call
  * @param before how many of its tasks are in other scripts before this
+ * @param bytes that payloads and envelopes have
  */
-export function enqueueArguments(
+export function packNewTasks(
+  own: readonly ScriptValue[],
   parts: readonly Part<NewTask>[],
   mark: string,
   before: number,
-): ScriptValue[] {
-  const args: ScriptValue[] = [];
-  for (const [index, { rest, one }] of parts.entries()) {
+  bytes: number,
+): Buffer {
+  const packed = new PackedTexts(bytes + TASK_BYTES * (parts.length + own.length));
+  for (const value of own) packed.add(value);
+  let number = before;
+  for (const { rest, one } of parts) {
     const { delayMs, handler, idempotency, runAt } = one;
     const isSpecial = delayMs !== 0 || runAt !== undefined || idempotency !== undefined;
-    args.push(rest, handler, toScore(one), isSpecial ? "1" : "", toBody(one, `${mark}${before + index}`));
+    packed.add(rest);
+    packed.add(handler);
+    packed.add(toScore(one));
+    packed.add(isSpecial ? "1" : "");
+    addBody(packed, one, `${mark}${number++}`);
     if (!isSpecial) continue;
     const { key = "", ttlMs = 0, onDuplicate = "" } = idempotency ?? {};
-    args.push(delayMs, runAt ?? 0, key, toWhole(ttlMs), onDuplicate);
+    for (const value of [delayMs, runAt ?? 0, key, toWhole(ttlMs), onDuplicate]) packed.add(value);
   }
-  return args;
+  return packed.finish();
 }
 
 export function claimArguments({ handlers, permits, slots }: ClaimRequest): ScriptValue[] {
@@ -47,8 +62,17 @@ export function extendArguments(parts: readonly Part<Extension>[]): ScriptValue[
 
 export function ackArguments(parts: readonly Part<Ack>[]): ScriptValue[] {
   const args: ScriptValue[] = [];
-  for (const { rest, one } of parts)
-    args.push(rest, one.token, toWhole(one.resultTtlMs), toOutcomeBytes(one.outcome));
+  let token: number | undefined;
+  let ttlMs: number | undefined;
+  let outcome: Buffer | undefined;
+  for (const { rest, one } of parts) {
+    const bytes = toOutcomeBytes(one.outcome);
+    args.push(rest, one.token === token ? "" : one.token);
+    args.push(one.resultTtlMs === ttlMs ? "" : toWhole(one.resultTtlMs), bytes === outcome ? "" : bytes);
+    token = one.token;
+    ttlMs = one.resultTtlMs;
+    outcome = bytes;
+  }
   return args;
 }
 

@@ -1,7 +1,6 @@
 import type { Redis } from "ioredis";
 import { StoreUnreachableError } from "../../store-errors.js";
-import { packTexts } from "./pack-texts.js";
-import type { ScriptValue } from "./record-format.js";
+import { packTexts, type ScriptValue } from "./pack-texts.js";
 import type { RedisConnection } from "./redis-connection.js";
 import { failureCode } from "./redis-failures.js";
 import type { Script } from "./scripts/script.js";
@@ -23,16 +22,20 @@ export class ScriptRunner {
     this.#first = first;
   }
 
-  /** @param bytes about how much the arguments hold */
+  /**
+   * @param args or these as they are packed
+   * @param bytes about how much they hold
+   */
   async run(
     script: Script,
     meta: string,
-    args: readonly ScriptValue[],
+    args: readonly ScriptValue[] | Buffer,
     caller: Caller,
     bytes = 0,
   ): Promise<readonly unknown[]> {
+    const packed = Buffer.isBuffer(args) ? args : packTexts(args);
     const answer = await this.#connection.call({
-      send: (client) => evaluate(client, script, [1, meta, ...this.#first, packTexts(args)]),
+      send: (client) => evaluate(client, script, [1, meta, ...this.#first, packed]),
       bytes,
       patienceMs: caller === "producer" ? PRODUCER_PATIENCE_MS : Number.POSITIVE_INFINITY,
     });

@@ -9,8 +9,10 @@ export interface QueueKeys {
   readonly queue: string;
   /** The key `meta`, with what it is like all others of the queue. */
   readonly meta: string;
-  /** The channel on which it is told what happens. */
-  readonly channel: string;
+  /** The channel for those who run its tasks. */
+  readonly signals: string;
+  /** The channel on which it is told what has ended; hardly anybody hears it. */
+  readonly ends: string;
   readonly errors: OwnErrors;
 }
 
@@ -45,7 +47,8 @@ export class StoreKeys {
     if (known !== undefined) return known;
     assert(!/[{}]/.test(queue), "the name of a queue has no braces");
     const start = `{${this.#prefix}:${queue}}:`;
-    const keys = { queue, meta: `${start}meta`, channel: `${start}signals`, errors: ownErrors(queue) };
+    const channels = { signals: `${start}signals`, ends: `${start}ends` };
+    const keys = { queue, meta: `${start}meta`, ...channels, errors: ownErrors(queue) };
     if (this.#queues.size >= MAX_QUEUES) this.#queues.clear();
     this.#queues.set(queue, keys);
     return keys;

@@ -141,6 +141,11 @@ export class Claimer {
     });
   }
 
+  /** Claims at once where that is about to be done. */
+  claimNow(): void {
+    if (this.#soon) this.claim();
+  }
+
   /** Claims what there is room for, unless a claim is under way. */
   claim(): void {
     if (!this.#started || this.busy) return;

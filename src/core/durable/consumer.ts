@@ -119,6 +119,7 @@ export class Consumer {
         failed: (error) => host.failed("settle", error),
       },
       catchUp: () => this.#keeper.catchUp(),
+      claimFirst: () => this.#claimer.claimNow(),
       tellProgress: (ended) => this.#keeper.tellAll(ended),
     });
   }

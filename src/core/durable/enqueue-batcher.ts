@@ -70,10 +70,22 @@ export class EnqueueBatcher {
     return this.#calls > 0 || this.#waiting.length > 0;
   }
 
+  /** Gives the answer for this task. */
+  async enqueueOne(task: NewTask): Promise<EnqueueAnswer> {
+    const bytes = sizeOf(task);
+    const batch = this.#batchFor(1, bytes);
+    const index = batch.tasks.length;
+    batch.tasks.push(task);
+    batch.bytes += bytes;
+    if (isFull(batch)) this.#flushSoon();
+    const answers = await batch.answers;
+    return answers[index] as EnqueueAnswer;
+  }
+
   /** Gives the answers for these tasks, which are sent in one call. */
   async enqueue(tasks: readonly NewTask[]): Promise<readonly EnqueueAnswer[]> {
     let bytes = 0;
-    for (const { payload, envelope } of tasks) bytes += payload.length + envelope.length;
+    for (const task of tasks) bytes += sizeOf(task);
     const batch = this.#batchFor(tasks.length, bytes);
     const from = batch.tasks.length;
     for (const task of tasks) batch.tasks.push(task);
@@ -137,4 +149,8 @@ export class EnqueueBatcher {
 
 function isFull({ bytes, tasks }: Batch): boolean {
   return tasks.length >= BATCH || bytes >= BATCH_BYTES;
+}
+
+function sizeOf({ payload, envelope }: NewTask): number {
+  return payload.length + envelope.length;
 }

@@ -25,6 +25,8 @@ export interface SettleBatcherParts {
   readonly listener: SettlementListener;
   /** Hears until when leases are trusted, as far as that is known elsewhere. */
   readonly catchUp: () => void;
+  /** Lets the claim go first for the slots that these tasks have left, if there is to be one. */
+  readonly claimFirst: () => void;
   /** Tells what is new of the progress of tasks that have ended. */
   readonly tellProgress: (ended: readonly HeldLease[]) => void;
 }
@@ -37,9 +39,10 @@ const MAX_CALLS = 2;
 
 /**
  * Tells the store what became of tasks, many at a time: what ends within one turn of the event loop travels
- * together, and in one round trip with the claim for the slots that this has freed. A call that fails is made
- * again, as it was, until it is answered or the lease cannot be held any longer; that is safe, since the
- * store does the same settlement once only.
+ * together, and in one round trip with the claim for the slots that this has freed. The claim goes first: so
+ * the store settles while the next tasks run, and they do not wait for that. A call that fails is made again,
+ * as it was, until it is answered or the lease cannot be held any longer; that is safe, since the store does
+ * the same settlement once only.
  */
 export class SettleBatcher {
   readonly #parts: SettleBatcherParts;
@@ -83,6 +86,7 @@ export class SettleBatcher {
     this.#soon = true;
     this.#parts.clock.setImmediate(() => {
       this.#soon = false;
+      this.#parts.claimFirst();
       this.#flush();
     });
   }
@@ -102,7 +106,7 @@ export class SettleBatcher {
       this.#tell(batch, toDeadLetter, (letters) => backend.deadLetter(letters)),
     ]);
     this.#sent.splice(this.#sent.indexOf(batch), 1);
-    this.#flush();
+    if (this.#waiting.length > 0) this.#flushSoon();
   }
 
   async #tell<C>(

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { ScriptValue } from "../../../src/adapters/redis/pack-texts.js";
 import { packTexts } from "../../../src/adapters/redis/pack-texts.js";
-import type { ScriptValue } from "../../../src/adapters/redis/record-format.js";
 import { RedisServer } from "../../support/redis-server.js";
 
 let server: RedisServer;

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
+import { Redis } from "ioredis";
 import { expect, test } from "vitest";
 import { redisBackend } from "../../../src/adapters/redis/index.js";
 import { newTask } from "../../../src/testing/conformance/backend/stored-things.js";
@@ -17,6 +18,28 @@ test("who begins to listen is told that there may be something: it may have come
   const again = new Promise<string>((wake) => backend.signals.listen(["orders"], { ...DEAF, wake }));
   expect(await again).toBe("orders");
   await backend.close();
+});
+
+test("what has ended is told to those alone who want to know that", async () => {
+  await using server = await RedisServer.start();
+  const client = new Redis(server.url);
+  const backend = redisBackend({ url: server.url });
+  const woken = new Promise((wake) =>
+    backend.signals.listen(["mail"], { ...DEAF, wake, finished: undefined }),
+  );
+  await woken;
+  const [, deaf] = (await client.pubsub("NUMSUB", "{millrace:mail}:ends")) as unknown[];
+  expect(deaf).toBe(0);
+  const ears = new Promise<() => void>((resolve) => {
+    const leave = backend.signals.listen(["orders"], { ...DEAF, wake: () => resolve(leave) });
+  });
+  const leave = await ears;
+  const channels = ["{millrace:orders}:ends", "{millrace:orders}:signals"];
+  expect(await client.pubsub("CHANNELS", "{millrace:orders}:*")).toEqual(expect.arrayContaining(channels));
+  leave();
+  await expect.poll(() => client.pubsub("CHANNELS", "{millrace:orders}:*")).toEqual([]);
+  await backend.close();
+  client.disconnect();
 });
 
 test("a server that takes a connection and says nothing is not waited for", async () => {

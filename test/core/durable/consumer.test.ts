@@ -7,6 +7,17 @@ import { ManualClock, seededRandom } from "../../../src/testing/index.js";
 
 const LEASE_MS = 30_000;
 
+const NOTHING: ClaimAnswer = {
+  ...{ tasks: [], crashed: [], reclaimed: 0 },
+  ...{ stoppedAtCost: undefined, nextDueMs: undefined },
+};
+
+const ignore = () => {};
+const DEAF = {
+  ...{ nextRound: ignore, claimed: ignore, lost: ignore, cancelAsked: ignore, confirmed: ignore },
+  ...{ refused: ignore, unknown: ignore, crashed: ignore, failed: ignore, idle: ignore },
+};
+
 /** Time that passes while a handler blocks: no timer fires in it. */
 class LateClock extends ManualClock {
   blockedMs = 0;
@@ -23,13 +34,9 @@ async function blockedAtStart(renews: boolean) {
   const limits: string[] = [];
   const nacked: Nack[] = [];
   const tasks = ["q:a", "q:b"].map((id) => ({ id, token: 1 }) as ClaimedTask);
-  const nothing: ClaimAnswer = {
-    ...{ tasks: [], crashed: [], reclaimed: 0 },
-    ...{ stoppedAtCost: undefined, nextDueMs: undefined },
-  };
-  const answers = [{ ...nothing, tasks }];
+  const answers = [{ ...NOTHING, tasks }];
   const backend: Pick<Backend, "ack" | "claim" | "deadLetter" | "extend" | "nack"> = {
-    claim: async () => answers.shift() ?? nothing,
+    claim: async () => answers.shift() ?? NOTHING,
     extend: async (all) => all.map(() => ({ held: true, cancel: undefined })),
     nack: async (all) => {
       nacked.push(...all);
@@ -45,8 +52,8 @@ async function blockedAtStart(renews: boolean) {
       if (renews) for (const task of tasks) listener.renewed(task, 0, undefined);
     },
   });
-  const ignore = () => {};
   const host: ConsumerHost = {
+    ...DEAF,
     reserve: () => ({ handlers: [], slots: [2], permits: 2, leftOut: [], release: ignore }),
     start: (held: HeldLease) => {
       started.push(held.task.id);
@@ -54,15 +61,6 @@ async function blockedAtStart(renews: boolean) {
       if (held.task.id === "q:a") clock.blockedMs = 3 * LEASE_MS;
       return true;
     },
-    ...{
-      nextRound: ignore,
-      claimed: ignore,
-      lost: ignore,
-      cancelAsked: ignore,
-      confirmed: ignore,
-      refused: ignore,
-    },
-    ...{ unknown: ignore, crashed: ignore, failed: ignore, idle: ignore },
   };
   const consumer = new Consumer({
     ...{ backend: backend as Backend, clock, host, openRenewal, random: seededRandom(1) },
@@ -95,4 +93,53 @@ test("what renews is told until when a task may run, and that one which has ende
     ...[`q:a ${leftMs} false`, `q:b ${leftMs} true`],
     ...["q:b Infinity false", "q:b Infinity false"],
   ]);
+});
+
+/** A claim brings a task that ends at once; `room` says whether another one may run then. */
+async function callsAfterAnEnd(room: boolean): Promise<readonly string[]> {
+  const clock = new ManualClock();
+  const calls: string[] = [];
+  let isFree = true;
+  const answers = [{ ...NOTHING, tasks: [{ id: "q:a", token: 1 } as ClaimedTask] }];
+  const backend: Pick<Backend, "ack" | "claim"> = {
+    claim: async () => {
+      calls.push("claim");
+      return answers.shift() ?? NOTHING;
+    },
+    ack: async (all) => {
+      calls.push("ack");
+      return all.map(() => true);
+    },
+  };
+  const host: ConsumerHost = {
+    ...DEAF,
+    reserve: () =>
+      isFree ? { handlers: [], slots: [1], permits: 1, leftOut: [], release: ignore } : undefined,
+    start: (held) => {
+      const outcome = { state: "completed", reason: undefined, value: undefined, error: undefined } as const;
+      consumer.settle(held, { kind: "ack", ack: { outcome: { ...outcome, charged: true }, resultTtlMs: 1 } });
+      isFree = false;
+      queueMicrotask(() => {
+        isFree = room;
+        consumer.claim(false);
+      });
+      return true;
+    },
+  };
+  const consumer = new Consumer({
+    ...{ backend: backend as Backend, clock, host, random: seededRandom(1) },
+    ...{ queues: [{ name: "q", share: 1 }], strict: false, requestPrefix: "p-" },
+    ...{ leaseMs: LEASE_MS, pollMs: 5_000 },
+  });
+  consumer.start();
+  await clock.advance(0);
+  return calls;
+}
+
+test("the claim for slots that tasks have left goes before what the store is told of these", async () => {
+  expect((await callsAfterAnEnd(true)).slice(0, 3)).toEqual(["claim", "claim", "ack"]);
+});
+
+test("what the store is told does not wait for a claim for which there is no room", async () => {
+  expect(await callsAfterAnEnd(false)).toEqual(["claim", "ack"]);
 });

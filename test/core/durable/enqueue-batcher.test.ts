@@ -53,6 +53,32 @@ describe("EnqueueBatcher", () => {
     expect(await both).toEqual([[taskOf("a"), taskOf("b")].map(answerTo), [answerTo(taskOf("c"))]]);
   });
 
+  it("gives one alone its own answer, or the error that its call has met", async () => {
+    const { batcher, calls, clock } = createBatcher();
+    const told = [
+      batcher.enqueue(tasksOf(2)),
+      batcher.enqueueOne(taskOf("a")),
+      batcher.enqueueOne(taskOf("b")),
+    ];
+    await clock.settle();
+    expect(calls.map(({ ids }) => ids)).toEqual([["t0", "t1", "a", "b"]]);
+    calls[0]?.answer();
+    expect((await Promise.all(told)).slice(1)).toEqual([answerTo(taskOf("a")), answerTo(taskOf("b"))]);
+    const refused = rejectionOf(batcher.enqueueOne(taskOf("c")));
+    await clock.settle();
+    calls[1]?.fail(new Error("full"));
+    expect(await refused).toMatchObject({ message: "full" });
+  });
+
+  it("sends a batch that single ones have filled while a call is under way", async () => {
+    const { batcher, clock, sizes } = createBatcher();
+    void batcher.enqueueOne(taskOf("first"));
+    await clock.settle();
+    for (const task of tasksOf(1_000)) void batcher.enqueueOne(task);
+    await clock.settle();
+    expect(sizes()).toEqual([1, 1_000]);
+  });
+
   it("sends what comes while a call is under way together, when that has been answered", async () => {
     const { batcher, calls, clock, sizes } = createBatcher();
     const told: Promise<unknown>[] = [];

@@ -1,3 +1,4 @@
+import { LEASED_BYTES } from "../record-format.js";
 import { ENDS } from "./ends.js";
 import { MOVES } from "./moves.js";
 import { RECORD, STORE } from "./record.js";
@@ -18,8 +19,9 @@ const LEASES_PER_CLAIM = 2_000;
  * of each lane; then for each handler its name, its lane counted from 1, its room or -1.
  *
  * Returns the epoch, the last sequence, the cost that it stopped at or -1, ms until more is due or -1, how
- * many leases had expired, four for each crashed one: the rest of its id, handler, deliveries, attempts; and
- * five for each lease: the rest of the id, token, deliveries, wait in ms, and the record as it was before.
+ * many leases had expired; four for each crashed one: the rest of its id, handler, deliveries, attempts; two
+ * for each lease: the head of the record as it is, as far as the length of the lease, with the rest of the id
+ * behind it, and the record as it was before; and when they were leased, in ms.
  *
  * Made again, it gives those of the same leases that are still held, and no others.
  */
@@ -32,6 +34,8 @@ export const CLAIM = createScript(
   ENDS,
   `
 local STEPS, LEASES, BYTES = ${STEPS_PER_CLAIM}, ${LEASES_PER_CLAIM}, 8388608
+-- What a claim changes in a record: its head, as far as the length of the lease.
+local LEASED, LEASED_BYTES = '>c1c1c1I7I6I2I4I6I6', ${LEASED_BYTES}
 local lease, permits = tonumber(args[3]), tonumber(args[4])
 if permits < 0 then permits = math.huge end
 local request = base .. 'claim:' .. args[2]
@@ -56,15 +60,9 @@ local function nextDue(isCut)
   return math.max(0, math.ceil(due - now))
 end
 
-local function addTask(tasks, record, claimedAt, text)
-  local at = #tasks
-  tasks[at + 1], tasks[at + 2], tasks[at + 3] = record[REST], record[TOKEN], record[DELIVERIES]
-  tasks[at + 4], tasks[at + 5] = math.max(0, claimedAt - record[READY_AT]), text
-end
-
-local function answer(stoppedAt, due, reclaimed, crashed, tasks)
+local function answer(stoppedAt, due, reclaimed, crashed, tasks, claimedAt)
   local sequence = redis.call('HGET', meta, 'sequence') or '0'
-  return { epoch, sequence, string.format('%.17g', stoppedAt), due, reclaimed, crashed, tasks }
+  return { epoch, sequence, string.format('%.17g', stoppedAt), due, reclaimed, crashed, tasks, claimedAt }
 end
 
 -- The same claim again.
@@ -72,14 +70,16 @@ local before = redis.pcall('GET', request)
 if type(before) == 'string' then
   local isRead, claim = pcall(cmsgpack.unpack, before)
   if not isRead or type(claim) ~= 'table' or not claim.leases then claim = { leases = {}, crashed = {} } end
-  local leases, tasks = claim.leases, {}
-  for i = 1, #leases, 2 do
-    local record = loadRecord(leases[i])
-    if record and record[PLACE] == 'l' and record[TOKEN] == leases[i + 1] then
-      addTask(tasks, record, claim.at or now, redis.call('GET', record[KEY]))
+  local tasks, later = {}, claim.later or {}
+  for _, rest in ipairs(claim.leases) do
+    local record = loadRecord(rest)
+    if record and record[PLACE] == 'l' and record[TOKEN] == (later[rest] or claim.token) then
+      local text, last = redis.call('GET', record[KEY]), #tasks
+      tasks[last + 1], tasks[last + 2] = string.sub(text, 1, LEASED_BYTES) .. rest, text
     end
   end
-  return answer(claim.stoppedAt or -1, nextDue(claim.cut), claim.reclaimed or 0, claim.crashed, tasks)
+  local stoppedAt, reclaimed = claim.stoppedAt or -1, claim.reclaimed or 0
+  return answer(stoppedAt, nextDue(claim.cut), reclaimed, claim.crashed, tasks, claim.at or now)
 end
 
 prune()
@@ -153,12 +153,17 @@ for index = 1, tonumber(args[8]) do
   at = at + 3
 end
 
+local isAlone = #handlers == 1 -- then nobody compares scores
+
 local function look(handler)
   if handler.at > #handler.heads and not handler.isEmpty then
-    local last = handler.offset + window - 1
-    handler.heads = redis.call('ZRANGE', readyKey(handler.name), handler.offset, last, 'WITHSCORES')
-    handler.offset = handler.offset + window
-    handler.at = 1
+    local key, first = readyKey(handler.name), handler.offset
+    if isAlone then
+      handler.heads = redis.call('ZRANGE', key, first, first + window - 1)
+    else
+      handler.heads = redis.call('ZRANGE', key, first, first + window - 1, 'WITHSCORES')
+    end
+    handler.offset, handler.at = first + window, 1
     handler.isEmpty = #handler.heads == 0
   end
   return not handler.isEmpty
@@ -166,9 +171,12 @@ end
 
 local function best()
   local chosen, score, member
-  for _, handler in ipairs(handlers) do
+  for index = 1, #handlers do
+    local handler = handlers[index]
     if handler.room >= 1 and (slots[handler.lane] or 0) >= 1 and look(handler) then
-      local itsMember, itsScore = handler.heads[handler.at], tonumber(handler.heads[handler.at + 1])
+      local itsMember = handler.heads[handler.at]
+      if isAlone then return handler, itsMember end
+      local itsScore = tonumber(handler.heads[handler.at + 1])
       if not chosen or itsScore < score or (itsScore == score and itsMember < member) then
         chosen, score, member = handler, itsScore, itsMember
       end
@@ -177,57 +185,72 @@ local function best()
   return chosen, member
 end
 
--- The whole record of a head; nil and why not, where it cannot be leased.
-local function readHead(handler, member)
+local stoppedAt, crashed, tasks, leases, later, scores, expiry = -1, {}, {}, {}, {}, {}, whole(now + lease)
+local isCut, bytes, strange = false, 0, 0
+
+local function setAsideHead(member, why)
+  strange = strange + 1
+  local rest = string.sub(member, 13)
+  if why == 'misplaced' then setAside(why, rest) else setAsideRecord(rest, why) end
+end
+
+local function buryHead(handler, record)
+  local rest, deliveries, last = record[REST], record[DELIVERIES], #crashed
+  crashed[last + 1], crashed[last + 2], crashed[last + 3], crashed[last + 4] =
+    rest, handler.name, deliveries, record[ATTEMPTS]
+  local failure = fill(fill(args[5], '@rest@', rest), '987654321', whole(deliveries))
+  bury(record, 'crash-loop', failure, '0', tonumber(args[6]))
+end
+
+-- Leases a head, or does with it what it takes instead; false where it costs too much. Nothing is done more
+-- often: so it makes no list of all that stands in the record.
+local function take(handler, member)
   local rest = string.sub(member, 13)
   local key = base .. 't:' .. rest
   local text = redis.pcall('GET', key)
-  if not text then return nil, 'missing' end
-  if type(text) ~= 'string' then return nil, 'wrong-type' end
-  local record, why = parse(rest, key, text)
-  if not record then return nil, why end
-  if #text ~= bodyBytes(record) + record[PAYLOAD_BYTES] then return nil, 'half' end
-  local belongs = record[PLACE] == 'r' and handlerOf(record) == handler.name and memberOf(record) == member
-  if not belongs then return nil, 'misplaced' end
-  return record
+  if not text then return setAsideHead(member, 'missing') end
+  if type(text) ~= 'string' then return setAsideHead(member, 'wrong-type') end
+  if #text < FIXED_BYTES then return setAsideHead(member, 'half') end
+  local place, _, beside, token, number, deliveries, attempts, readyAt, _, _, _, _, _, _, _, cost, most,
+    handlerBytes, keyBytes, markBytes, envelopeBytes, payloadBytes = struct.unpack(FIXED, text)
+  local size = FIXED_BYTES + handlerBytes + keyBytes + markBytes + envelopeBytes + payloadBytes
+  if not PLACES[place] or handlerBytes == 0 or not (cost >= 0) or #text ~= size then
+    return setAsideHead(member, 'half')
+  end
+  local name = string.sub(text, FIXED_BYTES + 1, FIXED_BYTES + handlerBytes)
+  local belongs = place == 'r' and name == handler.name and toMember(number, rest) == member
+  if not belongs then return setAsideHead(member, 'misplaced') end
+  if deliveries >= most then return buryHead(handler, (parse(rest, key, text))) end
+  if cost > permits then
+    stoppedAt = cost
+    return false
+  end
+  if token < micros then
+    token = micros
+  else
+    token = token + 1
+    later[rest] = token
+  end
+  deliveries = deliveries < 65535 and deliveries + 1 or deliveries
+  local head = struct.pack(LEASED, 'l', '-', beside, token, number, deliveries, attempts, readyAt, lease)
+  redis.call('SETRANGE', key, '0', head)
+  local last = #tasks
+  tasks[last + 1], tasks[last + 2] = head .. rest, text
+  last = #scores
+  scores[last + 1], scores[last + 2] = expiry, rest
+  leases[#leases + 1] = rest
+  permits = permits - cost
+  handler.room = handler.room - 1
+  slots[handler.lane] = slots[handler.lane] - 1
+  bytes = bytes + size
 end
 
-local stoppedAt, crashed, tasks, leases, scores = -1, {}, {}, {}, {}
-local isCut, bytes, strange = false, 0, 0
 local handler, member = best()
 while handler do
-  local record, why = readHead(handler, member)
-  if not record then
-    strange = strange + 1
-    local name = string.sub(member, 13)
-    if why == 'misplaced' then setAside(why, name) else setAsideRecord(name, why) end
-  elseif record[DELIVERIES] >= record[MOST] then
-    local rest, deliveries = record[REST], record[DELIVERIES]
-    local at = #crashed
-    crashed[at + 1], crashed[at + 2], crashed[at + 3], crashed[at + 4] =
-      rest, handler.name, deliveries, record[ATTEMPTS]
-    local failure = fill(fill(args[5], '@rest@', rest), '987654321', whole(deliveries))
-    bury(record, 'crash-loop', failure, '0', tonumber(args[6]))
-  elseif record[COST] > permits then
-    stoppedAt = record[COST]
-    break
-  else
-    local rest, token = record[REST], math.max(record[TOKEN] + 1, micros)
-    record[PLACE], record[SETTLED], record[TOKEN], record[LEASE] = 'l', '-', token, lease
-    record[DELIVERIES] = math.min(record[DELIVERIES] + 1, 65535)
-    save(record)
-    addTask(tasks, record, now, record[TEXT])
-    local at = #leases
-    leases[at + 1], leases[at + 2] = rest, token
-    scores[at + 1], scores[at + 2] = now + lease, rest
-    permits = permits - record[COST]
-    handler.room = handler.room - 1
-    slots[handler.lane] = slots[handler.lane] - 1
-    bytes = bytes + #record[TEXT]
-  end
+  if take(handler, member) == false then break end
   handler.taken[#handler.taken + 1] = member
-  handler.at = handler.at + 2
-  isCut = #leases == 2 * LEASES or #crashed == 4 * STEPS or strange == STEPS or bytes > BYTES
+  handler.at = handler.at + (isAlone and 1 or 2)
+  isCut = #leases == LEASES or #crashed == 4 * STEPS or strange == STEPS or bytes > BYTES
   if isCut then break end
   handler, member = best()
 end
@@ -241,12 +264,13 @@ for i = 1, #scores, 1000 do
   redis.call('ZADD', leased, unpack(scores, i, math.min(i + 999, #scores)))
 end
 if #crashed > 0 then dropTooMany(STEPS) end
-if moved > (#leases / 2) + (#crashed / 4) then woken = true end
+if moved > #leases + (#crashed / 4) then woken = true end
 -- One that came to nothing too: a copy that arrives late must not take leases of which nobody hears.
-local claim = { at = now, leases = leases, crashed = crashed }
+local claim = { at = now, token = micros, leases = leases, crashed = crashed }
+if next(later) then claim.later = later end
 claim.stoppedAt, claim.cut, claim.reclaimed = stoppedAt, isCut, reclaimed
 redis.call('SET', request, cmsgpack.pack(claim), 'PX', whole(lease))
 tell()
-return answer(stoppedAt, nextDue(isCut), reclaimed, crashed, tasks)
+return answer(stoppedAt, nextDue(isCut), reclaimed, crashed, tasks, now)
 `,
 );

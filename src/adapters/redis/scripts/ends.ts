@@ -25,7 +25,7 @@ end
 local function keepOutcome(record, outcome)
   record[PLACE] = 'f'
   local left = record[OUTCOME_UNTIL] - now
-  local ttl = math.max(left, 60000)
+  local ttl = whole(math.max(left, 60000))
   if record[BESIDE] == 'x' then
     dropBeside(record, 'ce', 'ct', 'o')
     redis.call('PEXPIRE', besideKey(record), ttl)
@@ -34,7 +34,7 @@ local function keepOutcome(record, outcome)
   redis.call('SET', record[KEY], toHead(record) .. string.sub(text, HEAD_BYTES + 1, FIXED_BYTES - 4) ..
     '\\0\\0\\0\\0' .. string.sub(text, FIXED_BYTES + 1, bodyBytes(record)) .. outcome, 'PX', ttl)
   if left > 0 then
-    outcomes[#outcomes + 1] = record[OUTCOME_UNTIL]
+    outcomes[#outcomes + 1] = whole(record[OUTCOME_UNTIL])
     outcomes[#outcomes + 1] = record[REST]
   end
 end

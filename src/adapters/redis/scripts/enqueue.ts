@@ -79,6 +79,14 @@ local function toText(place, number, heldUntil, body)
   return struct.pack(HEAD, place, '-', '-', 0, number, 0, 0, now, 0, 0, 0, now, heldUntil) .. body
 end
 
+-- The same of one that is ready and holds no key: then the number is all that is not the same in each head.
+local readyHead = toText('r', 0, 0, '')
+local beforeNumber, afterNumber = string.sub(readyHead, 1, 10), string.sub(readyHead, 17)
+
+local function toReadyText(number, body)
+  return beforeNumber .. struct.pack('>I6', number) .. afterNumber .. body
+end
+
 local function keepKey(key, text, body, rest)
   if redis.call('SET', key, text, 'NX') then return nil end
   local answer = known(rest, body)
@@ -139,7 +147,7 @@ local function keepPlain(from, to)
     local last = #heads
     heads[last + 1], heads[last + 2] = args[at + 2], toMember(first + index, rest)
     last = #texts
-    texts[last + 1], texts[last + 2] = base .. 't:' .. rest, toText('r', first + index, 0, args[at + 4])
+    texts[last + 1], texts[last + 2] = base .. 't:' .. rest, toReadyText(first + index, args[at + 4])
   end
   if redis.call('MSETNX', unpack(texts)) == 0 then return false end
   for handler, heads in pairs(ready) do

@@ -13,7 +13,7 @@ local function tell()
   local channel = base .. 'signals'
   if woken then redis.call('PUBLISH', channel, 'w') end
   if #asked > 0 then redis.call('PUBLISH', channel, 'c' .. table.concat(asked, ' ')) end
-  if #ended > 0 then redis.call('PUBLISH', channel, 'f' .. table.concat(ended, ' ')) end
+  if #ended > 0 then redis.call('PUBLISH', base .. 'ends', table.concat(ended, ' ')) end
 end
 
 local function nextSequence()

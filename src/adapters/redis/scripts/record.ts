@@ -18,8 +18,16 @@ local now = math.floor(micros / 1000)
 -- What the caller says beside the limits: a list of texts.
 local args = cmsgpack.unpack(ARGV[3])
 
+-- A number as commands take it. A call says the same few again and again, and writing them out is slow.
+local written = {}
+
 local function whole(number)
-  return string.format('%.0f', number)
+  local text = written[number]
+  if not text then
+    text = string.format('%.0f', number)
+    written[number] = text
+  end
+  return text
 end
 
 -- Counts in the key meta; what is no number there, or has no room in a record, is begun anew, where later

@@ -42,24 +42,32 @@ export class DurableIntake {
     return this.#unanswered;
   }
 
+  /** One alone, as most come: without the lists that several take. */
   async enqueue(name: unknown, payload: unknown, options: unknown): Promise<DurableHandle> {
-    const [handle] = await this.enqueueAll([[name, payload, options]]);
-    return handle as DurableHandle;
+    const { batcher, carriers, lifecycle } = this.#parts;
+    this.#admit(1);
+    try {
+      const read = this.#requests.read(name, payload, options);
+      const request = read instanceof Promise ? await read : read;
+      lifecycle.refuseUnlessAccepting(); // a schema may have taken its time
+      const handle = carriers.attached
+        ? (await this.#sendCarried([request]))[0]
+        : this.#toHandle(request, await batcher.enqueueOne(request.task));
+      if (handle instanceof Error) throw handle;
+      return handle as DurableHandle;
+    } finally {
+      this.#unanswered--;
+    }
   }
 
   /** All are checked before the first is handed to the store. */
   async enqueueAll(entries: readonly (readonly unknown[])[]): Promise<DurableHandle[]> {
-    const { batcher, capacity, carriers, lifecycle } = this.#parts;
-    lifecycle.refuseUnlessAccepting();
-    if (this.#unanswered + entries.length > capacity) {
-      const message = `As many durable tasks wait for the store as capacity allows: ${capacity}`;
-      throw new QueueFullError(message, capacity);
-    }
-    this.#unanswered += entries.length;
+    const { batcher, carriers, lifecycle } = this.#parts;
+    this.#admit(entries.length);
     try {
       const read = this.#read(entries);
       const requests = read instanceof Promise ? await read : read;
-      lifecycle.refuseUnlessAccepting(); // a schema may have taken its time
+      lifecycle.refuseUnlessAccepting();
       const handles = carriers.attached
         ? await this.#sendCarried(requests)
         : this.#toHandles(requests, await batcher.enqueue(requests.map(({ task }) => task)));
@@ -68,6 +76,16 @@ export class DurableIntake {
     } finally {
       this.#unanswered -= entries.length;
     }
+  }
+
+  #admit(count: number): void {
+    const { capacity, lifecycle } = this.#parts;
+    lifecycle.refuseUnlessAccepting();
+    if (this.#unanswered + count > capacity) {
+      const message = `As many durable tasks wait for the store as capacity allows: ${capacity}`;
+      throw new QueueFullError(message, capacity);
+    }
+    this.#unanswered += count;
   }
 
   /** Promises are made where schemas make some: most answer at once. */

@@ -103,10 +103,11 @@ export class DurableRequests {
 
   /** What the task itself says; what its handler, its queue and its manager say holds where it runs. */
   #toEnvelope(handler: HandlerDefinition, options: CheckedDurableOptions): TaskEnvelope {
-    const said = SAID.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]);
     const deadlineAt = this.#toDeadline(handler, options);
+    if (deadlineAt === undefined && SAID.every((name) => options[name] === undefined)) return PLAIN_ENVELOPE;
+    const said = SAID.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]);
     if (deadlineAt !== undefined) said.push(["deadlineAt", deadlineAt]);
-    return said.length === 0 ? PLAIN_ENVELOPE : Object.fromEntries(said);
+    return Object.fromEntries(said);
   }
 
   #toDeadline({ ttlMs: ownTtlMs }: HandlerDefinition, options: CheckedDurableOptions): number | undefined {

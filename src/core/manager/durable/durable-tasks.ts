@@ -155,7 +155,7 @@ export class DurableTasks implements Alarm {
     this.#unlisten.push(
       signals.listen(this.#consumed, {
         ...{ wake, cancelAsked, storeLost: (queue) => this.#storeLost(queue) },
-        finished: () => {}, // those who wait hear that for themselves
+        finished: undefined, // those who wait hear that for themselves
       }),
     );
     this.#consumer.start();

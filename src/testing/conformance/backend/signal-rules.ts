@@ -134,7 +134,7 @@ export const SIGNAL_RULES: readonly BackendRule[] = [
     },
   },
   {
-    name: "goes on when a listener throws",
+    name: "goes on when a listener throws, or does not want to hear of ends",
     async check(trial) {
       const throws = () => {
         throw new Error("a listener has thrown");
@@ -142,10 +142,15 @@ export const SIGNAL_RULES: readonly BackendRule[] = [
       trial.backend.signals.listen(["q"], {
         ...{ wake: throws, finished: throws, cancelAsked: throws, storeLost: throws },
       });
+      const told: string[] = [];
+      trial.backend.signals.listen(["q"], {
+        ...{ wake: (queue) => told.push(queue), finished: undefined, cancelAsked() {}, storeLost() {} },
+      });
       await hears(trial, trial.backend, finished, async (id) => {
         await trial.keep(id);
         assert.equal(await trial.cancel(id), "cancelled");
       });
+      await trial.until(() => told.includes("q"), "who does not hear of ends is woken");
     },
   },
 ];
