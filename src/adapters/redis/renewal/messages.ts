@@ -15,6 +15,8 @@ export interface RenewalStart {
   readonly commandTimeoutMs: number;
   readonly leaseMs: number;
   readonly maxBlockedMs: number;
+  /** In which workers count their turns. */
+  readonly pulses: Int32Array | undefined;
   /** Of a `LeaseTable`. */
   readonly leases: SharedLeases;
   readonly startedAt: number;

@@ -21,7 +21,7 @@ const EXTENSIONS: Portion<Extension> = { most: 500, sizeOf: () => 0 };
 
 /** What a thread that renews runs, for as long as it lives. */
 const start = workerData as RenewalStart;
-const { address, commandTimeoutMs, leaseMs, maxBlockedMs, port, prefix, startedAt } = start;
+const { address, commandTimeoutMs, leaseMs, maxBlockedMs, port, prefix, pulses, startedAt } = start;
 
 const post = (message: MessageFromRenewal) => port.postMessage(message);
 const tell: Logger["warn"] = (fields, text) => post({ type: "trouble", fields, text });
@@ -38,7 +38,7 @@ const keys = new StoreKeys(prefix);
 const runner = new ScriptRunner(connection, [0, 0]);
 
 const loop = new RenewalLoop({
-  ...{ leaseMs, maxBlockedMs, post, now: monotonicNow },
+  ...{ leaseMs, maxBlockedMs, post, pulses, now: monotonicNow },
   leases: new LeaseTable(startedAt, start.leases),
   life: new LifeWords(start.life),
   extend: (extensions: readonly Extension[]) =>
