@@ -1,6 +1,6 @@
 import { Silence } from "../../../../core/collections/silence.js";
 import type { ExtendAnswer, Extension } from "../../../../ports/backend.js";
-import type { LeaseTable } from "../lease-table.js";
+import type { LeaseTable, TabledLease } from "../lease-table.js";
 import type { LifeWords } from "../life-words.js";
 import type { MessageFromRenewal } from "../messages.js";
 
@@ -80,8 +80,10 @@ export class RenewalLoop {
   #isForsaken(lease: KeptLease, place: number, now: number): boolean {
     const { leases, maxBlockedMs, pulses } = this.#parts;
     const need = leases.needOf(place);
-    if (need === "nobody") return false;
-    if (need === "core" || pulses === undefined) return this.#mainSilence.ms > maxBlockedMs;
+    if (typeof need !== "number" || pulses === undefined) {
+      lease.slot = undefined;
+      return need !== "nobody" && this.#mainSilence.ms > maxBlockedMs;
+    }
     const turns = Atomics.load(pulses, need);
     if (lease.slot?.pulse !== need)
       lease.slot = { pulse: need, silence: new Silence(this.tickMs, turns, now) };
@@ -95,10 +97,7 @@ export class RenewalLoop {
     const known = this.#kept[place];
     if (known !== undefined && known.tenure === tenure) return known;
     const found = tenure === undefined ? undefined : leases.read(place);
-    const lease = found && {
-      ...{ id: found.id, token: found.token, tenure: found.tenure },
-      ...{ renewAt: found.dueAt, slot: undefined },
-    };
+    const lease = found && toKept(found);
     this.#kept[place] = lease;
     return lease;
   }
@@ -120,6 +119,10 @@ export class RenewalLoop {
       if (answers[index]?.held !== true) lease.renewAt = Number.POSITIVE_INFINITY;
     post({ type: "answered", sentAt, leases });
   }
+}
+
+function toKept({ id, token, tenure, dueAt }: TabledLease): KeptLease {
+  return { id, token, tenure, renewAt: dueAt, slot: undefined };
 }
 
 const REFUSED: ExtendAnswer = { held: false, cancel: undefined };
