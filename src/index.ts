@@ -103,6 +103,7 @@ export type { BackendSignals, SignalListener } from "./ports/backend-signals.js"
 export type { Clock, Timer } from "./ports/clock.js";
 export type {
   BackendRenewer,
+  LeaseNeed,
   LeaseRenewal,
   RenewalListener,
   RenewalOptions,

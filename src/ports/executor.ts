@@ -39,6 +39,17 @@ export interface RunnableAttempt {
   began(): void;
   /** The handler has not begun and will not: the task goes back to where it waited, and uses no attempt. */
   handBack(): void;
+  /**
+   * Whether it matters for its lease that the event loop turns in which it runs: who counts turns is to count
+   * those, and to say where.
+   */
+  readonly watched: boolean;
+  /**
+   * Its handler runs in this place, or will: its turns are counted from now on. Undefined when that is over.
+   * To be called where it is watched.
+   * @param pulse the number of a word of `WorkerPool.pulses`
+   */
+  placed(pulse: number | undefined): void;
   /** From now on, and of what has happened already, `follower` is told. */
   follow(follower: AttemptFollower): void;
 }
@@ -79,6 +90,12 @@ export interface PoolSize {
 
 /** Slots that come and go with what there is to do. */
 export interface WorkerPool {
+  /**
+   * Shared memory in which workers count the turns of their event loops, a word for each: as long as it runs
+   * what is watched, and a few times a second. So it can be seen, by any thread, whether a worker is stuck.
+   * Undefined where nobody counts.
+   */
+  readonly pulses?: Int32Array | undefined;
   /** Called once, before anything runs. */
   connect(host: PoolHost): void;
   /** The manager starts its work: as many workers as `min` says are wanted. */

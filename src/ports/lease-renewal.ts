@@ -13,8 +13,10 @@ export interface BackendRenewer {
 export interface RenewalOptions {
   /** Each renewal lets a lease live so long; it is made every third of that. */
   readonly leaseMs: number;
-  /** So long the core may be silent before leases which need it are left to expire. */
+  /** So long the core, or a worker, may be silent before leases which need it are left to expire. */
   readonly maxBlockedMs: number;
+  /** Shared memory in which workers count the turns of their event loops; undefined where none do. */
+  readonly pulses?: Int32Array | undefined;
   readonly listener: RenewalListener;
 }
 
@@ -23,6 +25,12 @@ export interface RenewedLease {
   readonly id: string;
   readonly token: number;
 }
+
+/**
+ * Who must not be silent for too long, or the lease is left to expire: the core; nobody; or the worker that
+ * counts its turns in the word of `pulses` that has this number.
+ */
+export type LeaseNeed = "core" | "nobody" | number;
 
 /** Is told what the store answers, between calls or within `catchUp`; perhaps of leases that were let go. */
 export interface RenewalListener {
@@ -50,11 +58,8 @@ export interface LeaseRenewal {
    * @param dueInMs when the next renewal of them is due
    */
   keep(leases: readonly RenewedLease[], dueInMs: number): void;
-  /**
-   * Renews it no longer than `forMs` from now.
-   * @param isFree whether it needs the core no more: its task runs and ends however silent that is
-   */
-  limit(lease: RenewedLease, forMs: number, isFree: boolean): void;
+  /** Renews it no longer than `forMs` from now, and while whom it needs shows life. */
+  limit(lease: RenewedLease, forMs: number, need: LeaseNeed): void;
   /** Renews it no more; a renewal that is under way may still come. */
   release(lease: RenewedLease): void;
   /** Tells at once what has been answered and not been told yet. */

@@ -34,6 +34,7 @@ const AFTER_CLOSE = "begins nothing after its close";
 const SEES = "lets a handler that never pauses see";
 const SEES_THROWN = "lets `throwIfAborted` throw";
 const BEGUN = "knows what has begun";
+const TURNS = "counts the turns";
 const BEHIND = "ends what is aborted before it has begun";
 const LATE_FAULT = "tells of what a finished handler had left";
 const WORKERS = "tells of its workers";
@@ -52,6 +53,17 @@ const BROKEN: readonly Broken[] = [
     [SLOTS, TRAVEL, WAIT, BEGUN, LATE_FAULT],
   ],
   [
+    "count no turns, and do not say when a place was left",
+    () => ({
+      attempt: (attempt) => ({
+        placed: (pulse) => {
+          if (pulse !== undefined) attempt.placed(pulse + 1);
+        },
+      }),
+    }),
+    [TURNS],
+  ],
+  [
     "fail what had not begun when they died, and do not tell of their end",
     () => ({
       attempt: (attempt) => ({ handBack: () => attempt.ended(failed()) }),
@@ -59,7 +71,11 @@ const BROKEN: readonly Broken[] = [
     }),
     [SPARES, BEHIND, WORKERS],
   ],
-  ["are said to be killed, and are not", () => ({ kill: () => true }), [KILLED_ONCE, KILLED_EVEN, BEGUN]],
+  [
+    "are said to be killed, and are not",
+    () => ({ kill: () => true }),
+    [KILLED_ONCE, KILLED_EVEN, BEGUN, TURNS],
+  ],
   [
     "end killed attempts again, and take for begun whatever they were given",
     () => ({

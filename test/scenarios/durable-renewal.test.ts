@@ -31,14 +31,14 @@ afterAll(async () => {
 
 const toHandlers = (run: (handler: string, token: number | undefined) => void) => {
   const entry = (name: string) => ({
-    payload: json<{ blockMs?: number; takesMs?: number }>(),
+    payload: json<{ blockMs?: number; spins?: boolean; takesMs?: number }>(),
     run: () => run(name, undefined),
   });
   return defineHandlers({ blocks: entry("blocks"), waits: entry("waits"), inThread: entry("inThread") });
 };
 
 /** One queue, a process that holds its leases, and a rival that runs whatever the store gives to another. */
-async function scene(options: { blockMs?: number; maxBlockedMs?: number; timeoutMs?: number } = {}) {
+async function scene(options: { blockMs?: number; maxBlockedMs?: number; timeoutMs?: number | false } = {}) {
   const queue = `q-${randomUUID()}`;
   const taken: string[] = [];
   let tellTaken = () => {};
@@ -68,7 +68,7 @@ async function scene(options: { blockMs?: number; maxBlockedMs?: number; timeout
   /** Enqueues it, and lets the rival in once the holder has it. */
   const enqueue = async (
     name: "blocks" | "waits" | "inThread",
-    payload: { blockMs?: number; takesMs?: number },
+    payload: { blockMs?: number; spins?: boolean; takesMs?: number },
   ) => {
     const handle = await rival.enqueueDurable(name, payload, { queue });
     await holder.hasWritten("began");
@@ -102,6 +102,27 @@ describe("a main thread that is blocked for three leases", () => {
     expect((await read(handle.id))?.token).toBe(before?.token);
     expect(await stopped(holder)).toBe("ready\nbegan\nunblocked\ncompleted at attempt 1\nstopped\n");
     expect(taken).toEqual([]);
+  });
+
+  test("loses none of one that has no timeout, whose thread turns (D8)", { timeout: 60_000 }, async () => {
+    const { enqueue, holder, taken } = await scene({
+      ...{ blockMs: BLOCK_MS, maxBlockedMs: 1_000, timeoutMs: false },
+    });
+    const handle = await enqueue("inThread", { takesMs: BLOCK_MS + LEASE_MS });
+    expect(await handle.result()).toBe(1);
+    expect(await stopped(holder)).toBe("ready\nbegan\nunblocked\ncompleted at attempt 1\nstopped\n");
+    expect(taken).toEqual([]);
+  });
+
+  test("loses one whose thread is stuck and has no timeout either", { timeout: 60_000 }, async () => {
+    const { enqueue, holder, taken, wasTaken } = await scene({
+      ...{ blockMs: BLOCK_MS, maxBlockedMs: 1_000, timeoutMs: false },
+    });
+    const handle = await enqueue("inThread", { spins: true });
+    await wasTaken;
+    await handle.result();
+    expect(taken).toEqual(["inThread"]);
+    await holder.hasWritten("lost");
   });
 
   test("loses none of the inline handler that blocks it", { timeout: 60_000 }, async () => {

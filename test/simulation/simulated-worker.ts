@@ -106,6 +106,7 @@ export class SimulatedWorker implements ConsumerHost {
       random: chance.fork(),
       leaseMs,
       pollMs,
+      maxBlockedMs: 120_000,
       strict: false,
       queues: queues.map((name, index) => ({ name, share: index + 1 })),
       requestPrefix: `${process.name}-`,

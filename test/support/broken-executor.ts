@@ -46,6 +46,7 @@ export class BrokenExecutor implements Executor {
   #breakPool(sound: WorkerPool): WorkerPool {
     const { host: breakHost, pool } = this.#breakage;
     return {
+      pulses: sound.pulses,
       connect: (host) => sound.connect(breakHost === undefined ? host : except(host, breakHost(host))),
       open: () => sound.open(),
       resize: (size) => sound.resize(size),

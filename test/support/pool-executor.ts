@@ -27,6 +27,8 @@ export interface HandedOver {
 export class PoolExecutor implements Executor, WorkerPool {
   readonly lane = "threads";
   readonly pool: WorkerPool = this;
+  /** What turns, the test says here; and to attempts where they are. */
+  readonly pulses = new Int32Array(new SharedArrayBuffer(16));
   /** All that was handed over, in that order. */
   readonly all: HandedOver[] = [];
   readonly sizes: PoolSize[] = [];

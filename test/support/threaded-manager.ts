@@ -32,14 +32,15 @@ export const threadHandlers = defineHandlers({
 
 /** What a manager is made of, with a pool of the test's own in place of worker threads. */
 export class ThreadedManager implements Instrumentable {
-  readonly clock = new ManualClock();
+  readonly clock: ManualClock;
   readonly pool = new PoolExecutor(() => this.clock.now());
   readonly core: Core;
   readonly controls: Controls;
   readonly events: TaskEvent[] = [];
 
-  constructor(options: TaskManagerOptions = {}) {
-    const { clock, pool } = this;
+  constructor(options: TaskManagerOptions = {}, clock = new ManualClock()) {
+    this.clock = clock;
+    const { pool } = this;
     const read = readManagerOptions({ handlers: threadHandlers, threads: { max: 2 }, ...options });
     const resolved = resolveOptions(read, 2);
     this.core = assembleCore(resolved, {

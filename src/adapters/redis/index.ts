@@ -1,2 +1,7 @@
 export { redisBackend } from "./redis-backend.js";
-export type { RedisBackendOptions, RedisDeadLetterOptions, RedisRenewalOptions } from "./redis-options.js";
+export type {
+  CreateRenewalClient,
+  RedisBackendOptions,
+  RedisDeadLetterOptions,
+  RedisRenewalOptions,
+} from "./redis-options.js";

@@ -19,12 +19,25 @@ export interface RedisDeadLetterOptions {
   ttlMs?: number | undefined;
 }
 
-/** How the thread finds Redis that renews leases, where `client` says it for all else. One of the two. */
+/**
+ * What the default export of a `renewal.module` is: it gives a client of ioredis, which others are made like,
+ * or options for one. It is called once in each thread that renews.
+ */
+export type CreateRenewalClient = () => Redis | RedisOptions | Promise<Redis | RedisOptions>;
+
+/** How the thread finds Redis that renews leases, where `client` says it for all else. One of the three. */
 export interface RedisRenewalOptions {
   /** As the `url` of the backend. */
   url?: string | undefined;
   /** As the `options` of the backend, without functions and other things that cannot be copied. */
   options?: RedisOptions | undefined;
+  /**
+   * A file URL of a module whose default export is a `CreateRenewalClient`. The thread imports it, with the
+   * environment and the `execArgv` of the process: for a client that cannot be described by what can be
+   * copied, such as one with a function for its TLS, or one that fetches its credentials. Where it gives
+   * none, leases are renewed on the event loop until it does: it is asked again, after a minute at most.
+   */
+  module?: URL | undefined;
 }
 
 /** Settings of `redisBackend`. One of `url`, `options` and `client` says where Redis is. */
@@ -66,11 +79,14 @@ export type RedisAddress =
   | { readonly options: RedisOptions }
   | { readonly client: Redis };
 
+/** Where the thread that renews leases finds Redis, or who says it there. */
+export type RenewalAddress = RedisAddress | { readonly module: URL };
+
 /** The options, checked, with their defaults. */
 export interface RedisSettings {
   readonly address: RedisAddress;
-  /** Where the thread that renews leases finds it; false where there is to be none. */
-  readonly renewal: RedisAddress | false;
+  /** False where no thread is to renew leases. */
+  readonly renewal: RenewalAddress | false;
   readonly prefix: string;
   readonly maxDead: number;
   readonly deadTtlMs: number;
@@ -104,7 +120,17 @@ const optionsCheck: Check<RedisOptions> = (value, path) => {
 
 const DEAD_LETTER_CHECKS: Checks<RedisDeadLetterOptions> = { maxEntries: integer(0), ttlMs: duration(0) };
 
-const RENEWAL_CHECKS: Checks<RedisRenewalOptions> = { url: urlCheck, options: optionsCheck };
+/** A copy, since a URL can be changed after it was checked. */
+const moduleCheck: Check<URL> = (value, path) => {
+  if (value instanceof URL && value.protocol === "file:") return new URL(value.href);
+  throw expected(path, "a file URL", value);
+};
+
+const RENEWAL_CHECKS: Checks<RedisRenewalOptions> = {
+  url: urlCheck,
+  options: optionsCheck,
+  module: moduleCheck,
+};
 
 const CHECKS: Checks<RedisBackendOptions> = {
   url: urlCheck,
@@ -137,8 +163,12 @@ function toAddress({ url, options, client }: RedisBackendOptions): RedisAddress 
   return options === undefined ? { client: client as Redis } : { options };
 }
 
-function toRenewalAddress({ url, options }: RedisRenewalOptions): RedisAddress {
-  if (url !== undefined && options === undefined) return { url };
-  if (url === undefined && options !== undefined) return { options };
-  throw new OptionError("renewal", "Expected one of `renewal.url` and `renewal.options`");
+function toRenewalAddress({ url, options, module }: RedisRenewalOptions): RenewalAddress {
+  const given = [url, options, module].filter((one) => one !== undefined);
+  if (given.length !== 1) {
+    const names = "`renewal.url`, `renewal.options` and `renewal.module`";
+    throw new OptionError("renewal", `Expected one of ${names}`);
+  }
+  if (url !== undefined) return { url };
+  return options === undefined ? { module: module as URL } : { options };
 }

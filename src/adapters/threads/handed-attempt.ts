@@ -31,11 +31,10 @@ export class HandedAttempt implements AttemptFollower {
   waited = false;
   /** Set when a stop has begun. */
   stopReason: Error | undefined = undefined;
-  /** Its thread has nothing more to do with it; what it returned may still be checked. */
-  left = false;
   /** The manager has been told of its end. */
   over = false;
   readonly #forget: (handed: HandedAttempt) => void;
+  #left = false;
 
   constructor(attempt: RunnableAttempt, place: AttemptPlace, forget: (handed: HandedAttempt) => void) {
     const { handler, payload } = attempt.work as HandlerCall;
@@ -46,6 +45,17 @@ export class HandedAttempt implements AttemptFollower {
     this.#scope = this.headers && new AsyncResource("MillraceAttempt", { requireManualDestroy: true });
     this.place = place;
     this.#forget = forget;
+  }
+
+  /** Its thread has nothing more to do with it; what it returned may still be checked. */
+  get left(): boolean {
+    return this.#left;
+  }
+
+  leave(): void {
+    if (this.#left) return;
+    this.#left = true;
+    if (this.attempt.watched) this.attempt.placed(undefined);
   }
 
   aborted(reason: Error): void {
@@ -64,7 +74,7 @@ export class HandedAttempt implements AttemptFollower {
 
   end(outcome: Outcome, runMs?: number): void {
     if (this.over) return;
-    this.#leave();
+    this.#endHere();
     this.attempt.ended(outcome, runMs);
   }
 
@@ -75,12 +85,13 @@ export class HandedAttempt implements AttemptFollower {
   /** It has not begun, and will not. */
   handBack(): void {
     if (this.over) return;
-    this.#leave();
+    this.#endHere();
     this.attempt.handBack();
   }
 
-  #leave(): void {
-    this.over = this.left = true;
+  #endHere(): void {
+    this.over = true;
+    this.leave();
     this.#forget(this);
   }
 }

@@ -8,12 +8,14 @@ import { WorkerExitError } from "../../worker-errors.js";
 import type { AttemptPlace, HandedAttempt } from "./handed-attempt.js";
 import type { EnqueueMessage, HandedTask, HandlerSource, MessageToThread, RunMessage } from "./messages.js";
 import { packCopy, packTask } from "./pack-task.js";
+import type { Pulse } from "./pulses.js";
 import type { ThreadChannel } from "./thread-channel.js";
 import { unmovedError } from "./unsent.js";
 
 /** What a batch needs of its thread. */
 export interface BatchThread {
   readonly channel: ThreadChannel;
+  readonly pulse: Pulse | undefined;
   /** How many have begun in it and are over. */
   attempts: number;
   /** Whether it takes nothing more. */
@@ -32,6 +34,7 @@ export class HandedBatch implements AttemptPlace {
   readonly number: number;
   readonly attempts: readonly HandedAttempt[];
   readonly #thread: BatchThread;
+  readonly #watched: boolean;
   /** So many from the first one on, the thread has done with. */
   #leftBehind = 0;
 
@@ -39,10 +42,15 @@ export class HandedBatch implements AttemptPlace {
     this.number = number;
     this.attempts = attempts;
     this.#thread = thread;
+    let watched = false;
     for (const [index, handed] of attempts.entries()) {
       handed.place = this;
       handed.index = index;
+      if (!handed.attempt.watched) continue;
+      watched = true;
+      handed.attempt.placed(thread.pulse?.number);
     }
+    this.#watched = watched;
   }
 
   /** The first one that the thread has not done with. */
@@ -186,7 +194,17 @@ export class HandedBatch implements AttemptPlace {
   #toMessage(handler: number, source: HandlerSource | undefined, tasks: readonly HandedTask[]): RunMessage {
     const [{ attempt }] = this.attempts as readonly [HandedAttempt];
     const { queue, priority, maxAttempts } = attempt.context;
-    return { type: "run", batch: this.number, handler, source, queue, priority, maxAttempts, tasks };
+    return {
+      type: "run",
+      batch: this.number,
+      watched: this.#watched,
+      handler,
+      source,
+      queue,
+      priority,
+      maxAttempts,
+      tasks,
+    };
   }
 
   #tell(message: MessageToThread, transfer: readonly object[] = []): void {

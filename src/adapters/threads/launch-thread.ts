@@ -1,6 +1,7 @@
 import { MessageChannel, type MessagePort, type Worker } from "node:worker_threads";
 import type { ThreadSettings } from "../../task/thread-options.js";
 import type { ThreadStart, ThreadStarted } from "./messages.js";
+import type { Pulse } from "./pulses.js";
 import { TaskWords } from "./task-words.js";
 
 /** What a thread tells on its own account. It is told that it has exited once, and after all else. */
@@ -37,6 +38,7 @@ interface ThreadOfTinypool {
  */
 export async function launchThread(
   settings: ThreadSettings,
+  pulse: Pulse | undefined,
   listener: ThreadListener,
 ): Promise<LaunchedThread> {
   const { Tinypool } = await import("tinypool"); // only here: who needs no threads does not load it
@@ -76,7 +78,7 @@ export async function launchThread(
   port1.unref();
   const words = new TaskWords();
   const start: ThreadStart = {
-    ...{ port: port2, words: words.words, preload, workerData },
+    ...{ port: port2, words: words.words, pulse: pulse?.word, preload, workerData },
     maxHeapBytes: maxHeapMb * 1_048_576,
   };
   const filename = new URL("./inside/thread-entry.js", import.meta.url).href;

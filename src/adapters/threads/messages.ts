@@ -7,6 +7,8 @@ export interface ThreadStart {
   readonly port: MessagePort;
   /** Shared; see `TaskWords`. */
   readonly words: Int32Array;
+  /** One word, shared: where it counts the turns of its event loop. Undefined where none was free. */
+  readonly pulse: Int32Array | undefined;
   /** Modules to import first. */
   readonly preload: readonly string[];
   readonly workerData: unknown;
@@ -55,6 +57,8 @@ export interface RunMessage {
   readonly queue: string;
   readonly priority: number;
   readonly maxAttempts: number;
+  /** Whether turns of the event loop are to be counted until the batch is over. */
+  readonly watched: boolean;
   readonly tasks: readonly HandedTask[];
 }
 

@@ -2,6 +2,7 @@ import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { assert } from "../../errors.js";
 import type { ThreadSettings } from "../../task/thread-options.js";
 import { type LaunchedThread, launchThread, type ThreadListener } from "./launch-thread.js";
+import type { Pulse } from "./pulses.js";
 import type { TaskWords } from "./task-words.js";
 
 /** The way to a thread, from its launch on; it can be ended before there is one. */
@@ -27,8 +28,8 @@ export class ThreadChannel {
   }
 
   /** @throws whatever the platform throws where it cannot make a thread */
-  async launch(settings: ThreadSettings): Promise<void> {
-    this.#launched = await launchThread(settings, this.#listener);
+  async launch(settings: ThreadSettings, pulse: Pulse | undefined): Promise<void> {
+    this.#launched = await launchThread(settings, pulse, this.#listener);
     if (this.#ended) this.#launched.terminate();
   }
 

@@ -59,6 +59,10 @@ export class ThreadExecutor implements Executor, WorkerPool {
     return this;
   }
 
+  get pulses(): Int32Array {
+    return this.#threads.pulses.words;
+  }
+
   run(attempt: RunnableAttempt): void {
     const handed = new HandedAttempt(attempt, this.#inLine, this.#forget);
     this.#handed.set(attempt, handed);

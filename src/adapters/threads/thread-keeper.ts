@@ -1,9 +1,11 @@
 import type { HandlerDefinition } from "../../task/handler-definition.js";
 import type { LateFaultMessage } from "./messages.js";
+import type { Pulses } from "./pulses.js";
 
 /** Who keeps the threads, which are `T`. */
 export interface ThreadKeeper<T> {
   readonly handlers: HandlerKeeper;
+  readonly pulses: Pulses;
   /** It can take its first batch. */
   threadReady(thread: T): void;
   /** Its batch is over and it can take the next one, unless it is to end. */

@@ -1,4 +1,5 @@
 import type { WorkerExitReason } from "../../task/worker-details.js";
+import type { Pulse } from "./pulses.js";
 
 /**
  * Where a thread is in its life, and what is known of it.
@@ -12,6 +13,8 @@ import type { WorkerExitReason } from "../../task/worker-details.js";
 export abstract class ThreadLife {
   readonly name: string;
   readonly bornAt: number;
+  /** Its own, from its launch to its exit. */
+  readonly pulse: Pulse | undefined;
   /** When it got ready; undefined before. */
   readyAt: number | undefined = undefined;
   /** Since when it has had nothing to do, while it is idle. */
@@ -24,9 +27,10 @@ export abstract class ThreadLife {
   error: unknown = undefined;
   state: "starting" | "idle" | "busy" | "dying" | "gone" = "starting";
 
-  constructor(name: string, bornAt: number) {
+  constructor(name: string, bornAt: number, pulse: Pulse | undefined) {
     this.name = name;
     this.bornAt = bornAt;
+    this.pulse = pulse;
   }
 
   /** A line for the stacks of errors: where they came from. */

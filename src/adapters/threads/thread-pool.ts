@@ -4,6 +4,7 @@ import type { ThreadStats } from "../../task/manager-stats.js";
 import type { ThreadSettings } from "../../task/thread-options.js";
 import { FailureStreak, PROBE_AFTER_MS } from "./failure-streak.js";
 import { OneTimer } from "./one-timer.js";
+import { Pulses } from "./pulses.js";
 import type { HandlerKeeper, ThreadKeeper } from "./thread-keeper.js";
 import { ThreadTally } from "./thread-tally.js";
 import { toError } from "./worker-faults.js";
@@ -33,6 +34,7 @@ export class ThreadPool {
   readonly #user: ThreadUser;
   readonly #handlers: HandlerKeeper;
   readonly #keeper: ThreadKeeper<WorkerThread>;
+  readonly pulses = new Pulses();
   readonly #threads = new Set<WorkerThread>();
   /** Those that have been ended and have not exited yet. */
   readonly #dying = new Map<WorkerThread, Timer>();
@@ -160,7 +162,7 @@ export class ThreadPool {
 
   #toKeeper(handlers: HandlerKeeper): ThreadKeeper<WorkerThread> {
     return {
-      handlers,
+      ...{ handlers, pulses: this.pulses },
       threadReady: (thread) => {
         this.#starts.succeeded();
         this.#tally.started++;
@@ -211,6 +213,7 @@ export class ThreadPool {
   #countExit(thread: WorkerThread): void {
     const timer = this.#dying.get(thread);
     this.#dying.delete(thread);
+    this.pulses.giveBack(thread.pulse);
     timer?.cancel();
     if (timer === NO_TIMER) this.#stuck--;
     const { name: worker, channel, exitReason: reason = "exited", exitCode, error, attempts } = thread;

@@ -47,7 +47,7 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
   importing = false;
 
   constructor(name: string, settings: ThreadSettings, clock: Clock, keeper: ThreadKeeper<WorkerThread>) {
-    super(name, clock.now());
+    super(name, clock.now(), keeper.pulses.take());
     this.#settings = settings;
     this.#clock = clock;
     this.#keeper = keeper;
@@ -67,7 +67,7 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
   async launch(): Promise<void> {
     this.#watched.limit(this.#settings, "The thread did not come up", (error) => this.notStarted(error));
     try {
-      await this.channel.launch(this.#settings);
+      await this.channel.launch(this.#settings, this.pulse);
     } catch (error) {
       this.notStarted(error);
       this.exited(undefined);
@@ -215,7 +215,7 @@ export class WorkerThread extends ThreadLife implements ThreadListener, BatchThr
     const handed = batch?.attempts[index];
     if (batch === undefined || handed === undefined || handed.left) return;
     this.#keeper.handlers.ran(handed.handler, runMs);
-    handed.left = true;
+    handed.leave();
     this.attempts++;
     const { next } = batch;
     if (next !== undefined && this.#clock.now() - this.busySince >= TOLERANCE_MS) next.attempt.began();

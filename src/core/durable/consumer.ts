@@ -9,6 +9,7 @@ import { LeaseKeeper, type OpenRenewal } from "./lease-keeper.js";
 import { type LeaseTerms, toLeaseTerms } from "./lease-terms.js";
 import type { ClaimedQueue } from "./queue-turns.js";
 import { SettleBatcher } from "./settle-batcher.js";
+import { SlotWatch } from "./slot-watch.js";
 
 /** Who runs what is claimed. */
 export interface ConsumerHost {
@@ -49,6 +50,10 @@ export interface ConsumerOptions {
   readonly strict: boolean;
   readonly leaseMs: number;
   readonly pollMs: number;
+  /** So long the slot of a task without a timeout may be silent before its lease is left to expire. */
+  readonly maxBlockedMs: number;
+  /** Of the pool that runs tasks; undefined where none has any. */
+  readonly pulses?: Int32Array | undefined;
   /** Tells the requests of this process from those of all others. */
   readonly requestPrefix: string;
   readonly host: ConsumerHost;
@@ -68,6 +73,7 @@ export class Consumer {
   readonly #claimer: Claimer;
   readonly #keeper: LeaseKeeper;
   readonly #batcher: SettleBatcher;
+  readonly #slots: SlotWatch;
   readonly #terms: LeaseTerms;
   #stopped = false;
   #gaveUp = false;
@@ -87,8 +93,9 @@ export class Consumer {
         failed: (error) => host.failed("claim", error),
       },
     });
+    this.#slots = new SlotWatch(options.clock, options.pulses, options.maxBlockedMs);
     this.#keeper = new LeaseKeeper({
-      ...parts,
+      ...{ ...parts, slots: this.#slots },
       listener: {
         lost: (held) => {
           host.lost(held);
@@ -197,7 +204,18 @@ export class Consumer {
    */
   begins(held: HeldLease, atMostMs: number, isElsewhere: boolean): void {
     const isFree = isElsewhere && atMostMs !== Number.POSITIVE_INFINITY;
-    this.#keeper.limit(held, atMostMs + this.#terms.renewEveryMs, isFree);
+    this.#keeper.limit(held, atMostMs + this.#terms.renewEveryMs, isFree ? "nobody" : "core");
+  }
+
+  /**
+   * The handler of a task without a timeout has its place: its lease lasts while that shows life.
+   * @param pulse undefined when it has left it, and it is this thread that goes on with the task
+   */
+  placed(held: HeldLease, pulse: number | undefined): void {
+    if (held.state !== "held") return;
+    const isWatched = pulse !== undefined && this.#slots.watch(held, pulse);
+    if (!isWatched) this.#slots.forget(held);
+    this.#keeper.limit(held, Number.POSITIVE_INFINITY, isWatched ? pulse : "core");
   }
 
   /** Tells the store how far the handler of a task says that it has come, within about a second. */
@@ -209,7 +227,8 @@ export class Consumer {
   settle(held: HeldLease, settlement: Settlement): void {
     if (held.state !== "held") return;
     this.#batcher.settle(held, settlement);
-    this.#keeper.limit(held, Number.POSITIVE_INFINITY, false);
+    this.#slots.forget(held);
+    this.#keeper.limit(held, Number.POSITIVE_INFINITY, "core");
   }
 
   /** Leaves a lease to expire: its handler goes on, and nobody may run the task beside it until then. */

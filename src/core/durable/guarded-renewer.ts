@@ -1,6 +1,7 @@
 import type { Clock } from "../../ports/clock.js";
 import type {
   BackendRenewer,
+  LeaseNeed,
   LeaseRenewal,
   RenewalListener,
   RenewalOptions,
@@ -57,8 +58,8 @@ class GuardedRenewal implements LeaseRenewal {
     this.#guard.try(() => this.#renewal.keep(leases, dueInMs));
   }
 
-  limit(lease: RenewedLease, forMs: number, isFree: boolean): void {
-    this.#guard.try(() => this.#renewal.limit(lease, forMs, isFree));
+  limit(lease: RenewedLease, forMs: number, need: LeaseNeed): void {
+    this.#guard.try(() => this.#renewal.limit(lease, forMs, need));
   }
 
   release(lease: RenewedLease): void {

@@ -1,6 +1,6 @@
 import type { Backend, ExtendAnswer } from "../../ports/backend.js";
 import type { Clock } from "../../ports/clock.js";
-import type { LeaseRenewal, RenewalListener, RenewedLease } from "../../ports/lease-renewal.js";
+import type { LeaseNeed, LeaseRenewal, RenewalListener, RenewedLease } from "../../ports/lease-renewal.js";
 import type { Random } from "../../ports/random.js";
 import type { StoredError } from "../../task/stored-outcome.js";
 import { TransitMap } from "../collections/transit-map.js";
@@ -8,6 +8,7 @@ import { EarliestTimer } from "./earliest-timer.js";
 import type { HeldLease } from "./held-lease.js";
 import type { LeaseTerms } from "./lease-terms.js";
 import { RetryDelay } from "./retry-delay.js";
+import type { SlotWatch } from "./slot-watch.js";
 
 /** Who is told what becomes of leases. */
 export interface LeaseListener {
@@ -24,6 +25,7 @@ export interface LeaseKeeperParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly terms: LeaseTerms;
+  readonly slots: Pick<SlotWatch, "isSilent" | "forget">;
   readonly listener: LeaseListener;
   /** What renews leases elsewhere; undefined where nothing does. */
   readonly openRenewal?: OpenRenewal | undefined;
@@ -50,7 +52,7 @@ const TELL_EVERY_MS = 1_000;
  * timers come before its messages.
  *
  * What handlers tell of their progress travels with a renewal, and is reason enough for one: of all leases
- * together, at most once a second.
+ * together, at most once a second. Where the slot is silent it is none, and nothing else is.
  *
  * While a settlement is under way a refused renewal says nothing: it may be the settlement that has ended the
  * lease. Then the settlement's own answer counts.
@@ -136,12 +138,9 @@ export class LeaseKeeper {
     for (const held of former) if (held.state === "held") this.#lose(held);
   }
 
-  /**
-   * Bounds for how long it may be renewed elsewhere while nothing is heard of this thread.
-   * @param isFree whether its task goes on without this thread
-   */
-  limit({ task }: HeldLease, forMs: number, isFree: boolean): void {
-    this.#renewal?.limit(task, forMs, isFree);
+  /** Bounds for how long it may be renewed elsewhere, and says on whose life that depends. */
+  limit({ task }: HeldLease, forMs: number, need: LeaseNeed): void {
+    this.#renewal?.limit(task, forMs, need);
   }
 
   /** Whether the store cannot have given it to anybody else. */
@@ -159,6 +158,7 @@ export class LeaseKeeper {
   /** Lets go of it: it is left to what the store has been told, or to expire. */
   release(held: HeldLease): void {
     held.end();
+    this.#parts.slots.forget(held);
     this.#renewal?.release(held.task);
     if (this.#held.get(held.task.id) === held) this.#held.delete(held.task.id);
     if (this.#held.size === 0) this.#timer.clear();
@@ -191,7 +191,8 @@ export class LeaseKeeper {
     let next = Number.POSITIVE_INFINITY;
     for (const held of this.#held.values()) {
       next = Math.min(next, Math.max(held.renewAt, this.#notBefore));
-      if (held.progress !== undefined) next = Math.min(next, Math.max(this.#tellAt, this.#notBefore));
+      if (held.progress !== undefined && !this.#parts.slots.isSilent(held))
+        next = Math.min(next, Math.max(this.#tellAt, this.#notBefore));
       if (held.state === "held") next = Math.min(next, held.trustedUntil);
     }
     this.#timer.set(next);
@@ -206,6 +207,10 @@ export class LeaseKeeper {
     for (const held of this.#held.values()) {
       const isNew = held.progress !== undefined && now >= this.#tellAt;
       if (!isNew && held.renewAt > now + renewEveryMs / 4) continue;
+      if (this.#parts.slots.isSilent(held)) {
+        held.renewAt = now + renewEveryMs / 4; // then it is looked again
+        continue;
+      }
       due.push(held);
       tells ||= isNew;
       pressing ||= isNew || held.renewAt <= now;

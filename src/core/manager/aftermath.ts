@@ -9,6 +9,8 @@ export interface Aftermath {
   weigh(attempt: Attempt, outcome: Outcome): Outcome;
   /** The handler begins only now, having waited for its place. */
   began(attempt: Attempt): void;
+  /** The handler of an attempt that is watched has its place, of that pulse; undefined: it has left it. */
+  placed(attempt: Attempt, pulse: number | undefined): void;
   /** Its handler has told of its progress, as often as anybody is told of that. */
   progressed(attempt: Attempt, value: unknown): void;
   complete(attempt: Attempt, value: unknown, now: number): void;
@@ -32,6 +34,8 @@ export class LocalAftermath implements Aftermath {
   }
 
   began(): void {}
+
+  placed(): void {}
 
   progressed(): void {}
 

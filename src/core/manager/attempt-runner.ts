@@ -13,7 +13,7 @@ import type { Backlog } from "./backlog.js";
 import type { Batch } from "./batch.js";
 import type { Carriers } from "./carriers.js";
 import { type AbortCause, stoppedError } from "./conclude.js";
-import { Concluder } from "./concluder.js";
+import { Concluder, isDecided } from "./concluder.js";
 import type { Journal } from "./journal.js";
 import type { Lane } from "./lane.js";
 import type { Lifecycle } from "./lifecycle.js";
@@ -125,6 +125,10 @@ export class AttemptRunner implements AttemptKeeper {
     task.startedAt = now;
     if (timeoutMs !== false && attempt.cause === undefined) this.#parts.alarms.set(attempt, now + timeoutMs);
     this.#aftermathOf(task).began(attempt);
+  }
+
+  placed(attempt: Attempt, pulse: number | undefined): void {
+    if (!attempt.over) this.#aftermathOf(attempt.task).placed(attempt, pulse);
   }
 
   handlerRan({ over, task }: Attempt, runMs: number): void {
@@ -289,10 +293,4 @@ export class AttemptRunner implements AttemptKeeper {
 
 function begin(attempt: Attempt): void {
   attempt.lane.executor.run(attempt);
-}
-
-/** Whether the cause of its abort says what becomes of the task, and not only of this attempt. */
-function isDecided({ cause, task }: Attempt): boolean {
-  if (cause === undefined || cause.kind === "stopped") return false;
-  return cause.kind !== "timeout" || task.attempt >= task.settings.maxAttempts;
 }

@@ -20,6 +20,8 @@ export interface AttemptKeeper {
   timeUp(attempt: Attempt, now: number): void;
   /** The handler has begun, having waited for its place. */
   handlerBegan(attempt: Attempt): void;
+  /** The handler has its place, of that pulse; undefined: it has left it. */
+  placed(attempt: Attempt, pulse: number | undefined): void;
   /** How long the handler ran, where that is known better; said just before it has ended. */
   handlerRan(attempt: Attempt, runMs: number): void;
   /** The handler has ended; said once, also when the attempt was given up before. */
@@ -130,6 +132,11 @@ export class Attempt implements RunnableAttempt, Alarm {
     return this.task.details?.transfer;
   }
 
+  /** Where a lease is renewed for as long as the handler runs, and that may be for ever. */
+  get watched(): boolean {
+    return this.task.durable && this.task.settings.timeoutMs === false;
+  }
+
   /** Tells the handler to end. */
   abort(cause: AbortCause, now: number): void {
     this.cause = cause;
@@ -175,6 +182,10 @@ export class Attempt implements RunnableAttempt, Alarm {
 
   began(): void {
     if (!this.#ended) this.#keeper.handlerBegan(this);
+  }
+
+  placed(pulse: number | undefined): void {
+    if (!this.#ended) this.#keeper.placed(this, pulse);
   }
 
   ended(outcome: Outcome, runMs?: number): void {

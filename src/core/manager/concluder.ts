@@ -64,3 +64,9 @@ export class Concluder {
     return timed;
   }
 }
+
+/** Whether the cause of its abort says what becomes of the task, and not only of this attempt. */
+export function isDecided({ cause, task }: Attempt): boolean {
+  if (cause === undefined || cause.kind === "stopped") return false;
+  return cause.kind !== "timeout" || task.attempt >= task.settings.maxAttempts;
+}

@@ -125,10 +125,10 @@ export interface TaskManagerOptions<H extends AnyHandlers = AnyHandlers> {
    */
   leaseMs?: number | undefined;
   /**
-   * Where the backend renews leases in a thread of its own, so that a blocked event loop costs none: for how
-   * long that may go on while the event loop does not turn, in milliseconds, from 1,000 up. Then tasks that
-   * run on it are left to other processes; those in worker threads have their `timeoutMs`, and count as the
-   * others where they have none. Default 120,000.
+   * For how long leases are renewed though an event loop does not turn, in milliseconds, from 1,000 up. Where
+   * the backend renews them in a thread of its own, so that a blocked event loop costs none: then tasks that
+   * run on it are left to other processes. Those in worker threads have their `timeoutMs`; where they have
+   * none, it is the event loop of their thread that counts, in any backend. Default 120,000.
    */
   maxBlockedMs?: number | undefined;
   /** False: tasks are accepted, but none starts before `start()`. Default true. */

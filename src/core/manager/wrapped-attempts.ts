@@ -72,6 +72,10 @@ class WrappedHandler implements RunnableAttempt {
     return this.#attempt.transfer;
   }
 
+  get watched(): boolean {
+    return this.#attempt.watched;
+  }
+
   get running(): boolean {
     return this.#phase === "running";
   }
@@ -87,6 +91,11 @@ class WrappedHandler implements RunnableAttempt {
 
   began(): void {
     if (this.#phase === "running") this.#attempt.began();
+  }
+
+  /** The handler; what its middleware does then needs this thread. */
+  placed(pulse: number | undefined): void {
+    this.#attempt.placed(pulse);
   }
 
   /** Runs it, unless the attempt was aborted while middleware went before it. */

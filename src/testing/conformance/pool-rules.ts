@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
 import type { ExecutorRule } from "./executor-rule.js";
 import type { Trial } from "./trial.js";
 import { toValue } from "./trial.js";
@@ -7,6 +8,8 @@ import type { TrialAttempt } from "./trial-attempt.js";
 const RETURNS = "returns";
 /** Long enough to be looked at. */
 const BUSY_MS = 200;
+/** In so long, whoever counts turns has counted one. */
+const SOME_TURNS_MS = 250;
 const DEATHS = [
   "throws outside of its promise",
   "leaves a rejection that nobody handles",
@@ -100,6 +103,39 @@ async function readsTrue(trial: Trial): Promise<void> {
   assert.equal(host.exited[0]?.worker, host.started[0]?.worker);
 }
 
+/** The word in which the turns are counted of what this one runs in. */
+async function pulseOf(trial: Trial, handler: string, payload: unknown) {
+  const attempt = await trial.begin(handler, payload, { watched: true });
+  const [pulse] = attempt.places;
+  const { pulses = new Int32Array() } = trial.pool;
+  assert(pulse !== undefined && pulse >= 0 && pulse < pulses.length, `its place is ${pulse}`);
+  return { attempt, turns: () => Atomics.load(pulses, pulse) };
+}
+
+/** Whether it stands still, looked at after whatever was under way has come to an end. */
+async function standsStill(turns: () => number): Promise<boolean> {
+  await delay(SOME_TURNS_MS);
+  const before = turns();
+  await delay(SOME_TURNS_MS);
+  return turns() === before;
+}
+
+async function countsTurns(trial: Trial): Promise<void> {
+  if (trial.pool.pulses === undefined) return;
+  const sound = await pulseOf(trial, "goOn", 2 * SOME_TURNS_MS);
+  const seen = sound.turns();
+  await trial.until(() => sound.turns() !== seen, "its turns are counted");
+  await trial.end(sound.attempt);
+  assert(await standsStill(sound.turns), "nothing was to be counted while nothing runs");
+  const stuck = await pulseOf(trial, "goAway", "spins for ever");
+  assert(await standsStill(stuck.turns), "its turns were counted, though it makes none");
+  trial.executor.kill(stuck.attempt);
+  for (const { places } of [sound.attempt, stuck.attempt]) assert.equal(places.at(-1), undefined);
+  const other = await trial.begin("goOn", BUSY_MS);
+  await trial.end(other);
+  assert.deepEqual(other.places, []); // nobody wanted to know it
+}
+
 /** Slots that come and go. */
 export const POOL_RULES: readonly ExecutorRule[] = [
   {
@@ -150,6 +186,11 @@ export const POOL_RULES: readonly ExecutorRule[] = [
     name: "knows what has begun, and tells when an attempt begins that had to wait",
     of: "pooled and kills",
     check: tellsWhatHasBegun,
+  },
+  {
+    name: "counts the turns of what is watched, where it counts any, and only while that runs",
+    of: "pooled and kills",
+    check: countsTurns,
   },
   {
     name: "ends what is aborted before it has begun, and hands back what was behind a killed attempt",

@@ -9,6 +9,7 @@ export interface TrialAttemptOptions {
   /** What its context says otherwise than usual. */
   readonly context?: Partial<TaskContext> | undefined;
   readonly transfer?: Transfer | undefined;
+  readonly watched?: boolean | undefined;
   /** Called when it has ended, before whoever ended it goes on. */
   readonly onEnd?: (() => void) | undefined;
 }
@@ -19,6 +20,9 @@ export class TrialAttempt implements RunnableAttempt {
   readonly context: TaskContext;
   readonly headers = undefined;
   readonly transfer: Transfer | undefined;
+  readonly watched: boolean;
+  /** The places of its handler, one after another. */
+  readonly places: (number | undefined)[] = [];
   /** All that it was said to have ended with: one, where all is well. */
   readonly outcomes: Outcome[] = [];
   readonly runTimes: (number | undefined)[] = [];
@@ -37,9 +41,11 @@ export class TrialAttempt implements RunnableAttempt {
   #stopReason: Error | undefined;
   #settle: () => void = () => {};
 
-  constructor(id: string, work: Work, { context, transfer, onEnd }: TrialAttemptOptions = {}) {
+  constructor(id: string, work: Work, options: TrialAttemptOptions = {}) {
+    const { context, onEnd, transfer, watched = false } = options;
     this.work = work;
     this.transfer = transfer;
+    this.watched = watched;
     this.#onEnd = onEnd;
     this.over = new Promise((resolve) => {
       this.#settle = resolve;
@@ -77,6 +83,10 @@ export class TrialAttempt implements RunnableAttempt {
 
   began(): void {
     this.begun++;
+  }
+
+  placed(pulse: number | undefined): void {
+    this.places.push(pulse);
   }
 
   handBack(): void {

@@ -12,6 +12,8 @@ const context = { id: "one" } as TaskContext;
 const UNUSED = {
   headers: undefined,
   transfer: undefined,
+  watched: true,
+  placed: () => expect.unreachable("it counts no turns"),
   began: () => expect.unreachable("it begins with its start"),
   handBack: () => expect.unreachable("it begins at once"),
   follow: () => expect.unreachable("its signal says all"),

@@ -65,7 +65,7 @@ async function blockedAtStart(renews: boolean) {
   const consumer = new Consumer({
     ...{ backend: backend as Backend, clock, host, openRenewal, random: seededRandom(1) },
     ...{ queues: [{ name: "q", share: 1 }], strict: false, requestPrefix: "p-" },
-    ...{ leaseMs: LEASE_MS, pollMs: 5_000 },
+    ...{ leaseMs: LEASE_MS, maxBlockedMs: 120_000, pulses: new Int32Array(4), pollMs: 5_000 },
   });
   consumer.start();
   await clock.advance(0);
@@ -90,8 +90,23 @@ test("what renews is told until when a task may run, and that one which has ende
   consumer.settle(lease, { kind: "nack", nack: { kind: "hand-back", delayMs: 0, error: undefined } });
   const leftMs = 60_000 + LEASE_MS / 3;
   expect(limits).toEqual([
-    ...[`q:a ${leftMs} false`, `q:b ${leftMs} true`],
-    ...["q:b Infinity false", "q:b Infinity false"],
+    ...[`q:a ${leftMs} core`, `q:b ${leftMs} nobody`],
+    ...["q:b Infinity core", "q:b Infinity core"],
+  ]);
+});
+
+test("what renews is told which slot a task has, and when it has left it", async () => {
+  const { consumer, limits } = await blockedAtStart(true);
+  const lease = consumer.find("q:b") as HeldLease;
+  limits.length = 0;
+  consumer.placed(lease, 3);
+  consumer.placed(lease, undefined);
+  consumer.placed(lease, 4); // there is no such word
+  consumer.settle(lease, { kind: "nack", nack: { kind: "hand-back", delayMs: 0, error: undefined } });
+  consumer.placed(lease, 3); // too late
+  expect(limits).toEqual([
+    ...["q:b Infinity 3", "q:b Infinity core"],
+    ...["q:b Infinity core", "q:b Infinity core"],
   ]);
 });
 

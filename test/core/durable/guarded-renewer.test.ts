@@ -34,20 +34,20 @@ describe("GuardedRenewer", () => {
     const { inner, opened, told } = guarded({
       active: true,
       keep: (leases, dueInMs) => calls.push(`keep ${leases.length} ${dueInMs}`),
-      limit: ({ id }, forMs, isFree) => calls.push(`limit ${id} ${forMs} ${isFree}`),
+      limit: ({ id }, forMs, need) => calls.push(`limit ${id} ${forMs} ${need}`),
       release: ({ id }) => calls.push(`release ${id}`),
       catchUp: () => calls.push("catchUp"),
       close: async () => void calls.push("close"),
     });
     expect(opened.active).toBe(true);
     opened.keep([lease], 5);
-    opened.limit(lease, 6, true);
+    opened.limit(lease, 6, "nobody");
     opened.release(lease);
     opened.catchUp();
     inner.renewed(lease, 7, undefined);
     inner.refused(lease);
     await opened.close();
-    expect(calls).toEqual(["keep 1 5", "limit q:a 6 true", "release q:a", "catchUp", "close"]);
+    expect(calls).toEqual(["keep 1 5", "limit q:a 6 nobody", "release q:a", "catchUp", "close"]);
     expect(told).toEqual(["renewed q:a 7", "refused q:a"]);
   });
 
@@ -56,7 +56,7 @@ describe("GuardedRenewer", () => {
     const { opened, told } = guarded(Object.defineProperty(all, "active", { get: throwing }));
     expect(opened.active).toBe(false);
     opened.keep([lease], 5);
-    opened.limit(lease, 6, true);
+    opened.limit(lease, 6, "nobody");
     opened.release(lease);
     opened.catchUp();
     await opened.close();

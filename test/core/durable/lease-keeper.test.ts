@@ -2,11 +2,18 @@ import { describe, expect, test } from "vitest";
 import { HeldLease } from "../../../src/core/durable/held-lease.js";
 import { LeaseKeeper } from "../../../src/core/durable/lease-keeper.js";
 import { toLeaseTerms } from "../../../src/core/durable/lease-terms.js";
+import { SlotWatch } from "../../../src/core/durable/slot-watch.js";
 import type { ClaimedTask, ExtendAnswer, Extension } from "../../../src/ports/backend.js";
-import type { LeaseRenewal, RenewalListener, RenewedLease } from "../../../src/ports/lease-renewal.js";
+import type {
+  LeaseNeed,
+  LeaseRenewal,
+  RenewalListener,
+  RenewedLease,
+} from "../../../src/ports/lease-renewal.js";
 import { ManualClock, seededRandom } from "../../../src/testing/index.js";
 
 const LEASE_MS = 30_000;
+const MAX_SILENT_MS = 120_000;
 const terms = toLeaseTerms(LEASE_MS);
 const { marginMs, renewEveryMs } = terms;
 
@@ -26,8 +33,8 @@ class ToldRenewal implements LeaseRenewal {
     this.calls.push(`keep ${leases.map(({ id }) => id)} ${dueInMs}`);
   }
 
-  limit({ id }: RenewedLease, forMs: number, isFree: boolean): void {
-    this.calls.push(`limit ${id} ${forMs} ${isFree}`);
+  limit({ id }: RenewedLease, forMs: number, need: LeaseNeed): void {
+    this.calls.push(`limit ${id} ${forMs} ${need}`);
   }
 
   release({ id }: RenewedLease): void {
@@ -71,8 +78,10 @@ function scene({ elsewhere = true } = {}) {
     failure = error;
   };
   let renewal: ToldRenewal | undefined;
+  const pulses = new Int32Array(4);
+  const slots = new SlotWatch(clock, pulses, MAX_SILENT_MS);
   const keeper = new LeaseKeeper({
-    ...{ clock, terms, backend: { extend }, random: seededRandom(1) },
+    ...{ clock, slots, terms, backend: { extend }, random: seededRandom(1) },
     listener: {
       lost: ({ task }) => told.push(`lost ${task.id} at ${clock.now()}`),
       cancelAsked: ({ task }, error) => told.push(`cancel ${task.id} ${error}`),
@@ -92,7 +101,7 @@ function scene({ elsewhere = true } = {}) {
     answer = next;
   };
   return {
-    ...{ answers, clock, extended, fails, held, keeper, progress, told },
+    ...{ answers, clock, extended, fails, held, keeper, progress, pulses, slots, told },
     renewal: renewal as unknown as ToldRenewal,
   };
 }
@@ -137,17 +146,90 @@ describe("LeaseKeeper without a renewal elsewhere", () => {
   });
 });
 
+describe("LeaseKeeper and a slot that is silent", () => {
+  /** One that is watched, and one beside it that is not. */
+  function watched(elsewhere = false) {
+    const all = scene({ elsewhere });
+    const [stuck, beside] = [all.held("q:stuck"), all.held("q:beside")];
+    all.keeper.keep([stuck, beside]);
+    all.slots.watch(stuck, 0);
+    const calls = (id: string) => all.extended.filter((call) => call.startsWith(id)).length;
+    return { ...all, calls, stuck };
+  }
+
+  test("renews its lease no more, so that it is lost a lease later, and only that one (D2)", async () => {
+    const { calls, clock, told } = watched();
+    await clock.advance(MAX_SILENT_MS + LEASE_MS + renewEveryMs);
+    expect(told).toHaveLength(1);
+    const [, lostAt] = /^lost q:stuck at (.*)$/.exec(told[0] ?? "") ?? [];
+    expect(Number(lostAt)).toBeGreaterThan(MAX_SILENT_MS + LEASE_MS - renewEveryMs - marginMs);
+    expect(Number(lostAt)).toBeLessThanOrEqual(MAX_SILENT_MS + LEASE_MS + renewEveryMs / 4);
+    expect(calls("q:beside")).toBe(16);
+  });
+
+  test("renews it for ever while it turns, however seldom (D7)", async () => {
+    const { calls, clock, pulses, told } = watched();
+    for (let turns = 1; turns <= 20; turns++) {
+      pulses[0] = turns;
+      await clock.advance(MAX_SILENT_MS - 1_000);
+    }
+    expect(told).toEqual([]);
+    expect(calls("q:stuck")).toBe(calls("q:beside"));
+  });
+
+  test("takes it up again when it turns before its lease has run out", async () => {
+    const { clock, pulses, told } = watched();
+    await clock.advance(MAX_SILENT_MS + renewEveryMs);
+    pulses[0] = 1;
+    await clock.advance(MAX_SILENT_MS);
+    expect(told).toEqual([]);
+  });
+
+  test("tells the store none of its progress, which would lengthen the lease, until it turns", async () => {
+    const { clock, keeper, progress, pulses, stuck } = watched();
+    await clock.advance(MAX_SILENT_MS + 2_000);
+    keeper.report(stuck, new Uint8Array([1]));
+    await clock.advance(renewEveryMs);
+    expect(progress).toEqual([]);
+    pulses[0] = 1;
+    await clock.advance(renewEveryMs / 2);
+    expect(progress).toEqual([expect.stringMatching(/^q:stuck 1 at/)]);
+  });
+
+  test("does not take over from a renewal elsewhere that has given it up", async () => {
+    const { calls, clock, renewal, told } = watched(true);
+    const until = MAX_SILENT_MS + LEASE_MS + renewEveryMs;
+    for (let now = 0; now < until; now += renewEveryMs) {
+      renewal.listener.renewed({ id: "q:beside", token: 1 }, 0, undefined);
+      if (now < MAX_SILENT_MS) renewal.listener.renewed({ id: "q:stuck", token: 1 }, 0, undefined);
+      await clock.advance(renewEveryMs);
+    }
+    expect(told).toEqual([expect.stringMatching(/^lost q:stuck/)]);
+    expect(calls("q:stuck")).toBe(0);
+  });
+
+  test("watches nothing more once the lease is let go", async () => {
+    const { clock, keeper, slots, stuck } = watched();
+    await clock.advance(MAX_SILENT_MS + 2_000);
+    expect(slots.isSilent(stuck)).toBe(true);
+    keeper.release(stuck);
+    expect(slots.isSilent(stuck)).toBe(false);
+    keeper.release(keeper.get("q:beside") as HeldLease);
+    expect(clock.timers).toBe(0);
+  });
+});
+
 describe("LeaseKeeper with a renewal elsewhere", () => {
   test("tells it of a claim before anything of it begins, and of what follows", async () => {
     const { held, keeper, renewal } = scene();
     const [a, b] = [held("q:a"), held("q:b")];
     keeper.keep([a, b]);
-    keeper.limit(a, 5_000, true);
+    keeper.limit(a, 5_000, "nobody");
     keeper.release(a);
     keeper.release(b);
     await keeper.close();
     expect(renewal.calls).toEqual([
-      ...[`keep q:a,q:b ${renewEveryMs}`, "limit q:a 5000 true"],
+      ...[`keep q:a,q:b ${renewEveryMs}`, "limit q:a 5000 nobody"],
       ...["release q:a", "release q:b", "close"],
     ]);
   });

@@ -1,5 +1,5 @@
 import { TransitMap } from "../../../core/collections/transit-map.js";
-import type { RenewedLease } from "../../../ports/lease-renewal.js";
+import type { LeaseNeed, RenewedLease } from "../../../ports/lease-renewal.js";
 import { type LeaseTable, MAX_LEASES } from "./lease-table.js";
 
 interface KeptLease extends RenewedLease {
@@ -35,9 +35,9 @@ export class KeptLeases {
     }
   }
 
-  limit({ id, token }: RenewedLease, until: number, isFree: boolean): void {
+  limit({ id, token }: RenewedLease, until: number, need: LeaseNeed): void {
     const lease = this.#kept.get(id);
-    if (lease?.token === token) this.#table.limit(lease.place, until, isFree);
+    if (lease?.token === token) this.#table.limit(lease.place, until, need);
   }
 
   release({ id, token }: RenewedLease): void {

@@ -1,4 +1,4 @@
-import type { RenewedLease } from "../../../ports/lease-renewal.js";
+import type { LeaseNeed, RenewedLease } from "../../../ports/lease-renewal.js";
 
 /** So many leases at a time are renewed by a thread. */
 export const MAX_LEASES = 16_384;
@@ -6,8 +6,11 @@ export const MAX_LEASES = 16_384;
 /** A lease whose id is longer is not renewed by the thread: such ids come from elsewhere than Millrace. */
 export const MAX_ID_BYTES = 320;
 
-/** The number of a lease's tenure of its place, until when it is to be renewed, and the length of its id. */
-const WORDS = 3;
+/**
+ * The number of a lease's tenure of its place, until when it is to be renewed, the length of its id, and whom
+ * it needs.
+ */
+const WORDS = 4;
 
 /** Its token, and when it is due for the first time. */
 const NUMBERS = 2;
@@ -17,6 +20,10 @@ const UNIT_MS = 100;
 
 const LET_GO = 0;
 const NEVER = 2 ** 31 - 1;
+
+/** Whom a lease needs; a worker's number is one less than its word. */
+const CORE = 0;
+const NOBODY = -1;
 
 /** The memory of a table. */
 export interface SharedLeases {
@@ -68,15 +75,16 @@ export class LeaseTable {
     Atomics.store(words, at + 2, this.#ids.write(id, place * MAX_ID_BYTES, MAX_ID_BYTES));
     numbers[place * NUMBERS] = token;
     numbers[place * NUMBERS + 1] = dueAt;
-    Atomics.store(words, at + 1, -NEVER);
+    Atomics.store(words, at + 3, CORE);
+    Atomics.store(words, at + 1, NEVER);
     if (place >= this.used) Atomics.store(words, 0, place + 1);
     return true;
   }
 
-  /** @param isFree whether it needs the main thread no more */
-  limit(place: number, until: number, isFree: boolean): void {
+  limit(place: number, until: number, need: LeaseNeed): void {
     const word = Math.max(1, Math.min(NEVER, Math.ceil((until - this.startedAt) / UNIT_MS)));
-    Atomics.store(this.shared.words, wordsOf(place) + 1, isFree ? word : -word);
+    Atomics.store(this.shared.words, wordsOf(place) + 3, toNeedWord(need));
+    Atomics.store(this.shared.words, wordsOf(place) + 1, word);
   }
 
   letGo(place: number): void {
@@ -106,20 +114,27 @@ export class LeaseTable {
     return this.tenureOf(place) === tenure ? { id, token, tenure, dueAt } : undefined;
   }
 
-  /**
-   * Whether the lease that has the place is to be renewed at this instant.
-   * @param isSilent whether the main thread has been silent for too long
-   */
-  wants(place: number, now: number, isSilent: boolean): boolean {
-    const word = Atomics.load(this.shared.words, wordsOf(place) + 1);
-    if (word === LET_GO || (word < 0 && isSilent)) return false;
-    const until = Math.abs(word);
-    return until === NEVER || now <= this.startedAt + until * UNIT_MS;
+  /** Whether the lease that has the place is to be renewed at this instant, if whom it needs shows life. */
+  wants(place: number, now: number): boolean {
+    const until = Atomics.load(this.shared.words, wordsOf(place) + 1);
+    return until === NEVER || (until !== LET_GO && now <= this.startedAt + until * UNIT_MS);
+  }
+
+  /** Whom the lease needs that has the place. */
+  needOf(place: number): LeaseNeed {
+    const word = Atomics.load(this.shared.words, wordsOf(place) + 3);
+    if (word === CORE) return "core";
+    return word === NOBODY ? "nobody" : word - 1;
   }
 }
 
 function wordsOf(place: number): number {
   return 1 + place * WORDS;
+}
+
+function toNeedWord(need: LeaseNeed): number {
+  if (need === "core") return CORE;
+  return need === "nobody" ? NOBODY : need + 1;
 }
 
 function allocate(): SharedLeases {

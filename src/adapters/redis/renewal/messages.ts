@@ -5,7 +5,11 @@ import type { LogFields } from "../../../ports/logger.js";
 import type { SharedLeases } from "./lease-table.js";
 
 /** Where Redis is, in a form that a thread can be sent. */
-export type SentAddress = { readonly url: string } | { readonly options: RedisOptions };
+export type SentAddress =
+  | { readonly url: string }
+  | { readonly options: RedisOptions }
+  /** The URL of a module that knows. */
+  | { readonly module: string };
 
 /** What a thread that renews is started with. */
 export interface RenewalStart {
@@ -15,6 +19,8 @@ export interface RenewalStart {
   readonly commandTimeoutMs: number;
   readonly leaseMs: number;
   readonly maxBlockedMs: number;
+  /** In which workers count their turns. */
+  readonly pulses: Int32Array | undefined;
   /** Of a `LeaseTable`. */
   readonly leases: SharedLeases;
   readonly startedAt: number;

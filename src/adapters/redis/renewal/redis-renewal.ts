@@ -1,4 +1,4 @@
-import type { LeaseRenewal, RenewalOptions, RenewedLease } from "../../../ports/lease-renewal.js";
+import type { LeaseNeed, LeaseRenewal, RenewalOptions, RenewedLease } from "../../../ports/lease-renewal.js";
 import { StoreUnreachableError } from "../../../store-errors.js";
 import { toErrorType } from "../../../task/error-type.js";
 import type { RedisLog } from "../redis-log.js";
@@ -56,9 +56,9 @@ export class RedisRenewal implements LeaseRenewal {
     if (this.#thread === undefined && this.#restartTimer === undefined) this.#launch();
   }
 
-  limit(lease: RenewedLease, forMs: number, isFree: boolean): void {
+  limit(lease: RenewedLease, forMs: number, need: LeaseNeed): void {
     const until = forMs === Number.POSITIVE_INFINITY ? forMs : monotonicNow() + forMs;
-    this.#kept.limit(lease, until, isFree);
+    this.#kept.limit(lease, until, need);
   }
 
   release(lease: RenewedLease): void {
@@ -81,14 +81,14 @@ export class RedisRenewal implements LeaseRenewal {
   }
 
   #launch(): void {
-    const { address, commandTimeoutMs, leaseMs, maxBlockedMs, prefix } = this.#parts;
+    const { address, commandTimeoutMs, leaseMs, maxBlockedMs, prefix, pulses } = this.#parts;
     this.#restartTimer = undefined;
     this.#life = new LifeWords();
     this.#watch.begin(this.#life, monotonicNow());
     try {
       this.#thread = new RenewalThread(
         {
-          ...{ address, prefix, leaseMs, maxBlockedMs },
+          ...{ address, prefix, leaseMs, maxBlockedMs, pulses },
           commandTimeoutMs: Math.min(commandTimeoutMs, leaseMs / 3),
           ...{ leases: this.#table.shared, startedAt: this.#table.startedAt, life: this.#life.words },
         },

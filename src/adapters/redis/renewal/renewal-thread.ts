@@ -1,12 +1,21 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
-import type { MessageFromRenewal, RenewalStart } from "./messages.js";
+import {
+  MessageChannel,
+  type MessagePort,
+  receiveMessageOnPort,
+  Worker,
+  type WorkerOptions,
+} from "node:worker_threads";
+import type { MessageFromRenewal, RenewalStart, SentAddress } from "./messages.js";
 
 const ENTRY = new URL("./inside/renewal-entry.js", import.meta.url);
 
 /** It holds a client of Redis and one entry for each lease. */
 const MAX_HEAP_MB = 128;
+
+/** And what a module of the user's loads. */
+const MAX_HEAP_WITH_MODULE_MB = 512;
 
 /** False where the package was bundled, and the file of the thread was not. */
 export function hasRenewalEntry(): boolean {
@@ -37,10 +46,7 @@ export class RenewalThread {
       name: "millrace-renewal",
       workerData: { ...start, port: port2 } satisfies RenewalStart,
       transferList: [port2],
-      // It runs no code of the user's: what the process preloads, and its secrets, are of no use there.
-      execArgv: [],
-      env: {},
-      resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
+      ...toSurroundings(start.address),
     });
     this.#worker.on("error", (error: unknown) => {
       this.#error = error;
@@ -74,4 +80,14 @@ export class RenewalThread {
   #tell(message: MessageFromRenewal): void {
     if (!this.#ended) this.#listener.told(message);
   }
+}
+
+/**
+ * Without code of the user's there, what the process preloads, and its secrets, are of no use. A module has
+ * both, as it would on the main thread: where it finds Redis, and with which credentials, is often there.
+ */
+function toSurroundings(address: SentAddress): WorkerOptions {
+  if ("module" in address)
+    return { env: process.env, resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_WITH_MODULE_MB } };
+  return { execArgv: [], env: {}, resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB } };
 }

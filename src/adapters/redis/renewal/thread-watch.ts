@@ -1,3 +1,4 @@
+import { Silence } from "../../../core/collections/silence.js";
 import type { LifeWords } from "./life-words.js";
 
 /** A thread that comes up may take longer on a crowded machine than one that is up. */
@@ -7,17 +8,14 @@ const MIN_BEAT_MS = 10;
 const MAX_BEAT_MS = 1_000;
 
 /**
- * Judges from time to time whether a thread's event loop turns. Time in which nobody looked does not count:
- * then the one who looks was blocked, or the whole process stood still.
+ * Judges from time to time whether a thread's event loop turns.
  */
 export class ThreadWatch {
   /** How often is to be looked. */
   readonly beatMs: number;
   readonly #maxSilentMs: number;
   #life: LifeWords | undefined;
-  #seen = 0;
-  #lookedAt = 0;
-  #silentMs = 0;
+  #silence: Silence | undefined;
 
   constructor(leaseMs: number, maxBlockedMs: number) {
     const often = Math.min(maxBlockedMs / 10, leaseMs / 12);
@@ -28,18 +26,13 @@ export class ThreadWatch {
   /** A thread was started. */
   begin(life: LifeWords, now: number): void {
     this.#life = life;
-    this.#seen = 0;
-    this.#lookedAt = now;
-    this.#silentMs = 0;
+    this.#silence = new Silence(this.beatMs, 0, now);
   }
 
   /** @returns whether it has been silent for too long */
   look(now: number): boolean {
-    if (this.#life === undefined) return false;
+    if (this.#life === undefined || this.#silence === undefined) return false;
     const { thread } = this.#life;
-    this.#silentMs = thread === this.#seen ? this.#silentMs + Math.min(now - this.#lookedAt, this.beatMs) : 0;
-    this.#lookedAt = now;
-    this.#seen = thread;
-    return this.#silentMs > (thread === 0 ? MAX_START_MS : this.#maxSilentMs);
+    return this.#silence.look(thread, now) > (thread === 0 ? MAX_START_MS : this.#maxSilentMs);
   }
 }

@@ -4,4 +4,9 @@
  */
 export const threadNow: () => number = performance.now.bind(performance);
 
-export const { clearTimeout: stopTimer, setTimeout: startTimer } = globalThis;
+export const {
+  clearInterval: stopInterval,
+  clearTimeout: stopTimer,
+  setInterval: startInterval,
+  setTimeout: startTimer,
+} = globalThis;

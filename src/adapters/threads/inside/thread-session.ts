@@ -9,6 +9,7 @@ import { toText } from "../to-text.js";
 import { Enqueuer } from "./enqueuer.js";
 import { type FaultListener, Faults } from "./faults.js";
 import { HandlerLoader, type LoadedHandler } from "./handler-loader.js";
+import { PulseCounter } from "./pulse-counter.js";
 import { refuseResult, refuseUnsent } from "./result-check.js";
 import { carry, findCarriers } from "./thread-carriers.js";
 import { threadNow } from "./thread-clock.js";
@@ -29,13 +30,15 @@ export class ThreadSession implements FaultListener, TaskHost {
   readonly #loader = new HandlerLoader();
   readonly #faults = new Faults(this);
   readonly #enqueuer: Enqueuer;
+  readonly #pulse: PulseCounter;
   #running: ThreadTask | undefined;
   #doomed = false;
   #stop: { readonly reason: unknown } | undefined;
 
-  constructor({ port, words, maxHeapBytes }: ThreadStart) {
+  constructor({ port, words, pulse, maxHeapBytes }: ThreadStart) {
     this.#port = port;
     this.#words = new TaskWords(words);
+    this.#pulse = new PulseCounter(pulse);
     this.#maxHeapBytes = maxHeapBytes;
     this.#enqueuer = new Enqueuer((message) => this.#post(message));
   }
@@ -109,7 +112,7 @@ export class ThreadSession implements FaultListener, TaskHost {
   #hear(message: MessageToThread): void {
     switch (message.type) {
       case "run":
-        void this.#run(message);
+        void (message.watched ? this.#runWatched(message) : this.#run(message));
         break;
       case "abort": {
         const task = this.#running;
@@ -132,6 +135,15 @@ export class ThreadSession implements FaultListener, TaskHost {
   /** As the task, so that it is the task's own fault what its listeners throw. */
   #abort(task: ThreadTask, reason: unknown): void {
     this.#faults.runAs(task, () => task.abort(reason));
+  }
+
+  async #runWatched(batch: RunMessage): Promise<void> {
+    this.#pulse.begin();
+    try {
+      await this.#run(batch);
+    } finally {
+      this.#pulse.end();
+    }
   }
 
   async #run(batch: RunMessage): Promise<void> {

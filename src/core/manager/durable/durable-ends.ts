@@ -48,9 +48,16 @@ export class DurableEnds implements Aftermath {
     this.#parts.consumer().begins(held, atMostMs, lane !== INLINE);
   }
 
-  began({ lane, task }: Attempt): void {
+  /** One that is watched has its place by now, on which its lease depends. */
+  began(attempt: Attempt): void {
+    const { lane, task } = attempt;
     const run = runOf(task);
-    if (run !== undefined) this.begins(run, lane.executor.lane);
+    if (run !== undefined && !attempt.watched) this.begins(run, lane.executor.lane);
+  }
+
+  placed({ task }: Attempt, pulse: number | undefined): void {
+    const run = runOf(task);
+    if (run !== undefined) this.#parts.consumer().placed(run.held, pulse);
   }
 
   progressed({ task }: Attempt, value: unknown): void {

@@ -95,10 +95,12 @@ export class DurableTasks implements Alarm {
     const runs = new DurableRuns({ ...parts, consumer, ends: this.ends, handlers, room });
     const name = createName(random);
     const { leaseMs, maxBlockedMs } = options;
+    const pulses = parts.lanes.threads?.executor.pool?.pulses;
     this.#consumer = new Consumer({
-      ...{ backend, clock, random, leaseMs, pollMs: POLL_MS, requestPrefix: `${name}-` },
+      ...{ backend, clock, random, leaseMs, maxBlockedMs, pulses },
+      ...{ pollMs: POLL_MS, requestPrefix: `${name}-` },
       openRenewal: (listener) =>
-        backend.renewer?.open({ leaseMs, maxBlockedMs, listener: this.#counted(listener) }),
+        backend.renewer?.open({ leaseMs, maxBlockedMs, pulses, listener: this.#counted(listener) }),
       queues: options.consumed.map((queue) => ({
         name: queue,
         share: options.queueShapes.get(queue)?.share ?? 1,

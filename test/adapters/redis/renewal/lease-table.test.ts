@@ -20,22 +20,32 @@ describe("LeaseTable", () => {
     expect([there.read(0), there.tenureOf(0)]).toEqual([undefined, undefined]);
   });
 
-  test("has a lease renewed for ever while the main thread lives, and not while it is silent", () => {
+  test("has a lease renewed for ever, as one that needs the main thread", () => {
     const table = new LeaseTable(1_000);
     table.take(3, lease("q:a"), 0);
-    expect(table.wants(3, 1e12, false)).toBe(true);
-    expect(table.wants(3, 1_000, true)).toBe(false);
+    expect([table.wants(3, 1e12), table.needOf(3)]).toEqual([true, "core"]);
   });
 
-  test("has one that is free renewed until its limit, whoever is silent", () => {
+  test("has one that is limited renewed until then", () => {
     const table = new LeaseTable(1_000);
     table.take(0, lease("q:a"), 0);
-    table.limit(0, 6_000, true);
-    expect([5_000, 6_000, 6_200].map((now) => table.wants(0, now, true))).toEqual([true, true, false]);
-    table.limit(0, 6_000, false);
-    expect([true, false].map((isSilent) => table.wants(0, 2_000, isSilent))).toEqual([false, true]);
-    table.limit(0, Number.POSITIVE_INFINITY, true);
-    expect(table.wants(0, FAR, true)).toBe(true);
+    table.limit(0, 6_000, "core");
+    expect([5_000, 6_000, 6_200].map((now) => table.wants(0, now))).toEqual([true, true, false]);
+    table.limit(0, Number.POSITIVE_INFINITY, "core");
+    expect(table.wants(0, FAR)).toBe(true);
+  });
+
+  test("tells another thread whom a lease needs, and nothing of that to the next in its place", () => {
+    const table = new LeaseTable(0);
+    const there = new LeaseTable(0, table.shared);
+    table.take(1, lease("q:a"), 0);
+    for (const need of ["nobody", 0, 4_095, "core", 7] as const) {
+      table.limit(1, FAR, need);
+      expect(there.needOf(1)).toBe(need);
+    }
+    table.letGo(1);
+    table.take(1, lease("q:b"), 0);
+    expect(there.needOf(1)).toBe("core");
   });
 
   test("has no lease where it was let go of, and tells the next one in its place from it", () => {
@@ -43,11 +53,7 @@ describe("LeaseTable", () => {
     table.take(0, lease("q:a"), 0);
     const tenure = table.tenureOf(0);
     table.letGo(0);
-    expect([table.read(0), table.tenureOf(0), table.wants(0, 0, false)]).toEqual([
-      undefined,
-      undefined,
-      false,
-    ]);
+    expect([table.read(0), table.tenureOf(0), table.wants(0, 0)]).toEqual([undefined, undefined, false]);
     table.take(0, lease("q:b"), 0);
     expect(table.tenureOf(0)).not.toBe(tenure);
     expect(table.read(0)?.id).toBe("q:b");

@@ -87,7 +87,7 @@ test("leaves a lease to expire whose time is over, though it was not released", 
   const { claim, leased, renewal } = opened();
   const lease = await leased();
   renewal.keep([lease], LEASE_MS / 3);
-  renewal.limit(lease, 100, true);
+  renewal.limit(lease, 100, "nobody");
   await delay(1.5 * LEASE_MS);
   expect(await claim()).toHaveLength(1);
 });

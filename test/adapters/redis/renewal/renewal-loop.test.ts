@@ -14,11 +14,12 @@ function scene() {
   const table = new LeaseTable(0);
   const kept = new KeptLeases(table);
   const life = new LifeWords();
+  const pulses = new Int32Array(4);
   const posted: MessageFromRenewal[] = [];
   const extended: string[] = [];
   let answer: () => ExtendAnswer = () => ({ held: true, cancel: undefined });
   const loop = new RenewalLoop({
-    ...{ life, leaseMs: LEASE_MS, maxBlockedMs: MAX_BLOCKED_MS, leases: table, now: () => now },
+    ...{ life, pulses, leaseMs: LEASE_MS, maxBlockedMs: MAX_BLOCKED_MS, leases: table, now: () => now },
     extend: async (extensions: readonly Extension[]) => {
       extended.push(`${extensions.map(({ id }) => id)} at ${now}`);
       return extensions.map(answer);
@@ -26,7 +27,7 @@ function scene() {
     post: (message) => posted.push(message),
   });
   return {
-    ...{ extended, kept, life, loop, posted },
+    ...{ extended, kept, life, loop, posted, pulses },
     keep: (...ids: string[]) => {
       const leases = ids.map((id) => ({ id, token: 1 }));
       kept.keep(leases, now + LEASE_MS / 3);
@@ -34,11 +35,15 @@ function scene() {
     answers: (next: () => ExtendAnswer) => {
       answer = next;
     },
-    /** The thread goes on for so long; the main thread as well, unless it is said to be silent. */
-    advance: async (ms: number, { silent = false } = {}) => {
+    /**
+     * The thread goes on for so long; the main thread as well, unless it is said to be silent, and those
+     * workers whose pulses are said to turn.
+     */
+    advance: async (ms: number, { silent = false, turning = [] as number[], stepMs = 100 } = {}) => {
       for (const until = now + ms; now < until; ) {
-        now += 100;
+        now += stepMs;
         if (!silent) life.beatMain();
+        for (const pulse of turning) pulses[pulse] = (pulses[pulse] ?? 0) + 1;
         loop.tick();
         await Promise.resolve();
         await Promise.resolve();
@@ -69,7 +74,7 @@ describe("RenewalLoop", () => {
   test("lets go of what needs the main thread when that is silent, and takes it up again", async () => {
     const { advance, extended, keep, kept } = scene();
     keep("q:inline", "q:thread");
-    kept.limit({ id: "q:thread", token: 1 }, 15_000, true);
+    kept.limit({ id: "q:thread", token: 1 }, 15_000, "nobody");
     await advance(100);
     await advance(MAX_BLOCKED_MS + 10_000, { silent: true });
     const times = (id: string) => extended.filter((call) => call.includes(id)).length;
@@ -77,6 +82,52 @@ describe("RenewalLoop", () => {
     extended.length = 0;
     await advance(1_000);
     expect(extended[0]).toMatch(/^q:inline at/);
+  });
+
+  test("keeps what needs a worker while that turns, though the main thread is silent", async () => {
+    const { advance, extended, keep, kept } = scene();
+    keep("q:a", "q:b", "q:c");
+    kept.limit({ id: "q:a", token: 1 }, Number.POSITIVE_INFINITY, 2);
+    kept.limit({ id: "q:b", token: 1 }, Number.POSITIVE_INFINITY, 3);
+    await advance(100);
+    await advance(5 * MAX_BLOCKED_MS, { silent: true, turning: [2] });
+    const times = (id: string) => extended.filter((call) => call.includes(id)).length;
+    expect([times("q:a"), times("q:b"), times("q:c")]).toEqual([50, 10, 10]);
+  });
+
+  test("takes a lease up again whose worker turns again", async () => {
+    const { advance, extended, keep, kept } = scene();
+    keep("q:a");
+    kept.limit({ id: "q:a", token: 1 }, Number.POSITIVE_INFINITY, 0);
+    await advance(MAX_BLOCKED_MS + 5_000);
+    extended.length = 0;
+    await advance(200, { turning: [0] });
+    expect(extended).toHaveLength(1);
+  });
+
+  test("holds no silence of before against a task that comes to a worker, or goes to another", async () => {
+    const { advance, extended, keep, kept } = scene();
+    keep("q:a");
+    kept.limit({ id: "q:a", token: 1 }, Number.POSITIVE_INFINITY, 1);
+    await advance(MAX_BLOCKED_MS + 2_000);
+    expect(extended).toHaveLength(10);
+    kept.release({ id: "q:a", token: 1 });
+    keep("q:b");
+    kept.limit({ id: "q:b", token: 1 }, Number.POSITIVE_INFINITY, 1);
+    await advance(MAX_BLOCKED_MS / 2);
+    kept.limit({ id: "q:b", token: 1 }, Number.POSITIVE_INFINITY, 0);
+    await advance(MAX_BLOCKED_MS / 2 + 2_000);
+    expect(extended.slice(10).every((call) => call.startsWith("q:b"))).toBe(true);
+    expect(extended).toHaveLength(22);
+  });
+
+  test("does not count time in which it stood still itself as silence of others", async () => {
+    const { advance, extended, keep, kept } = scene();
+    keep("q:main", "q:worker");
+    kept.limit({ id: "q:worker", token: 1 }, Number.POSITIVE_INFINITY, 0);
+    await advance(20 * MAX_BLOCKED_MS, { silent: true, stepMs: 2 * MAX_BLOCKED_MS });
+    expect(extended).toHaveLength(10);
+    expect(extended.every((call) => call.startsWith("q:main,q:worker"))).toBe(true);
   });
 
   test("reports what was held, what was not, and whom somebody wants to cancel", async () => {

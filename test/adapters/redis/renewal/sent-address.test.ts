@@ -18,13 +18,24 @@ test("a client is not sent, nor options with a function that would be missed the
   expect(toSentAddress({ options: { host: "host", tls } })).toBeUndefined();
 });
 
+test("a module is sent by its URL, which nobody can change any more", () => {
+  const module = new URL("file:///a/module.js");
+  const { renewal } = readRedisOptions({ url: "redis://host", renewal: { module } });
+  module.pathname = "/another.js";
+  expect(renewal && toSentAddress(renewal)).toEqual({ module: "file:///a/module.js" });
+});
+
 test("where the thread finds Redis is where the backend does, unless it is said", () => {
   const url = "redis://host";
   expect(readRedisOptions({ url }).renewal).toEqual({ url });
   expect(readRedisOptions({ url, renewal: false }).renewal).toBe(false);
   const options = { host: "other" };
   expect(readRedisOptions({ url, renewal: { options } }).renewal).toEqual({ options });
-  const wrong = [{}, { url, options }, { url: "http://host" }, { uri: url }, true];
+  const module = new URL("file:///a/module.js");
+  const wrong = [
+    ...[{}, { url, options }, { url, module }, { options, module }, { url: "http://host" }, { uri: url }],
+    ...[true, { module: "./module.js" }, { module: new URL("https://host/module.js") }],
+  ];
   for (const renewal of wrong)
     expect(() => readRedisOptions({ url, renewal: renewal as never })).toThrow(OptionError);
 });

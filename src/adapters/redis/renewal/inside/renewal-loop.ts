@@ -1,5 +1,6 @@
+import { Silence } from "../../../../core/collections/silence.js";
 import type { ExtendAnswer, Extension } from "../../../../ports/backend.js";
-import type { LeaseTable } from "../lease-table.js";
+import type { LeaseTable, TabledLease } from "../lease-table.js";
 import type { LifeWords } from "../life-words.js";
 import type { MessageFromRenewal } from "../messages.js";
 
@@ -7,6 +8,8 @@ export interface RenewalLoopParts {
   readonly extend: (extensions: readonly Extension[]) => Promise<readonly ExtendAnswer[]>;
   readonly leases: LeaseTable;
   readonly life: LifeWords;
+  /** In which workers count their turns. */
+  readonly pulses: Int32Array | undefined;
   readonly leaseMs: number;
   readonly maxBlockedMs: number;
   readonly post: (message: MessageFromRenewal) => void;
@@ -19,6 +22,8 @@ interface KeptLease {
   readonly tenure: number;
   /** Infinity where it is not held any more. */
   renewAt: number;
+  /** The worker that it needs. */
+  slot: { readonly pulse: number; readonly silence: Silence } | undefined;
 }
 
 /** So many leases travel in one call. */
@@ -36,49 +41,53 @@ export class RenewalLoop {
   readonly #renewEveryMs: number;
   /** By their places in the table. */
   readonly #kept: (KeptLease | undefined)[] = [];
-  #mainBeat: number;
-  #mainSeenAt: number;
+  readonly #mainSilence: Silence;
 
   constructor(parts: RenewalLoopParts) {
     this.#parts = parts;
     this.#renewEveryMs = parts.leaseMs / 3;
-    this.#mainBeat = parts.life.main;
-    this.#mainSeenAt = parts.now();
+    this.#mainSilence = new Silence(this.tickMs, parts.life.main, parts.now());
   }
 
   /** How long it may be left alone. */
   get tickMs(): number {
-    return Math.min(MAX_TICK_MS, this.#renewEveryMs / 8);
+    return Math.min(MAX_TICK_MS, this.#renewEveryMs / 8, this.#parts.maxBlockedMs / 10);
   }
 
   tick(): void {
     this.#parts.life.beatThread();
     const now = this.#parts.now();
-    const due = this.#due(now, this.#isMainSilent(now));
+    this.#mainSilence.look(this.#parts.life.main, now);
+    const due = this.#due(now);
     for (let from = 0; from < due.length; from += BATCH) void this.#renew(due.slice(from, from + BATCH), now);
   }
 
-  #isMainSilent(now: number): boolean {
-    const { life, maxBlockedMs } = this.#parts;
-    if (life.main !== this.#mainBeat) {
-      this.#mainBeat = life.main;
-      this.#mainSeenAt = now;
-    }
-    return now - this.#mainSeenAt > maxBlockedMs;
-  }
-
-  #due(now: number, isSilent: boolean): readonly KeptLease[] {
+  #due(now: number): readonly KeptLease[] {
     const { leases } = this.#parts;
     const due: KeptLease[] = [];
     let pressing = false;
     for (let place = 0; place < leases.used; place++) {
       const lease = this.#look(place);
-      if (lease === undefined || lease.renewAt > now + this.#renewEveryMs / 4) continue;
-      if (!leases.wants(place, now, isSilent)) continue;
+      if (lease === undefined || this.#isForsaken(lease, place, now)) continue;
+      if (lease.renewAt > now + this.#renewEveryMs / 4 || !leases.wants(place, now)) continue;
       due.push(lease);
       pressing ||= lease.renewAt <= now;
     }
     return pressing ? due : [];
+  }
+
+  /** Whether whoever it needs has been silent for too long. */
+  #isForsaken(lease: KeptLease, place: number, now: number): boolean {
+    const { leases, maxBlockedMs, pulses } = this.#parts;
+    const need = leases.needOf(place);
+    if (typeof need !== "number" || pulses === undefined) {
+      lease.slot = undefined;
+      return need !== "nobody" && this.#mainSilence.ms > maxBlockedMs;
+    }
+    const turns = Atomics.load(pulses, need);
+    if (lease.slot?.pulse !== need)
+      lease.slot = { pulse: need, silence: new Silence(this.tickMs, turns, now) };
+    return lease.slot.silence.look(turns, now) > maxBlockedMs;
   }
 
   /** The lease that has the place now. */
@@ -88,7 +97,7 @@ export class RenewalLoop {
     const known = this.#kept[place];
     if (known !== undefined && known.tenure === tenure) return known;
     const found = tenure === undefined ? undefined : leases.read(place);
-    const lease = found && { id: found.id, token: found.token, tenure: found.tenure, renewAt: found.dueAt };
+    const lease = found && toKept(found);
     this.#kept[place] = lease;
     return lease;
   }
@@ -110,6 +119,10 @@ export class RenewalLoop {
       if (answers[index]?.held !== true) lease.renewAt = Number.POSITIVE_INFINITY;
     post({ type: "answered", sentAt, leases });
   }
+}
+
+function toKept({ id, token, tenure, dueAt }: TabledLease): KeptLease {
+  return { id, token, tenure, renewAt: dueAt, slot: undefined };
 }
 
 const REFUSED: ExtendAnswer = { held: false, cancel: undefined };
