@@ -34,9 +34,9 @@ export class Concluder {
   }
 
   /**
-   * What follows, with the delay before a retry. A backoff of the user's, and a getter of what was thrown, may
-   * cancel the task or stop the manager: so both are asked while the attempt can still be aborted, and what
-   * they did counts.
+   * What follows, with the delay before a retry. A backoff of the user's, or a getter of what was thrown,
+   * may cancel the task or stop the manager: so they are asked while the attempt can still be aborted, and
+   * what they did counts.
    */
   conclude(attempt: Attempt, outcome: Outcome): TimedConclusion {
     const { cause: first, task } = attempt;
