@@ -19,6 +19,26 @@ describe("a handler that acts on its own manager", () => {
     expect(manager.stats().total).toMatchObject({ cancelled: 1, completed: 0 });
   });
 
+  it("may cancel itself by a getter of what it throws, for which the retry is asked too", async () => {
+    const { tasks } = createManager();
+    for (const maxAttempts of [1, 2]) {
+      const said: boolean[] = [];
+      const handle: TaskHandle = tasks.enqueue(
+        () => {
+          const get = () => {
+            said.push(handle.cancel("by a getter"));
+            return "told";
+          };
+          throw Object.defineProperty(new Error(), "message", { get });
+        },
+        { maxAttempts },
+      );
+      expect(await rejectionOf(handle.result())).toMatchObject({ cause: "by a getter" });
+      expect([said[0], handle.state]).toEqual([true, "cancelled"]);
+    }
+    expect(tasks.stats().total).toMatchObject({ cancelled: 2, failed: 0 });
+  });
+
   it("may cancel itself later and go on: it is given up", async () => {
     const { tasks, clock } = createManager();
     const handle: TaskHandle = tasks.enqueue(async () => {

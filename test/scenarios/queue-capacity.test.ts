@@ -10,6 +10,7 @@ import {
 } from "../../src/index.js";
 import { createCore } from "../support/manual-core.js";
 import { createManager, rejectionOf, thrownBy, untilAborted } from "../support/manual-manager.js";
+import { createThreaded } from "../support/threaded-manager.js";
 
 const nothing: TaskFunction = () => undefined;
 
@@ -300,6 +301,21 @@ describe('whenFull: "drop-oldest"', () => {
     expect(error).toBeInstanceOf(QueueFullError);
     expect(tasks.stats().total).toMatchObject({ dropped: 1, refused: 1 });
     expect(tasks.get("retried")?.state).toBe("queued");
+  });
+
+  test("drops one that came back from a thread once, and another for the room that is still wanted", async () => {
+    const manager = createThreaded({ ...options, autoStart: true });
+    const { core, pool } = manager;
+    void manager.controls.pause({ queue: "held" });
+    const first = manager.enqueue("first", { queue: "held" });
+    const handed = manager.enqueue("handed");
+    await manager.clock.advance(0);
+    core.dispatcher.pause();
+    pool.handBack("handed");
+    const last = manager.enqueue("last");
+    core.calls.enqueueMany(["a", "b", "c"].map((payload) => ["hash", payload]));
+    expect([first.state, handed.state, last.state]).toEqual(["cancelled", "cancelled", "cancelled"]);
+    expect(manager.stats()).toMatchObject({ queued: 3, total: { dropped: 3 } });
   });
 
   test("takes a task that was scheduled by when it fell due, not by when it was enqueued", async () => {

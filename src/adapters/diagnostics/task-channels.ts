@@ -10,7 +10,10 @@ import { toSnapshot } from "../../task/to-snapshot.js";
 import { type Channels, Trace } from "./trace.js";
 import type { TracedAttempt, TracedTask } from "./traced.js";
 
-const TYPES: readonly TaskEventType[] = ["retried", "rescheduled", "handedBack", "finished"];
+/** After these an attempt is over, and has not failed: the last three are of tasks that live in a store. */
+const PLAIN_ENDS = ["rescheduled", "handedBack", "interrupted", "leaseLost", "ackUnknown"] as const;
+
+const TYPES: readonly TaskEventType[] = ["retried", "finished", ...PLAIN_ENDS];
 
 /**
  * Publishes to the tracing channels `millrace:task` and `millrace:attempt`, while somebody subscribes to one
@@ -77,9 +80,8 @@ export class TaskChannels implements ContextCarrier {
 
   #hear(event: TaskEvent): void {
     if (event.type === "retried") this.#finishAttempt(event.task, event.error);
-    else if (event.type === "rescheduled" || event.type === "handedBack")
-      this.#finishAttempt(event.task, undefined);
     else if (event.type === "finished") this.#finish(event.task);
+    else if (isPlainEnd(event)) this.#finishAttempt(event.task, undefined);
   }
 
   #finish(task: TaskSnapshot): void {
@@ -99,6 +101,11 @@ export class TaskChannels implements ContextCarrier {
     this.#unlisten();
     trace.finish(task, error);
   }
+}
+
+function isPlainEnd(event: TaskEvent): event is Extract<TaskEvent, { type: (typeof PLAIN_ENDS)[number] }> {
+  const ends: readonly string[] = PLAIN_ENDS;
+  return ends.includes(event.type);
 }
 
 /** A task that was cancelled has not failed. */

@@ -38,12 +38,12 @@ export function hear(told: unknown, listener: MessageListener): void {
   const message = told as MessageFromThread;
   if (!("type" in message)) {
     const [index, value, runMs] = Array.isArray(message) ? message : NOTHING;
-    listener.returned(index, value, toRunMs(runMs));
+    listener.returned(toIndex(index), value, toRunMs(runMs));
     return;
   }
   switch (message.type) {
     case "threw":
-      listener.threw({ ...message, runMs: toRunMs(message.runMs) });
+      listener.threw({ ...message, index: toIndex(message.index), runMs: toRunMs(message.runMs) });
       break;
     case "importing":
       listener.heard();
@@ -55,10 +55,10 @@ export function hear(told: unknown, listener: MessageListener): void {
       listener.loadFailed(message.error);
       break;
     case "progress":
-      listener.batch?.progressed(message.index, message.value);
+      listener.batch?.progressed(toIndex(message.index), message.value);
       break;
     case "enqueue":
-      void listener.batch?.enqueues(message);
+      void listener.batch?.enqueues({ ...message, index: toIndex(message.index) });
       break;
     case "lateFault":
       listener.faultedLate(message);
@@ -74,7 +74,15 @@ export function hear(told: unknown, listener: MessageListener): void {
   }
 }
 
-const NOTHING: ReturnedMessage = [-1, undefined, 0];
+/** Where no attempt is. */
+const NOWHERE = -1;
+
+const NOTHING: ReturnedMessage = [NOWHERE, undefined, 0];
+
+/** A place in a batch; a list has members beside those, which are no attempts. */
+function toIndex(told: unknown): number {
+  return typeof told === "number" ? told : NOWHERE;
+}
 
 function toRunMs(told: unknown): number {
   return typeof told === "number" && told >= 0 && told < Number.POSITIVE_INFINITY ? told : 0;

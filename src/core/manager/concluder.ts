@@ -34,12 +34,15 @@ export class Concluder {
   }
 
   /**
-   * What follows, with the delay before a retry. A backoff of the user's may cancel the task, or stop the
-   * manager: so it is asked while the attempt can still be aborted, and what it did counts.
+   * What follows, with the delay before a retry. A backoff of the user's, or a getter of what was thrown,
+   * may cancel the task or stop the manager: so they are asked while the attempt can still be aborted, and
+   * what they did counts.
    */
   conclude(attempt: Attempt, outcome: Outcome): TimedConclusion {
-    const { cause, task } = attempt;
-    const conclusion = conclude(task, cause, outcome);
+    const { cause: first, task } = attempt;
+    let conclusion = conclude(task, first, outcome);
+    const { cause } = attempt;
+    if (cause !== first) conclusion = conclude(task, cause, outcome);
     if (conclusion.next !== "retry") return conclusion;
     const timed = this.#timeRetry(task, conclusion.error);
     if (attempt.cause === cause) return timed;

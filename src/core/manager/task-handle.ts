@@ -4,6 +4,7 @@ import { abortSignal, duration, readOptions } from "../../task/checks.js";
 import { isTerminal, type TaskState } from "../../task/states.js";
 import { deliver, type ResultSink, type Task } from "../../task/task.js";
 import type { Alarm, Alarms } from "./alarms.js";
+import { awaitOutcome } from "./outcome-waits.js";
 import type { SignalListeners } from "./signal-listeners.js";
 
 /** How long to wait for a result. */
@@ -112,14 +113,25 @@ export class LocalTaskHandle<R> implements TaskHandle<R>, ResultSink {
   #outcomeBefore(timeoutMs: number | undefined, signal: AbortSignal | undefined): Promise<R> {
     const { clock, alarms, signals } = this.#host;
     return new Promise<R>((resolve, reject) => {
+      const stop = () => {
+        leave();
+        alarms.clear(alarm);
+        stopListening();
+      };
+      const leave = awaitOutcome(this.#outcome(), {
+        resolve: (value) => {
+          stop();
+          resolve(value);
+        },
+        reject: (error) => {
+          stop();
+          reject(error);
+        },
+      });
       const stopListening = signals.listen(signal, () => {
         stop();
         reject(signal?.reason);
       });
-      const stop = () => {
-        alarms.clear(alarm);
-        stopListening();
-      };
       const alarm: Alarm = {
         alarmTicket: -1,
         ring: () => {
@@ -128,7 +140,6 @@ export class LocalTaskHandle<R> implements TaskHandle<R>, ResultSink {
         },
       };
       if (timeoutMs !== undefined) alarms.set(alarm, clock.now() + timeoutMs);
-      this.#outcome().then(resolve, reject).finally(stop);
     });
   }
 }

@@ -35,12 +35,13 @@ export class ArrivalOrder {
 
   /** The first `count` of them, or fewer when there are not so many. */
   first(count: number): Task[] {
-    const found: Task[] = [];
+    // One that was handed over and came back may stand in line twice: it has its first place.
+    const found = new Set<Task>();
     for (const task of this.#line) {
-      if (found.length === count) break;
-      if (isWaiting(task)) found.push(task);
+      if (found.size === count) break;
+      if (isWaiting(task)) found.add(task);
     }
-    return found;
+    return [...found];
   }
 }
 

@@ -7,9 +7,12 @@ import { TaskChannels } from "../../../src/adapters/diagnostics/task-channels.js
 import type { TracedAttempt } from "../../../src/adapters/diagnostics/traced.js";
 import {
   cancelTask,
+  defineHandlers,
   fixed,
+  json,
   rateLimited,
   reschedule,
+  StoreUnreachableError,
   skipRetry,
   type TaskContext,
   type TaskManager,
@@ -19,6 +22,7 @@ import { instrumentation } from "../../../src/ports/instrumentation.js";
 import { coreOf } from "../../../src/task-manager.js";
 import { seededRandom } from "../../../src/testing/index.js";
 import { runFixture } from "../../support/child-process.js";
+import { createDurable } from "../../support/faulty-store.js";
 import { createManager, rejectionOf, thrownBy, untilAborted } from "../../support/manual-manager.js";
 import { observeManager, Stubborn } from "../../support/observed-manager.js";
 import { createThreaded } from "../../support/threaded-manager.js";
@@ -545,5 +549,52 @@ describe("an attempt in a worker thread", () => {
     expect(seen).toEqual(ids.map((id) => `of ${id}`));
     const failures = watch.moments.filter(({ name }) => name === "attempt:error");
     expect(failures.map(({ error }) => error?.name)).toEqual(["RangeError", "WorkerExitError"]);
+  });
+});
+
+describe("an attempt of a durable task", () => {
+  const handlers = defineHandlers({
+    mail: { payload: json<null>(), run: () => "sent" },
+    slow: { payload: json<null>(), run: (_, given) => untilAborted(given), timeoutMs: false },
+  });
+  const unreachable = new StoreUnreachableError("at redis://shop");
+
+  const start = async (name: "mail" | "slow") => {
+    const watch = new Watch("attempt");
+    const scene = createDurable({ handlers, leaseMs: 3_000 });
+    const { id } = await scene.tasks.enqueueDurable(name, null);
+    return { ...scene, watch, id };
+  };
+
+  it("ends when the store has confirmed its end", async () => {
+    const { clock, id, tasks, watch } = await start("mail");
+    await clock.advance(10);
+    expect(watch.of(id)).toEqual([...ATTEMPT, ...OVER]);
+    expect(watch.moments.at(-1)?.state).toBe("completed");
+    expect(listens(tasks)).toEqual([true, false]);
+  });
+
+  it("ends when a stop hands its task back", async () => {
+    const { clock, id, tasks, watch } = await start("slow");
+    await clock.advance(10);
+    expect(watch.of(id)).toEqual(ATTEMPT);
+    const stopped = tasks.stopNow();
+    await clock.advance(1_000);
+    expect(await stopped).toMatchObject({ interrupted: 1 });
+    expect(watch.of(id)).toEqual([...ATTEMPT, ...OVER]);
+  });
+
+  it("ends with its lease, and when nobody confirms its end in time", async () => {
+    for (const [name, call] of [
+      ["slow", "extend"],
+      ["mail", "ack"],
+    ] as const) {
+      const { clock, id, link, tasks, watch } = await start(name);
+      link.fail(unreachable, "extend", call, "claim");
+      await clock.advance(5_000);
+      expect(watch.of(id)).toEqual([...ATTEMPT, ...OVER]);
+      expect(listens(tasks)).toEqual([true, false]); // nothing of it is kept
+      watch.end();
+    }
   });
 });

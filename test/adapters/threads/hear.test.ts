@@ -57,3 +57,17 @@ test("what has neither a type nor a place is of no task", () => {
   hear({}, listener);
   expect(told).toEqual([["returned", -1, undefined, 0]]);
 });
+
+test.each(["length", "__proto__", "at", "0", null, {}, undefined])("%s is no place in a batch", (index) => {
+  const { told, listener } = listen();
+  hear([index, "value", 1], listener);
+  hear({ type: "threw", index, error: {}, runMs: 1, fault: false }, listener);
+  hear({ type: "progress", index, value: 1 }, listener);
+  hear({ type: "enqueue", index, call: 1 }, listener);
+  expect(told).toMatchObject([
+    ["returned", -1, "value", 1],
+    ["threw", { index: -1 }],
+    ["progressed", -1, 1],
+    ["enqueues", { index: -1 }],
+  ]);
+});

@@ -62,6 +62,19 @@ describe("an arrival order", () => {
     expect(order.first(9)).toEqual([second]);
   });
 
+  test("has one place for a task that was handed over and came back", () => {
+    const order = new ArrivalOrder();
+    const [first, second, third] = [createTask(), createTask(), createTask()];
+    for (const task of [first, second, third]) order.push(task);
+    leave(second, true);
+    order.tidy(2);
+    second.move("running", "queue");
+    second.startedAt = undefined;
+    order.push(second);
+    expect(order.first(2)).toEqual([first, second]);
+    expect(order.first(9)).toEqual([first, second, third]);
+  });
+
   test("lets go of tasks that have gone on, when they are most of the line", () => {
     const order = new ArrivalOrder();
     const first = createTask();
