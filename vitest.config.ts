@@ -6,7 +6,8 @@ const report = process.env["MILLRACE_TEST_REPORT"];
 
 // What takes minutes runs by itself: `npm run test:long`. And what a run has no need for, it says; the option of the
 // command line for that does not reach projects.
-const long = process.env["MILLRACE_LONG"] ? [] : ["test/long/**"];
+const isLong = Boolean(process.env["MILLRACE_LONG"]);
+const long = isLong ? [] : ["test/long/**"];
 const needless = process.env["MILLRACE_TEST_EXCLUDE"]?.split(" ") ?? [];
 const exclude = [...configDefaults.exclude, ...long, ...needless];
 
@@ -29,7 +30,7 @@ export default defineConfig({
     pool: "forks",
     // One more than a small machine has cores: some files mostly wait, for leases to expire or threads to die.
     maxWorkers: 3,
-    testTimeout: 60_000,
+    testTimeout: isLong ? 3_600_000 : 60_000,
     reporters: report ? ["default", ["json", { outputFile: report }]] : ["default"],
     projects: [
       {
