@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { transformSync } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { BUILT_TYPES } from "../support/built-types.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 // Below the project, so that "millrace" means this package, as it does to whoever installed it.
@@ -28,7 +29,8 @@ beforeAll(() => {
     writeFileSync(toJs(file), transformSync(code, { loader: "ts", target: "node20" }).code);
   }
   for (const { name, code } of modules) writeFileSync(`${folder}/${name}`, code);
-  const config = { extends: "../../test/tsconfig.json", include: ["*.ts"], exclude: [] };
+  const compilerOptions = { paths: BUILT_TYPES };
+  const config = { extends: "../../test/tsconfig.json", compilerOptions, include: ["*.ts"], exclude: [] };
   writeFileSync(`${folder}/tsconfig.json`, JSON.stringify(config));
 });
 

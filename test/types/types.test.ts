@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { BUILT_TYPES } from "../support/built-types.js";
 import { programFiles } from "../tidy/sources.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -87,7 +88,12 @@ beforeAll(() => {
   mkdirSync(folder, { recursive: true });
   for (const [name, [, code]] of Object.entries(wrong)) writeFileSync(`${folder}/${name}.ts`, `${code}\n`);
   const include = ["*.ts", ...fixtures.map((path) => `../../${path}`)];
-  const config = { extends: "../../test/tsconfig.json", include, exclude: [] };
+  const config = {
+    extends: "../../test/tsconfig.json",
+    compilerOptions: { paths: BUILT_TYPES },
+    include,
+    exclude: [],
+  };
   writeFileSync(`${folder}/tsconfig.json`, JSON.stringify(config));
 });
 
