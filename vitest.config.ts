@@ -1,12 +1,14 @@
 import { fileURLToPath } from "node:url";
 import { configDefaults, defineConfig } from "vitest/config";
+import { LongestFirst } from "./test/support/longest-first.js";
 
 // Where CI wants a report that it can count, beside what people read.
 const report = process.env["MILLRACE_TEST_REPORT"];
 
 // What takes minutes runs by itself: `npm run test:long`. And what a run has no need for, it says; the option of the
 // command line for that does not reach projects.
-const long = process.env["MILLRACE_LONG"] ? [] : ["test/long/**"];
+const isLong = Boolean(process.env["MILLRACE_LONG"]);
+const long = isLong ? [] : ["test/long/**"];
 const needless = process.env["MILLRACE_TEST_EXCLUDE"]?.split(" ") ?? [];
 const exclude = [...configDefaults.exclude, ...long, ...needless];
 
@@ -18,8 +20,14 @@ const exclude = [...configDefaults.exclude, ...long, ...needless];
 const together = [
   "test/errors.test.ts",
   "test/core/**/!(indexed-heap|ring-buffer|idempotency-keys).test.ts",
-  "test/{task,tidy}/**/*.test.ts",
-  "test/scenarios/!(durable*|lanes*|observe*|queue-million*|queue-shares|stop-*|threads*).test.ts",
+  "test/{model,task,testing,tidy}/**/*.test.ts",
+  "test/adapters/{circuit-breaker,inline,logging,memory}/**/*.test.ts",
+  "test/adapters/redis/{by-queue,record-format,redis-failures}.test.ts",
+  "test/adapters/threads/!(task-words).test.ts",
+  "test/faults/{abort-makes-room,hostile-handlers,hostile-hooks,hostile-input,hostile-observers}.test.ts",
+  "test/scenarios/!(durable*|observe*|queue-million*|queue-shares|stop-*|threads*).test.ts",
+  "test/scenarios/durable-{features,hostile-backends,leases,no-backend,progress,sharing,stop}.test.ts",
+  "test/scenarios/stop-report.test.ts",
 ];
 
 const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url));
@@ -27,9 +35,10 @@ const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.m
 export default defineConfig({
   test: {
     pool: "forks",
-    // One more than a small machine has cores: some files mostly wait, for leases to expire or threads to die.
-    maxWorkers: 3,
-    testTimeout: 60_000,
+    // Two more than a small machine has cores: some files mostly wait, for leases to expire or threads to die.
+    maxWorkers: 4,
+    sequence: { sequencer: LongestFirst },
+    testTimeout: isLong ? 3_600_000 : 60_000,
     reporters: report ? ["default", ["json", { outputFile: report }]] : ["default"],
     projects: [
       {

@@ -5,13 +5,15 @@ import type { Outcome } from "../../src/task/outcome.js";
 import type { TaskContext } from "../../src/task/task-context.js";
 import { executorConformance } from "../../src/testing/index.js";
 import { type Breakage, BrokenExecutor, except } from "../support/broken-executor.js";
+import { crowding } from "../support/crowding.js";
 import { casesCalled, failedCases } from "../support/failed-cases.js";
 import { inlineSubject } from "../support/inline-subject.js";
 
 /** What is broken, made anew for each executor; and how the names of the cases begin that must find it. */
 type Broken = readonly [what: string, breakage: () => Breakage, found: readonly string[]];
 
-const PATIENCE_MS = 250;
+/** Of what comes at once; on a crowded machine, at once is later. */
+const PATIENCE_MS = 250 * crowding();
 
 const cases = (breakage: () => Breakage) =>
   executorConformance({

@@ -5,17 +5,17 @@ import { dirname } from "node:path";
 import { Redis } from "ioredis";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import type { DurableSummary } from "../../examples/demo/durable/durable-summary.ts";
-import { cleanUp, createFolder, Demo, UNDER_WAY } from "../support/demo.js";
+import { BY_TSX, cleanUp, createFolder, Demo, UNDER_WAY } from "../support/demo.js";
 import { findRedisServer } from "../support/redis-program.js";
 import { RedisServer } from "../support/redis-server.js";
 
 afterAll(cleanUp);
 
 /** A demo that finds redis-server on its path, wherever the tests have it from. */
-async function startDemo(...words: readonly string[]): Promise<Demo<DurableSummary>> {
+async function startDemo(words: readonly string[], start?: readonly string[]): Promise<Demo<DurableSummary>> {
   const { path, libraries } = await findRedisServer();
   const PATH = `${dirname(path)}:${process.env["PATH"] ?? ""}`;
-  return new Demo(["--durable", ...words], { PATH, ...(libraries && { LD_LIBRARY_PATH: libraries }) });
+  return new Demo(["--durable", ...words], { PATH, ...(libraries && { LD_LIBRARY_PATH: libraries }) }, start);
 }
 
 /** Files that take long enough to be killed in. */
@@ -40,7 +40,10 @@ async function expectGone(demo: Demo<DurableSummary>): Promise<void> {
 describe("the demo with --durable", () => {
   test("does every file though one of two processes is killed, and leaves nothing behind", async () => {
     const files = createLargeFiles(60);
-    const demo = await startDemo(createFolder(files), "--rate", "60", "--concurrency", "2", "--json");
+    const demo = await startDemo(
+      [createFolder(files), "--rate", "60", "--concurrency", "2", "--json"],
+      BY_TSX,
+    );
     const { code, summary } = await demo.summary();
 
     expect(code).toBe(0);
@@ -63,7 +66,7 @@ describe("the demo with --durable", () => {
 
   test("stops gracefully at Ctrl-C, with 130, and leaves nothing behind", async () => {
     const words = ["--rate", "2", "--no-mishaps", "--inline", "--json"]; // half would take it long
-    const demo = await startDemo(createFolder(createLargeFiles(80)), ...words);
+    const demo = await startDemo([createFolder(createLargeFiles(80)), ...words]);
     await demo.says(UNDER_WAY);
     demo.signalAll("SIGINT");
     const { code, summary } = await demo.summary();
@@ -80,7 +83,7 @@ describe("the demo with --durable", () => {
   }, 60_000);
 
   test("leaves nothing behind when it is killed itself", async () => {
-    const demo = await startDemo(createFolder(createLargeFiles(80)), "--rate", "2", "--json");
+    const demo = await startDemo([createFolder(createLargeFiles(80)), "--rate", "2", "--json"]);
     await demo.says(UNDER_WAY);
     demo.signal("SIGKILL");
     await expectGone(demo);
@@ -90,7 +93,7 @@ describe("the demo with --durable", () => {
     await using server = await RedisServer.start();
     const client = new Redis(server.url, { replyMapping: "legacy" as const });
     await client.set("of somebody else", "1");
-    const demo = await startDemo(createFolder(createLargeFiles(9)), "--redis", server.url);
+    const demo = await startDemo([createFolder(createLargeFiles(9)), "--redis", server.url]);
     const { code, stdout, stderr } = await demo.ended;
 
     expect(code).toBe(0);
@@ -106,7 +109,7 @@ describe("the demo with --durable", () => {
 test("the demo with --durable ends though its Redis hangs, and says which keys are left there", async () => {
   await using server = await RedisServer.start();
   const words = ["--rate", "2", "--deadline", "2", "--no-mishaps", "--redis", server.url];
-  const demo = await startDemo(createFolder(createLargeFiles(40)), ...words);
+  const demo = await startDemo([createFolder(createLargeFiles(40)), ...words]);
   await demo.says(UNDER_WAY);
   server.pause();
   demo.signalAll("SIGINT");
@@ -135,7 +138,7 @@ describe.concurrent("the demo with --durable, where it cannot be", () => {
   });
 
   test("but what the library refuses is told by the worker that it refuses", async () => {
-    const demo = await startDemo(createFolder({ "a.md": "a" }), "--concurrency", "9000000");
+    const demo = await startDemo([createFolder({ "a.md": "a" }), "--concurrency", "9000000"]);
     const { code, stderr } = await demo.ended;
     expect(code).toBe(2);
     expect(stderr).toMatch(/Expected `threads.max`/);

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import type { StopReport } from "millrace";
 import { afterAll, describe, expect, test, vi } from "vitest";
-import { cleanUp, createFiles, createFolder, Demo, UNDER_WAY } from "../support/demo.js";
+import { BY_TSX, cleanUp, createFiles, createFolder, Demo, UNDER_WAY } from "../support/demo.js";
 
 afterAll(cleanUp);
 
@@ -26,7 +26,7 @@ describe.concurrent("the demo", () => {
     symlinkSync(join(folder, "large.txt"), join(folder, "link.txt"));
     symlinkSync(folder, join(folder, "deep/circle"));
 
-    const { code, summary } = await new Demo([folder, "--json"]).summary();
+    const { code, summary } = await new Demo([folder, "--json"], {}, BY_TSX).summary();
 
     expect(code).toBe(0);
     const { cancelled = null } = summary.mishaps ?? {};

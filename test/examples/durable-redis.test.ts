@@ -1,15 +1,13 @@
-import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { startChild } from "../support/child-process.js";
+import { compiledExample } from "../support/compiled-examples.js";
 import { RedisServer } from "../support/redis-server.js";
 import { readProjectFile } from "../tidy/sources.js";
 import { promised } from "./promised.js";
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
-
-/** Starts one of the programs, as whoever has the project does. */
+/** Starts one of the programs. */
 function start(path: string, redisUrl: string) {
-  return startChild(["env", `REDIS_URL=${redisUrl}`, process.execPath, "--import", "tsx", `${root}${path}`]);
+  return startChild(["env", `REDIS_URL=${redisUrl}`, process.execPath, compiledExample(path)]);
 }
 
 test("the producer and the worker over Redis print what they say", async () => {

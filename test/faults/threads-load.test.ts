@@ -3,8 +3,8 @@ import { crowding } from "../support/crowding.js";
 import { heapInUse, readProcess, ThreadLoad } from "../support/thread-load.js";
 import { untilHolds } from "../support/threads.js";
 
-const TASKS = 3_000;
-const DEATHS = 150;
+const TASKS = 2_000;
+const DEATHS = 100;
 const SEED = Number(process.env["MILLRACE_THREADS_SEED"] ?? Math.floor(Math.random() * 1e9));
 
 test(`P16: threads die in all ways while tasks flow, and no task notices but those that kill (seed ${SEED})`, {

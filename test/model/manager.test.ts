@@ -1,12 +1,13 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { runCount } from "../support/run-count.js";
 import { Run } from "./run.js";
 import { type Settings, type Step, settings, steps } from "./steps.js";
 
 /**
  * How many runs. `MILLRACE_MODEL_RUNS=20000 npx vitest run test/model/manager.test.ts` takes some minutes.
  */
-const RUNS = Number(process.env["MILLRACE_MODEL_RUNS"] ?? 1_000);
+const RUNS = Number(process.env["MILLRACE_MODEL_RUNS"] ?? runCount(500, 20_000));
 
 /**
  * Replays a failure: what the message of the failed run says, `<seed>` for the whole series of runs or

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { instrument } from "../../src/adapters/otel/index.js";
 import { type Counts, JoinedRun } from "../support/joined-run.js";
+import { runCount } from "../support/run-count.js";
 import { type Scrape, ScrapedProvider } from "../support/scrape.js";
 
-const SEEDS = 400;
+const SEEDS = runCount(150, 1_000);
 const GROUP = ["queue", "handler"] as const;
 
 /** What was counted of each kind over all runs: a kind that never came would prove nothing. */
@@ -115,7 +116,9 @@ function notZero(counts: Readonly<Record<string, number>>): Record<string, numbe
 }
 
 describe("I17: metrics, hooks, results, handlers, producers and stats of a random run agree to the unit", () => {
-  test(`in each of ${SEEDS} runs, by queue, handler and reason`, { timeout: 120_000 }, async () => {
+  test(`in each of ${SEEDS} runs, by queue, handler and reason`, {
+    timeout: 60_000 + SEEDS * 400,
+  }, async () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
       try {
         await joinRun(seed);

@@ -1,7 +1,7 @@
 import { test } from "vitest";
 import { expectThorough, explore, seedsToPlay, timeToPlay } from "./explore.js";
 
-const { first, count } = seedsToPlay(10_000);
+const { first, count } = seedsToPlay(4_000);
 
 test(`M1: with a store that fails, ${count} schedules from seed ${first} on break no rule`, {
   timeout: timeToPlay(count),

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { bundled } from "./bundle.js";
 
 /** How a child ended, and all that it wrote. */
 export interface ChildEnd {
@@ -20,7 +21,7 @@ const FIXTURES = fileURLToPath(new URL("../fixtures/", import.meta.url));
 
 /** What starts a fixture in a Node of its own, from the sources. */
 export function fixtureCommand(fixture: string, ...args: readonly string[]): readonly string[] {
-  return [process.execPath, "--import", "tsx", `${FIXTURES}${fixture}`, ...args];
+  return [process.execPath, bundled(`${FIXTURES}${fixture}`), ...args];
 }
 
 interface ChildOptions {

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
 import type { Summary } from "../../examples/demo/summary.ts";
+import { compiledExample } from "./compiled-examples.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const folders: string[] = [];
@@ -22,7 +23,12 @@ export interface Ending {
   readonly stderr: string;
 }
 
-/** The demo, run as `npm run demo` does, on what `npm test` has built. `S` is what it says at its end. */
+const PROGRAM = "examples/demo/main.ts";
+
+/** How `npm run demo` starts it. */
+export const BY_TSX: readonly string[] = ["--import", "tsx", PROGRAM];
+
+/** The demo, on what `npm test` has built. `S` is what it says at its end. */
 export class Demo<S = Summary> {
   readonly ended: Promise<Ending>;
   readonly #child: ChildProcess;
@@ -31,8 +37,13 @@ export class Demo<S = Summary> {
   #seen = 0;
   #onText: () => void = () => {};
 
-  constructor(words: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    const args = ["--import", "tsx", "examples/demo/main.ts", ...words];
+  /** @param start what Node is given before the words; by default a demo that was compiled before. */
+  constructor(
+    words: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    start: readonly string[] = [compiledExample(PROGRAM)],
+  ) {
+    const args = [...start, ...words];
     // A process group of its own, so that it can be seen whether anything of it is left.
     const child = spawn(process.execPath, args, {
       ...{ cwd: root, stdio: ["ignore", "pipe", "pipe"], detached: true },

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { MeterProvider } from "@opentelemetry/sdk-metrics";
 import { SystemClock } from "../../dist/adapters/system/system-clock.js";
 // Threads run what is compiled, and so does the manager that hands tasks to them.
@@ -152,5 +153,5 @@ export class FaultyThreads implements AsyncDisposable {
 }
 
 async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
+  while (!isSo()) await delay(1);
 }

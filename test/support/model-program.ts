@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { bundled } from "./bundle.js";
 
 const run = promisify(execFile);
 
@@ -11,6 +12,6 @@ export async function runProgram<T>(
   ...input: string[]
 ): Promise<T> {
   const file = fileURLToPath(new URL(`../faults/programs/${path}`, import.meta.url));
-  const { stdout } = await run(process.execPath, [...nodeOptions, "--import", "tsx", file, ...input]);
+  const { stdout } = await run(process.execPath, [...nodeOptions, bundled(file), ...input]);
   return JSON.parse(stdout) as T;
 }

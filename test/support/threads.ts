@@ -1,3 +1,4 @@
+import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished } from "vitest";
 import {
@@ -222,9 +223,15 @@ export function pathOf(url: URL): string {
   return fileURLToPath(url);
 }
 
-/** Resolves as soon as it holds; for what tells nobody, and is asked again in each turn of the event loop. */
+/** What does not hold after so many turns of the event loop takes its time. */
+const FIRST_TURNS = 50;
+
+/**
+ * Resolves when it holds; for what tells nobody, and is asked again: at first in each turn of the event loop, for
+ * what comes and goes, then each millisecond, since who never rests takes a processor from those it waits for.
+ */
 export async function untilHolds(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setImmediate(resolve));
+  for (let turns = 0; !(await holds()); turns++) await (turns < FIRST_TURNS ? nextTurn() : delay(1));
 }
 
 /** Resolves when every thread has exited. A stop does not wait for that for ever, and hooks end with it. */

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import type { StopReport } from "../../src/index.js";
+import { bundledWithRenewal } from "./bundle.js";
 import { type ChildEnd, type RunningChild, startChild } from "./child-process.js";
 import type { TaskLedger } from "./task-ledger.js";
 
@@ -21,13 +22,14 @@ interface Worker {
   isReady: boolean;
 }
 
-const PROGRAM = fileURLToPath(new URL("../fixtures/durable/worker.mjs", import.meta.url));
+const WORKER = fileURLToPath(new URL("../fixtures/durable/worker.mjs", import.meta.url));
 
 /** Worker processes, which are killed, stopped and replaced. */
 export class WorkerFleet implements AsyncDisposable {
   /** Those that were killed. */
   readonly killed = new Set<number>();
   readonly #options: WorkerOptions;
+  readonly #program = bundledWithRenewal(WORKER);
   readonly #workers = new Set<Worker>();
 
   constructor(options: WorkerOptions) {
@@ -95,7 +97,11 @@ export class WorkerFleet implements AsyncDisposable {
 
   async #launch(): Promise<void> {
     const { ledger, ...rest } = this.#options;
-    const child = startChild([process.execPath, PROGRAM, JSON.stringify({ ...rest, folder: ledger.folder })]);
+    const child = startChild([
+      process.execPath,
+      this.#program,
+      JSON.stringify({ ...rest, folder: ledger.folder }),
+    ]);
     const worker: Worker = { child, pid: child.process.pid ?? 0, isReady: false };
     this.#workers.add(worker);
     await child.hasWritten("ready").catch(() => {}); // it was killed before

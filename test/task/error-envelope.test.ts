@@ -11,6 +11,7 @@ import { fromEnvelope } from "../../src/task/from-envelope.js";
 import { cancelTask, findSteering, rateLimited, reschedule, skipRetry } from "../../src/task/steering.js";
 import { toEnvelope } from "../../src/task/to-envelope.js";
 import * as workerErrors from "../../src/worker-errors.js";
+import { runCount } from "../support/run-count.js";
 
 const ORIGIN = "    at worker thread millrace-3";
 
@@ -605,7 +606,7 @@ describe("fromEnvelope", () => {
         fromEnvelope(given, ORIGIN);
         expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
       }),
-      { numRuns: 3_000 },
+      { numRuns: runCount(1_500, 50_000) },
     );
     for (const junk of [new Proxy({}, { get: boom }), { v: 1, nodes: new Proxy([], { get: boom }) }])
       expect(fromEnvelope(junk)).toBeInstanceOf(Error);
@@ -648,7 +649,7 @@ describe("any error", () => {
         }
         compare(all[0] as Error, cross(all[0]) as Error, new Map());
       }),
-      { numRuns: 500 },
+      { numRuns: runCount(500, 20_000) },
     );
   });
 });

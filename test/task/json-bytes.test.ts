@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { countJsonBytes, MAX_JSON_DEPTH } from "../../src/task/json-bytes.js";
+import { runCount } from "../support/run-count.js";
 
 const ROOM = 1_048_576;
 const count = (value: unknown) => countJsonBytes(value, ROOM);
@@ -41,7 +42,7 @@ describe("countJsonBytes", () => {
       fc.property(tree.filter(hasText), (value) => {
         expect(count(value)).toBe(stringified(value));
       }),
-      { numRuns: 2_000 },
+      { numRuns: runCount(1_000, 50_000) },
     );
   });
 

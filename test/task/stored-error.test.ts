@@ -4,6 +4,7 @@ import * as errors from "../../src/errors.js";
 import { CrashLoopError } from "../../src/store-errors.js";
 import { isSkipRetry, skipRetry } from "../../src/task/steering.js";
 import { fromStoredError, MAX_STORED_ERROR_BYTES, toStoredError } from "../../src/task/stored-error.js";
+import { runCount } from "../support/run-count.js";
 import { takesLong } from "../support/takes-long.js";
 
 const keysOfPrototypes = () => [Object.prototype, Array.prototype].flatMap((each) => Reflect.ownKeys(each));
@@ -188,7 +189,7 @@ describe("what the store has that is no error", () => {
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
   });
 
-  it("Z3: whatever it is, it gives an Error, and soon", { timeout: 120_000 }, () => {
+  it("Z3: whatever it is, it gives an Error, and soon", () => {
     const kind = fc.constantFrom(
       ...["error", "record", "map", "set", "list", "date", "bytes", "issues", "text", "copy"],
       ...["skip-retry", "cancel-task", "reschedule", "rate-limited", "__proto__", "toString"],
@@ -229,7 +230,7 @@ describe("what the store has that is no error", () => {
         expect(fromStoredError(kept)).toBeInstanceOf(Error);
         return !takesLong(() => fromStoredError(kept));
       }),
-      { numRuns: 20_000 },
+      { numRuns: runCount(5_000, 100_000) },
     );
   });
 
@@ -250,7 +251,7 @@ describe("what the store has that is no error", () => {
           for (const thrown of [error, cause]) expect(stored(thrown)).toBeInstanceOf(Error);
         },
       ),
-      { numRuns: 2_000 },
+      { numRuns: runCount(1_000, 20_000) },
     );
   });
 });

@@ -9,6 +9,7 @@ import type { Schema } from "../../src/task/schema.js";
 import { decodePayload, encodePayload, startStoredPayload } from "../../src/task/stored-payload.js";
 import { crowding } from "../support/crowding.js";
 import { rejectionOf, thrownBy } from "../support/manual-manager.js";
+import { runCount } from "../support/run-count.js";
 import { takesLong } from "../support/takes-long.js";
 
 const anything: Schema = { "~standard": { version: 1, vendor: "test", validate: (value) => ({ value }) } };
@@ -72,7 +73,7 @@ describe("a payload without a codec", () => {
       fc.property(value, (each) => {
         expect(stored(each)).toEqual(each);
       }),
-      { numRuns: 3_000 },
+      { numRuns: runCount(1_500, 20_000) },
     );
   });
 
@@ -211,7 +212,7 @@ describe("a payload without a codec", () => {
     );
     fc.assert(
       fc.property(bytes, (given) => !takesLong(() => decodeOrRefuse(given))),
-      { numRuns: 20_000 },
+      { numRuns: runCount(5_000, 200_000) },
     );
   });
 });

@@ -4,6 +4,7 @@ import { OptionError } from "../../src/errors.js";
 import { exponential } from "../../src/task/backoff.js";
 import { readTaskEnvelope, type TaskEnvelope, toTaskEnvelope } from "../../src/task/task-envelope.js";
 import { thrownBy } from "../support/manual-manager.js";
+import { runCount } from "../support/run-count.js";
 import { takesLong } from "../support/takes-long.js";
 
 const full: TaskEnvelope = {
@@ -143,7 +144,7 @@ describe("a task envelope", () => {
         expect((envelope === undefined) !== (problem === undefined)).toBe(true);
         return !takesLong(() => readTaskEnvelope(given));
       }),
-      { numRuns: 20_000 },
+      { numRuns: runCount(5_000, 200_000) },
     );
   });
 });

@@ -11,6 +11,7 @@ import { decodePayload, encodePayload, startStoredPayload } from "../../../src/t
 import { Parcel } from "../../fixtures/parcel.js";
 import { fixtureCommand, startChild } from "../../support/child-process.js";
 import { thrownBy } from "../../support/manual-manager.js";
+import { runCount } from "../../support/run-count.js";
 import { takesLong } from "../../support/takes-long.js";
 
 const { root } = protobuf.parse(`
@@ -126,7 +127,7 @@ describe("the codec of a reflected type", () => {
         fc.oneof(fc.uint8Array({ maxLength: 64 }), broken),
         (bytes) => !takesLong(() => decodeOrRefuse(bytes)),
       ),
-      { numRuns: 20_000 },
+      { numRuns: runCount(5_000, 200_000) },
     );
   });
 
