@@ -144,7 +144,7 @@ async function callsAfterAnEnd(room: boolean): Promise<readonly string[]> {
   const consumer = new Consumer({
     ...{ backend: backend as Backend, clock, host, random: seededRandom(1) },
     ...{ queues: [{ name: "q", share: 1 }], strict: false, requestPrefix: "p-" },
-    ...{ leaseMs: LEASE_MS, pollMs: 5_000 },
+    ...{ leaseMs: LEASE_MS, maxBlockedMs: 120_000, pollMs: 5_000 },
   });
   consumer.start();
   await clock.advance(0);
