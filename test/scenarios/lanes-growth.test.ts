@@ -59,6 +59,25 @@ describe("a pool that grows when tasks have waited", () => {
     expect(manager.pool.payloads).toEqual([1, 2]);
   });
 
+  test("is asked again for what a pause has kept for longer", async () => {
+    const manager = createGrowing(1_000);
+    const { clock, controls, pool } = manager;
+    manager.enqueue(1);
+    void controls.pause({ queue: "calm" });
+    manager.enqueue("paused", { queue: "calm" });
+    await clock.advance(5_000);
+    manager.enqueue(2);
+    await clock.advance(1);
+    expect(pool.payloads).toEqual([1]);
+    controls.resume({ queue: "calm" });
+    await clock.advance(0);
+    expect(pool.payloads).toEqual([1, "paused"]);
+    await clock.advance(998);
+    expect(pool.payloads).toEqual([1, "paused"]);
+    await clock.advance(1);
+    expect(pool.payloads).toEqual([1, "paused", 2]);
+  });
+
   test("holds up nothing on the event loop meanwhile", async () => {
     const manager = createGrowing(100);
     for (const payload of [1, 2, 3]) manager.enqueue(payload, { priority: -9 });

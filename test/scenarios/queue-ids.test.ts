@@ -328,6 +328,17 @@ describe("retention", () => {
     expect(tasks.stats().retained).toBe(0);
   });
 
+  test("keeps no task for longer than it should, whatever fraction of a millisecond it took", async () => {
+    const { clock, tasks } = createManager({ retention: { ttlMs: 1_000 } });
+    await clock.advance(1000 / 3);
+    tasks.enqueue(nothing, { delayMs: 1000 / 7 });
+    await clock.advance(1000 / 7);
+    await clock.advance(999);
+    expect(tasks.stats().retained).toBe(1);
+    await clock.advance(1);
+    expect(tasks.stats().retained).toBe(0);
+  });
+
   test("does not touch the outcome that a handle owns", async () => {
     const { clock, tasks } = createManager({ retention: { maxEntries: 0 } });
     const handle = tasks.enqueue(() => 42, { id: "a" });

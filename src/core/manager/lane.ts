@@ -52,6 +52,11 @@ export class Lane implements LaneGate {
     return !this.full && this.concurrency - this.running - this.held > 0;
   }
 
+  /** Its pool is asked again whether it makes one more slot. */
+  reconsider(): void {
+    this.full = false;
+  }
+
   take(): void {
     this.running++;
   }

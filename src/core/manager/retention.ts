@@ -16,6 +16,9 @@ export interface RetentionLimits {
   readonly maxBytes: number;
 }
 
+/** By so much the instant that a task has of its end may be late: none is to be kept for longer by that. */
+const GRAIN_MS = 0.001;
+
 /** So many are pruned in one turn of the event loop when they expire together. */
 const PRUNES_PER_TURN = 1_000;
 
@@ -91,7 +94,7 @@ export class Retention implements Alarm {
   #expiry(): number {
     const oldest = this.#finished.peek();
     if (oldest === undefined) return Number.POSITIVE_INFINITY;
-    return (this.#registry.at(oldest)?.finishedAt ?? 0) + this.#limits.ttlMs;
+    return (this.#registry.at(oldest)?.finishedAt ?? 0) - GRAIN_MS + this.#limits.ttlMs;
   }
 
   #prune(): void {

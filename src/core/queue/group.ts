@@ -7,6 +7,8 @@ import { TaskLine } from "./task-line.js";
 export interface LaneGate {
   readonly open: boolean;
   readonly index: number;
+  /** What has become eligible may have waited for longer than what the lane was closed for. */
+  reconsider(): void;
 }
 
 /**

@@ -150,6 +150,7 @@ export class QueueSet implements GroupOwner<TaskQueue> {
   open(gate: TaskQueue | HandlerGate<QueueGroup>, closure: Closure): void {
     gate.reopen(closure);
     if (!gate.open) return;
+    for (const lane of this.#lanes) lane.reconsider();
     if (gate instanceof TaskQueue) {
       for (const group of gate.groups) this.#welcome(group);
       this.#retireIfForgettable(gate);
@@ -264,9 +265,7 @@ export class QueueSet implements GroupOwner<TaskQueue> {
     }
   }
 
-  /**
-   * A queue that nobody needs is dropped, but not before the others have had the turns that it took early.
-   */
+  /** A queue that nobody needs is dropped, but not before others have had the turns that it took early. */
   #retireIfForgettable(queue: TaskQueue): void {
     // A gate or an attempt may still hold a queue that was forgotten and made anew since.
     if (!queue.forgettable || this.#queues.get(queue.name) !== queue) return;

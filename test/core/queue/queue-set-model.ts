@@ -36,6 +36,8 @@ class OpenLane implements LaneGate {
   constructor(index: number) {
     this.index = index;
   }
+
+  reconsider(): void {}
 }
 
 /** The real thing, with what a manager would hold of it. */

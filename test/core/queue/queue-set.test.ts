@@ -12,8 +12,8 @@ import { Model, queueSetCommands, Real } from "./queue-set-model.js";
 type Shares = Readonly<Record<string, number>>;
 
 /** A lane that a test opens and closes. */
-function createLane(index: number): { readonly index: number; open: boolean } {
-  return { index, open: true };
+function createLane(index: number): LaneGate & { open: boolean } {
+  return { index, open: true, reconsider() {} };
 }
 
 const OPEN: LaneGate = createLane(0);
