@@ -3,6 +3,7 @@ import { executorConformance } from "../../dist/testing/index.js";
 import type { Executor, PoolHost } from "../../src/ports/executor.js";
 import type { Outcome } from "../../src/task/outcome.js";
 import { type Breakage, BrokenExecutor } from "../support/broken-executor.js";
+import { crowding } from "../support/crowding.js";
 import { casesCalled, failedOneByOne } from "../support/failed-cases.js";
 import { inlineSubject } from "../support/inline-subject.js";
 import { threadSubject } from "../support/thread-subject.js";
@@ -10,8 +11,8 @@ import { threadSubject } from "../support/thread-subject.js";
 /** What is broken, made anew for each executor; and how the names of the cases begin that must find it. */
 type Broken = readonly [what: string, breakage: () => Breakage, found: readonly string[]];
 
-/** Long enough for threads to come up on a busy machine. */
-const PATIENCE_MS = 2_000;
+/** Long enough for threads to come up on a busy machine; where it is crowded, longer. */
+const patienceMs = () => 1_000 * Math.max(2, crowding());
 
 const failed = (): Outcome => ({ returned: false, thrown: new Error("its thread has died") });
 
@@ -95,7 +96,7 @@ const onEventLoop = new Set(executorConformance(inlineSubject()).map(({ name }) 
 
 /** The cases that only threads are asked; the others are tried on the event loop. */
 function cases(wrap: (threads: Executor) => Executor) {
-  const subject = { ...threadSubject(wrap), patienceMs: PATIENCE_MS };
+  const subject = { ...threadSubject(wrap), patienceMs: patienceMs() };
   return executorConformance(subject).filter(({ name }) => !onEventLoop.has(name));
 }
 
@@ -106,7 +107,7 @@ describe("the conformance suite of executors, given threads that", () => {
       const all = cases((threads) => new BrokenExecutor(threads, breakage()));
       expect(await failedOneByOne(all)).toEqual(casesCalled(all, found));
     },
-    60_000,
+    240_000,
   );
 
   test("go on when they are closed, fails the cases that are about that, and no other", async () => {
@@ -118,5 +119,5 @@ describe("the conformance suite of executors, given threads that", () => {
     const names = await failedOneByOne(all);
     await Promise.all(made.map((threads) => threads.close()));
     expect(names).toEqual(casesCalled(all, [CUT_OFF, AFTER_CLOSE, WORKERS]));
-  }, 60_000);
+  }, 240_000);
 });
