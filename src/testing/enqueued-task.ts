@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { type HandlerNames, OptionError, type PayloadInputOf } from "../index.js";
+import type { DurableTaskOptions } from "../task/durable-task-options.js";
 import type { TaskMetadata } from "../task/metadata.js";
 import type { TaskState } from "../task/states.js";
 import type { TaskFunction } from "../task/task-context.js";
@@ -15,9 +16,11 @@ export interface EnqueuedTask<P = unknown> {
   /** The function that does the work; undefined where a handler does it. */
   readonly work: TaskFunction | undefined;
   /** The options as they were given; `{}` when there were none. */
-  readonly options: TaskOptions;
-  /** Where it is now. */
-  readonly state: TaskState;
+  readonly options: TaskOptions | DurableTaskOptions;
+  /** Whether it was given to the backend. */
+  readonly durable: boolean;
+  /** Where it is now; of a durable task, undefined while, or since, it is not with this manager. */
+  readonly state: TaskState | undefined;
   readonly queue: string;
   readonly priority: number;
   readonly weight: number;
@@ -42,6 +45,7 @@ export type EnqueuedTaskOf<H, K extends HandlerNames<H>> = EnqueuedTask<PayloadI
 /** Which of the enqueued tasks: those that have all of this. What is undefined does not matter. */
 export interface EnqueuedFilter {
   readonly queue?: string | undefined;
+  readonly durable?: boolean | undefined;
   /** Where they are now. */
   readonly state?: TaskState | undefined;
   readonly priority?: number | undefined;
@@ -61,6 +65,7 @@ export type PayloadMatch<P> = P | ((payload: P) => boolean);
 
 const FILTER_KEYS: Readonly<Record<keyof EnqueuedFilter, true>> = {
   queue: true,
+  durable: true,
   state: true,
   priority: true,
   weight: true,

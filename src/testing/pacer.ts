@@ -14,10 +14,13 @@ const REAL_STEP_MS = 1;
 export class Pacer {
   readonly #clock: ManualClock;
   readonly #tasks: TaskManager;
+  readonly #describeOthers: () => string;
 
-  constructor(clock: ManualClock, tasks: TaskManager) {
+  /** @param describeOthers what is to be done elsewhere, in words; nothing for nothing */
+  constructor(clock: ManualClock, tasks: TaskManager, describeOthers: () => string) {
     this.#clock = clock;
     this.#tasks = tasks;
+    this.#describeOthers = describeOthers;
   }
 
   /** Lets promises, immediates and what is due now go on until nothing changes any more. */
@@ -83,7 +86,8 @@ export class Pacer {
     );
     const told = live.map(({ id, handler, state }) => `${handler ?? "a function"} (${id}) is ${state}`);
     const waiting = `${queued} queued, ${scheduled} scheduled${paused ? ", paused" : ""}`;
-    return [`${running} running, ${waiting}, ${total.started} starts so far`, ...told].join("; ");
+    const all = [`${running} running, ${waiting}, ${total.started} starts so far`, ...told];
+    return [...all, this.#describeOthers()].filter((text) => text !== "").join("; ");
   }
 
   /** Whether something changed while a handler that runs was given real time. */

@@ -1,7 +1,12 @@
 import {
   type AnyHandlers,
+  type DurableEntry,
+  type DurableHandle,
+  type DurableHandlesOf,
+  type DurableTaskOptions,
   type HandlerNames,
   type HandlesOf,
+  handlerEntries,
   type PayloadInputOf,
   type ResultOfHandler,
   type TaskEntry,
@@ -11,15 +16,17 @@ import {
   type TaskManagerOptions,
   type TaskOptions,
   type TaskSnapshot,
+  type TaskState,
 } from "../index.js";
-import type { BackendIn } from "../task/backend-types.js";
+import type { BackendIn, NeedsBackend } from "../task/backend-types.js";
 import type { EnqueuedTask } from "./enqueued-task.js";
+import type { UnendedDurables } from "./unended-durables.js";
 
 /** So many tasks are recorded; one more, and the record tells nothing any longer. */
 const MAX_RECORDS = 100_000;
 
 interface TaskRecord {
-  readonly handle: TaskHandle;
+  readonly state: () => TaskState | undefined;
   readonly accepted: Omit<EnqueuedTask, "state">;
 }
 
@@ -50,7 +57,7 @@ export class EnqueueRecord {
         `${this.size} tasks were enqueued, and at most ${MAX_RECORDS} are recorded: clear() them`,
       );
     }
-    return this.#records.map(({ handle, accepted }) => Object.freeze({ ...accepted, state: handle.state }));
+    return this.#records.map(({ state, accepted }) => Object.freeze({ ...accepted, state: state() }));
   }
 }
 
@@ -60,10 +67,14 @@ export class RecordedManager<
   out B extends Pick<TaskManagerOptions, "backend">,
 > extends TaskManager<H, B> {
   readonly #record: EnqueueRecord;
+  readonly #unended: UnendedDurables;
+  readonly #options: TaskManagerOptions<H>;
 
-  constructor(options: TaskManagerOptions<H>, record: EnqueueRecord) {
+  constructor(options: TaskManagerOptions<H>, record: EnqueueRecord, unended: UnendedDurables) {
     super(options as TaskManagerOptions<H> & BackendIn<B>); // what `createTestManager` has been given
     this.#record = record;
+    this.#unended = unended;
+    this.#options = options;
   }
 
   override enqueue<R>(work: TaskFunction<R>, options?: TaskOptions): TaskHandle<R>;
@@ -108,6 +119,27 @@ export class RecordedManager<
     return await handle.result();
   }
 
+  override async enqueueDurable<K extends HandlerNames<H>>(
+    handler: K & NeedsBackend<B>,
+    payload: PayloadInputOf<H, K>,
+    options?: DurableTaskOptions,
+  ): Promise<DurableHandle<ResultOfHandler<H, K>>> {
+    const handle = await super.enqueueDurable<K>(handler, payload, options);
+    this.#addDurable(handle, handler, payload, options);
+    return handle;
+  }
+
+  override async enqueueDurableMany<const E extends readonly DurableEntry<H>[]>(
+    entries: E & NeedsBackend<B>,
+  ): Promise<DurableHandlesOf<E, H>> {
+    const handles = await super.enqueueDurableMany<E>(entries);
+    for (const [index, handle] of (handles as readonly DurableHandle[]).entries()) {
+      const [handler, payload, options] = entries[index] as readonly [string, unknown, DurableTaskOptions?];
+      this.#addDurable(handle, handler, payload, options);
+    }
+    return handles;
+  }
+
   #add(handle: TaskHandle, first: unknown, second: unknown, third: unknown): TaskHandle {
     if (handle.duplicate) return handle; // to a task that was there before
     const isNamed = typeof first === "string";
@@ -118,10 +150,42 @@ export class RecordedManager<
       payload: isNamed ? second : undefined,
       work: isNamed ? undefined : (first as TaskFunction),
       options,
+      durable: false,
       idempotencyKey: options.idempotencyKey,
     };
-    this.#record.add({ handle, accepted: { ...asked, ...this.#resolve(this.get(handle.id), options) } });
+    const accepted = { ...asked, ...this.#resolve(this.get(handle.id), options) };
+    this.#record.add({ state: () => handle.state, accepted });
     return handle;
+  }
+
+  #addDurable(
+    handle: DurableHandle,
+    handler: string,
+    payload: unknown,
+    options: DurableTaskOptions = {},
+  ): void {
+    if (handle.duplicate) return;
+    const { id } = handle;
+    const { idempotencyKey } = options;
+    const asked = { id, handler, payload, work: undefined, options, durable: true, idempotencyKey };
+    const accepted = { ...asked, ...this.#resolveDurable(id, handler, options) };
+    this.#unended.add(handle);
+    this.#record.add({ state: () => this.get(id)?.state, accepted });
+  }
+
+  /** What the task, its handler, its queue and the manager say, the first of them that says something. */
+  #resolveDurable(id: string, handler: string, options: DurableTaskOptions) {
+    const { clock, handlers, queues, maxAttempts: general } = this.#options;
+    const queue = id.slice(0, id.indexOf(":"));
+    const entry = handlers && handlerEntries(handlers)[handler];
+    const { priority = entry?.priority ?? 0, weight = entry?.weight ?? 1, cost = entry?.cost ?? 1 } = options;
+    const elsewhere = queues?.[queue]?.maxAttempts ?? general ?? 3;
+    const { maxAttempts = entry?.maxAttempts ?? elsewhere } = options;
+    const { name, description, correlationId, metadata = {}, runAt } = options;
+    const enqueuedAt = clock?.wallNow() ?? 0;
+    const { delayMs = runAt === undefined ? 0 : Math.max(0, Number(runAt) - enqueuedAt) } = options;
+    const labels = { name, description, correlationId, metadata: Object.freeze({ ...metadata }) };
+    return { queue, priority, weight, cost, maxAttempts, ...labels, enqueuedAt, delayMs };
   }
 
   /** How the task was accepted. One that nobody knows any more ended at once and was not retained. */

@@ -26,6 +26,7 @@ import { Pacer } from "./pacer.js";
 import { EnqueueRecord, RecordedManager } from "./recorded-manager.js";
 import { type RunHandlerOptions, runAlone } from "./run-handler.js";
 import { seededRandom } from "./seeded-random.js";
+import { UnendedDurables } from "./unended-durables.js";
 
 const MAX_STEPS = 10_000;
 const REAL_WAIT_MS = 50;
@@ -79,6 +80,7 @@ export class TestManager<
   readonly random: Random;
   readonly #options: TaskManagerOptions<H>;
   readonly #record = new EnqueueRecord();
+  readonly #unended = new UnendedDurables();
   readonly #pacer: Pacer;
 
   /** @internal */
@@ -88,8 +90,8 @@ export class TestManager<
     this.clock = clock ?? new ManualClock();
     this.random = random ?? seededRandom(1);
     this.#options = { ...options, clock: this.clock, random: this.random, autoStart: run };
-    this.tasks = new RecordedManager<H, B>(this.#options, this.#record);
-    this.#pacer = new Pacer(this.clock, this.#untyped);
+    this.tasks = new RecordedManager<H, B>(this.#options, this.#record, this.#unended);
+    this.#pacer = new Pacer(this.clock, this.#untyped, () => this.#unended.describe());
   }
 
   /**
@@ -188,7 +190,7 @@ export class TestManager<
 
   /**
    * Starts the manager and moves time on until every task has ended, with its delays and its retries, and so
-   * have those that were enqueued meanwhile.
+   * have those that were enqueued meanwhile. Durable ones too, where the backend is given `clock` as its own.
    * @returns the results of the tasks that ended meanwhile, in that order
    * @throws {Error} when there is no end to it, with what is left: a task of a paused queue, or one that runs
    *   again and again
@@ -233,7 +235,8 @@ export class TestManager<
 
   #isIdle(): boolean {
     const { queued, scheduled, running, waitingForRoom, waitingForSchema } = this.tasks.stats();
-    return queued + scheduled + running + waitingForRoom + waitingForSchema === 0;
+    this.#unended.watch();
+    return queued + scheduled + running + waitingForRoom + waitingForSchema + this.#unended.size === 0;
   }
 
   /** A name without a handler cannot have been enqueued: the manager says so, with the name that is near. */

@@ -27,9 +27,7 @@ import {
 const program = (name: string) => join(projectRoot, "node_modules", ".bin", name);
 
 /** What Grafana, Prometheus and a reader of the README take from the package. */
-const forOtherTools = ["alerts.yml", "dashboard.svg", "millrace.json"].map(
-  (name) => `src/adapters/otel/dashboard/${name}`,
-);
+const forOtherTools = ["alerts.yml", "millrace.json"].map((name) => `src/adapters/otel/dashboard/${name}`);
 
 let packed: Packed;
 

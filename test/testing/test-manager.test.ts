@@ -65,7 +65,7 @@ describe("enqueued", () => {
     const { id } = kit.tasks.enqueue("sendEmail", payload, options);
     const [task] = kit.enqueued("sendEmail");
     expect(task).toEqual({
-      ...{ id, handler: "sendEmail", payload, work: undefined, options, state: "scheduled" },
+      ...{ id, handler: "sendEmail", durable: false, payload, work: undefined, options, state: "scheduled" },
       ...{ queue: "email", priority: 5, weight: 1, cost: 1, maxAttempts: 3, delayMs: 500 },
       ...{ enqueuedAt: Date.UTC(2026, 0, 1), name: "welcome", description: undefined },
       ...{ metadata: { tenant: "a" }, correlationId: "c-1", idempotencyKey: undefined },

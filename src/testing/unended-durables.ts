@@ -1,0 +1,40 @@
+import { type DurableHandle, ResultTimeoutError } from "../index.js";
+
+/** Durable tasks that were enqueued here and are not known to have ended, wherever they are. */
+export class UnendedDurables {
+  readonly #handles = new Set<DurableHandle>();
+  readonly #awaited = new Set<DurableHandle>();
+
+  get size(): number {
+    return this.#handles.size;
+  }
+
+  add(handle: DurableHandle): void {
+    this.#handles.add(handle);
+  }
+
+  /** Hears of their ends from now on: not before, since who waits for a result looks for it by the clock. */
+  watch(): void {
+    for (const handle of this.#handles) {
+      if (this.#awaited.has(handle)) continue;
+      this.#awaited.add(handle);
+      handle.result().then(
+        () => this.#forget(handle),
+        (error: unknown) => {
+          if (error instanceof ResultTimeoutError) this.#awaited.delete(handle);
+          else this.#forget(handle);
+        },
+      );
+    }
+  }
+
+  describe(): string {
+    const [first] = this.#handles;
+    return first === undefined ? "" : `${this.size} durable tasks have not ended, ${first.id} among them`;
+  }
+
+  #forget(handle: DurableHandle): void {
+    this.#handles.delete(handle);
+    this.#awaited.delete(handle);
+  }
+}
