@@ -30,7 +30,9 @@ export class UnendedDurables {
 
   describe(): string {
     const [first] = this.#handles;
-    return first === undefined ? "" : `${this.size} durable tasks have not ended, ${first.id} among them`;
+    if (first === undefined) return "";
+    const more = this.size === 1 ? "" : `, nor have ${this.size - 1} more`;
+    return `the durable task ${first.id} has not ended${more}`;
   }
 
   #forget(handle: DurableHandle): void {

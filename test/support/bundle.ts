@@ -49,11 +49,16 @@ function bundle(name: string, entryPoints: { in: string; out: string }[]): strin
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, contents);
   }
+  moveIntoPlace(unfinished, folder);
+  return folder;
+}
+
+/** A folder that is complete takes its name; where somebody else was faster, theirs has it. */
+export function moveIntoPlace(unfinished: string, folder: string): void {
   try {
     renameSync(unfinished, folder);
   } catch (error) {
     rmSync(unfinished, { recursive: true, force: true });
-    if (!existsSync(folder)) throw error; // somebody else was faster
+    if (!existsSync(folder)) throw error;
   }
-  return folder;
 }

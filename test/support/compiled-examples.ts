@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { transformSync } from "esbuild";
 import { programFiles, readProjectFile } from "../tidy/sources.js";
+import { moveIntoPlace } from "./bundle.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -34,12 +35,7 @@ function compileAll(): string {
     writeFileSync(file, path.endsWith(".ts") ? toJs(text) : text);
   }
   symlinkSync(join(root, "node_modules"), join(unfinished, "node_modules")); // what the demo looks through
-  try {
-    renameSync(unfinished, compiled);
-  } catch (error) {
-    rmSync(unfinished, { recursive: true, force: true });
-    if (!existsSync(compiled)) throw error; // somebody else was faster
-  }
+  moveIntoPlace(unfinished, compiled);
   return compiled;
 }
 
