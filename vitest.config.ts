@@ -19,7 +19,7 @@ const exclude = [...configDefaults.exclude, ...long, ...needless];
  */
 const together = [
   "test/errors.test.ts",
-  "test/core/**/!(indexed-heap|ring-buffer|idempotency-keys).test.ts",
+  "test/core/**/!(indexed-heap|ring-buffer|sequence-heap|idempotency-keys).test.ts",
   "test/{model,task,testing,tidy}/**/*.test.ts",
   "test/adapters/{circuit-breaker,inline,logging,memory}/**/*.test.ts",
   "test/adapters/redis/{by-queue,record-format,redis-failures}.test.ts",
@@ -32,9 +32,14 @@ const together = [
 
 const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url));
 
+/** The build of this repository, and no other folder of that name above it. */
+const escaped = fileURLToPath(new URL("./dist/", import.meta.url)).replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+const BUILT = new RegExp(`^(file://)?${escaped}`);
+
 export default defineConfig({
   test: {
     pool: "forks",
+    server: { deps: { external: [BUILT] } }, // Node loads what was built, as it does for users
     // Two more than a small machine has cores: some files mostly wait, for leases to expire or threads to die.
     maxWorkers: 4,
     sequence: { sequencer: LongestFirst },

@@ -3,7 +3,7 @@ import { type AnyHandlers, TaskManager } from "../../dist/index.js";
 
 export { instrument } from "../../dist/adapters/otel/index.js";
 export { redisBackend } from "../../dist/adapters/redis/index.js";
-export { IndexedHeap } from "../../dist/core/collections/indexed-heap.js";
+export { SequenceHeap } from "../../dist/core/collections/sequence-heap.js";
 export {
   defineHandlers,
   json,

@@ -1,6 +1,18 @@
-/** The known name that a misspelt one most likely means, or undefined when none is near. */
+/** What the same thing is called elsewhere. */
+const ELSEWHERE = new Map([
+  ["attempts", "maxAttempts"],
+  ["limiter", "tasksPerSecond"],
+  ["maxretries", "maxAttempts"],
+  ["ratelimit", "tasksPerSecond"],
+  ["retries", "maxAttempts"],
+  ["retry", "maxAttempts"],
+]);
+
+/** The known name that a misspelt or foreign one most likely means, or undefined when none is near. */
 export function nearestName(given: string, known: readonly string[]): string | undefined {
   if (given.length > 64) return undefined;
+  const here = ELSEWHERE.get(given.toLowerCase());
+  if (here !== undefined && known.includes(here)) return here;
   let nearest: string | undefined;
   let least = Math.max(2, Math.floor(given.length / 3)) + 1;
   for (const candidate of known) {

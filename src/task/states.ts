@@ -28,31 +28,53 @@ export type TaskReason =
   | "dropped"
   | "stopped";
 
-/** The whole table: a pair that is not in it is an illegal move. */
-export const TRANSITIONS: Readonly<Record<TaskState, Readonly<Partial<Record<TaskTransition, TaskState>>>>> =
-  {
-    scheduled: { queue: "queued", fail: "failed", cancel: "cancelled" },
-    queued: { start: "running", fail: "failed", cancel: "cancelled" },
-    running: {
-      schedule: "scheduled",
-      queue: "queued",
-      complete: "completed",
-      fail: "failed",
-      cancel: "cancelled",
-    },
-    completed: {},
-    failed: {},
-    cancelled: {},
-  };
+/** One way from one state to another. */
+export interface Move {
+  readonly from: TaskState;
+  readonly transition: TaskTransition;
+  readonly to: TaskState;
+}
 
 /**
- * The state that `transition` leads to from `state`.
+ * The whole table: a pair that is not in it is an illegal move. Who knows where the task is names the move,
+ * which takes no search at each start and end.
+ */
+export const MOVES = {
+  scheduled: {
+    queue: move("scheduled", "queue", "queued"),
+    fail: move("scheduled", "fail", "failed"),
+    cancel: move("scheduled", "cancel", "cancelled"),
+  },
+  queued: {
+    start: move("queued", "start", "running"),
+    fail: move("queued", "fail", "failed"),
+    cancel: move("queued", "cancel", "cancelled"),
+  },
+  running: {
+    schedule: move("running", "schedule", "scheduled"),
+    queue: move("running", "queue", "queued"),
+    complete: move("running", "complete", "completed"),
+    fail: move("running", "fail", "failed"),
+    cancel: move("running", "cancel", "cancelled"),
+  },
+  completed: {},
+  failed: {},
+  cancelled: {},
+} as const satisfies Readonly<Record<TaskState, Readonly<Partial<Record<TaskTransition, Move>>>>>;
+
+function move(from: TaskState, transition: TaskTransition, to: TaskState): Move {
+  return { from, transition, to };
+}
+
+/**
+ * The move that `transition` is from `state`.
  * @throws {InvariantError} when the table has no such move
  */
-export function nextState(state: TaskState, transition: TaskTransition): TaskState {
-  const next = TRANSITIONS[state][transition];
-  if (next === undefined) throw new InvariantError(`a ${state} task must not ${transition}`);
-  return next;
+export function moveFrom(state: TaskState, transition: TaskTransition): Move {
+  const moves: Readonly<Partial<Record<TaskTransition, Move>>> = MOVES[state];
+  const found = moves[transition];
+  if (found === undefined) throw new InvariantError(`a ${state} task must not ${transition}`);
+  return found;
 }
 
 /** True for the states that a task never leaves. */

@@ -4,7 +4,8 @@ import type { LaneName } from "./lane-name.js";
 import { NO_METADATA, type TaskMetadata } from "./metadata.js";
 import { toPriority, toWeight } from "./order.js";
 import type { TaskSettings } from "./settings.js";
-import { isTerminal, nextState, type TaskReason, type TaskState, type TaskTransition } from "./states.js";
+import { isTerminal, type Move, type TaskReason, type TaskState } from "./states.js";
+import type { TaskIds } from "./task-ids.js";
 import type { Transfer } from "./transfer.js";
 import type { Work } from "./work.js";
 
@@ -39,12 +40,14 @@ export const deliver: unique symbol = Symbol("millrace.deliver");
 
 /** Owns the outcome of a task, so that pruning the task's record does not touch it. */
 export interface ResultSink {
+  /** Whether it can be told of the outcome; it looks at all that it takes to tell it. */
+  readonly deliverable: boolean;
   [deliver](task: Task, value: unknown): void;
 }
 
 /** What many tasks share: one object for all plain tasks of a queue. */
 export interface TaskProfile {
-  readonly idPrefix: string;
+  readonly ids: TaskIds;
   readonly queue: string;
   readonly handler: string | undefined;
   /** Where their attempts run. */
@@ -131,7 +134,7 @@ export class Task {
   /** Made into text when it is first read; when the task has ended, each time: see `TICKS_PER_MS`. */
   get id(): string {
     if (this.#id !== undefined) return this.#id;
-    const id = this.details?.id ?? `${this.profile.idPrefix}${this.number}`;
+    const id = this.details?.id ?? this.profile.ids.text(this.number);
     if (!isTerminal(this.#state)) this.#id = id;
     return id;
   }
@@ -229,11 +232,11 @@ export class Task {
     return this.details?.metadata ?? NO_METADATA;
   }
 
-  /** Moves by the transition table; `from` is the state that the caller believes the task to be in. */
-  move(from: TaskState, transition: TaskTransition, reason?: TaskReason): void {
+  /** @throws {InvariantError} when the task is not where the move begins */
+  move({ from, transition, to }: Move, reason?: TaskReason): void {
     if (this.#state !== from)
       throw new InvariantError(`the task to ${transition} is ${this.#state}, not ${from}`);
-    this.#state = nextState(from, transition);
+    this.#state = to;
     this.reason = reason;
   }
 

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import {
   type AnyHandlers,
   type AttemptMiddleware,
@@ -49,7 +50,7 @@ export async function runAlone(
   if (!Number.isSafeInteger(attempt) || attempt < 1) {
     throw new OptionError(
       "attempt",
-      `Expected \`attempt\` to be an integer from 1 up, got ${String(attempt)}`,
+      `Expected \`attempt\` to be an integer from 1 up, found ${inspect(attempt)}`,
     );
   }
   for (const option of ["delayMs", "runAt", "backoff", "idempotencyKey", "idempotency"]) {

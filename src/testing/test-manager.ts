@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { OptionError } from "../errors.js";
 import type {
   AnyHandlers,
@@ -123,7 +124,10 @@ export class TestManager<
     { times, ...filter }: RequireEnqueuedOptions = {},
   ): EnqueuedTaskOf<H, K>[] {
     if (times !== undefined && !(Number.isSafeInteger(times) && times >= 1)) {
-      throw new OptionError("times", `Expected \`times\` to be an integer from 1 up, got ${String(times)}`);
+      throw new OptionError(
+        "times",
+        `Expected \`times\` to be an integer from 1 up, found ${inspect(times)}`,
+      );
     }
     const found = this.enqueued(name, filter).filter((task) => matches(task.payload, payload));
     if (times === undefined ? found.length > 0 : found.length === times) return found;

@@ -389,7 +389,7 @@ export class Ledger {
     const ended = attempt.abandoned ? undefined : attempt.ended;
     const over = attempt.abandoned || ended !== undefined;
     this.#assert(over, `the attempt of ${task.name} is over`);
-    const inTime = (delayMs: number) => this.#inTime(delayMs, now);
+    const inTime = (delayMs: number) => this.#inTime(task.queue, delayMs, now);
     const scopeAll = causes.includes(undefined) && ended?.ends === "meets-limit" && ended.scope === "all";
     if (scopeAll) this.shared.closeUntil(now + ended.retryAfterMs);
     this.running.delete(attempt);
@@ -506,7 +506,8 @@ export class Ledger {
 
   pruneByAge(now: number): void {
     const { ttlMs } = this.retention;
-    while (this.retained[0] !== undefined && this.retained[0].finishedAt + ttlMs <= now)
+    const until = now + ROUNDING;
+    while (this.retained[0] !== undefined && this.retained[0].finishedAt + ttlMs <= until)
       this.retained.shift();
   }
 
@@ -519,8 +520,9 @@ export class Ledger {
     return tally;
   }
 
-  #inTime(delayMs: number, now: number): "yes" | "no" | "either" {
+  #inTime(queue: string, delayMs: number, now: number): "yes" | "no" | "either" {
     if (this.stop === undefined) return "yes";
+    if (this.isPaused(queue)) return "no"; // a resume that may come is not waited for
     if (this.stopAbortedAt !== undefined || now + delayMs > this.stop.abortAt) return "no";
     return now >= this.fireTime(this.stop.abortAt) - ROUNDING ? "either" : "yes";
   }

@@ -211,7 +211,7 @@ describe("hooks", () => {
     expect(coreOf(tasks).journal.events.active).toBe(false);
     tasks.observe({ onFinished: undefined, onStopping: () => undefined });
     const { events } = coreOf(tasks).journal;
-    expect([events.hears("finished"), events.hears("queued"), events.hears("stopping")]).toEqual([
+    expect([events.heard.finished > 0, events.heard.queued > 0, events.heard.stopping > 0]).toEqual([
       ...[false, false, true],
     ]);
   });

@@ -5,7 +5,7 @@ const named = (name: string) => [name, inThread("signals.mjs", name)] as const;
 const more = Object.fromEntries(
   [
     ...["looks", "throwsIfAborted", "listens", "listenerThrows", "looksForStop", "listensForStop"],
-    ...["keeps", "looksAtKept"],
+    ...["enqueuesInStop", "keeps", "looksAtKept"],
   ].map(named),
 );
 const options = { threads: { max: 1 }, killAfterMs: 1_000 };
@@ -63,6 +63,17 @@ describe("the signal of a task in a thread", () => {
       expect(await stopped).toMatchObject({ completed: 1, cancelled: 0 });
     },
   );
+
+  test("what a handler enqueues in a stop is refused, which ends its task, and neither its thread nor a retry", async () => {
+    const { tasks, watch } = createThreads({ ...options, maxAttempts: 3, backoff: () => 1 }, more);
+    const words = shareWords();
+    const handle = tasks.enqueue("enqueuesInStop", { words });
+    const end = rejection(handle.result());
+    await untilWord(words, 0, 1);
+    expect(await tasks.stopGraceful()).toMatchObject({ alive: 1, cancelled: 1, failed: 0 });
+    expect(await end).toMatchObject({ name: "ManagerStoppedError" });
+    expect([tasks.stats().total.retried, watch.lateFaults]).toEqual([0, []]);
+  });
 
   test("that of a finished task is not fooled by the abort of the next one", async () => {
     const { tasks, run } = createThreads({ ...options, killAfterMs: 10_000 }, more);

@@ -14,3 +14,6 @@ export const BUILT_TYPES: Readonly<Record<string, readonly string[]>> = {
   "millrace/testing": built("testing/index"),
   "millrace/worker": built("adapters/threads/worker"),
 };
+
+/** The compiler shares files out among checkers, each of which finds out anew what types the others know. */
+export const ONE_CHECKER: readonly string[] = ["--singleThreaded"];

@@ -1,6 +1,8 @@
 import { GroupTally } from "../../src/task/group-tally.js";
 import { BUILT_IN_SETTINGS, type TaskSettings } from "../../src/task/settings.js";
+import { MOVES } from "../../src/task/states.js";
 import { Task, type TaskDetails } from "../../src/task/task.js";
+import { TaskIds } from "../../src/task/task-ids.js";
 
 export interface NewTask {
   number?: number;
@@ -20,7 +22,7 @@ export function newTask({
 }: NewTask = {}): Task {
   const task = new Task({
     profile: {
-      idPrefix: "p-",
+      ids: new TaskIds("p-"),
       queue: "default",
       handler: undefined,
       lane: "inline",
@@ -31,7 +33,7 @@ export function newTask({
     state: state === "running" ? "queued" : state,
   });
   if (state === "running") {
-    task.move("queued", "start");
+    task.move(MOVES.queued.start);
     task.attempt = 1;
   }
   return task;

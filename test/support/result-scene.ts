@@ -4,6 +4,7 @@ import { ObserverErrors } from "../../src/core/events/observer-errors.js";
 import { readSubscribeOptions } from "../../src/core/events/subscribe-options.js";
 import { Alarms } from "../../src/core/manager/alarms.js";
 import { FinishedEvent } from "../../src/task/finished-event.js";
+import { MOVES } from "../../src/task/states.js";
 import type { SubscribeOptions, Subscription } from "../../src/task/subscription.js";
 import type { TaskResult } from "../../src/task/task-result.js";
 import { ManualClock } from "../../src/testing/index.js";
@@ -48,7 +49,7 @@ export class ResultScene {
   /** The end of a task that nobody has heard of yet. */
   newEvent(value: unknown): FinishedEvent {
     const task = newTask({ number: ++this.#finished, state: "running" });
-    task.move("running", "complete");
+    task.move(MOVES.running.complete);
     task.finishedAt = this.clock.now();
     return new FinishedEvent(task, value, 0);
   }

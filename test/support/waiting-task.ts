@@ -2,6 +2,7 @@ import { GroupTally } from "../../src/task/group-tally.js";
 import { toOrder } from "../../src/task/order.js";
 import { BUILT_IN_SETTINGS } from "../../src/task/settings.js";
 import { Task } from "../../src/task/task.js";
+import { TaskIds } from "../../src/task/task-ids.js";
 
 export interface WaitingTaskOptions {
   readonly queue?: string;
@@ -18,7 +19,7 @@ export function createTask(options: WaitingTaskOptions = {}): Task {
   const { queue = "default", handler, priority = 0, weight = 1, state = "queued" } = options;
   return new Task({
     profile: {
-      ...{ idPrefix: "test-", queue, handler, lane: "inline" as const, settings: BUILT_IN_SETTINGS },
+      ...{ ids: new TaskIds("test-"), queue, handler, lane: "inline" as const, settings: BUILT_IN_SETTINGS },
       tally: new GroupTally(queue, handler),
     },
     number: ++created,

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { FinishedEvent } from "../../src/task/finished-event.js";
+import { MOVES } from "../../src/task/states.js";
 import { newTask } from "../support/new-task.js";
 
 function finished(value: unknown, error?: Error): FinishedEvent {
@@ -7,8 +8,8 @@ function finished(value: unknown, error?: Error): FinishedEvent {
   const task = newTask({ number: 7, state: "running", details });
   task.readyAt = 1;
   task.startedAt = 3;
-  if (error === undefined) task.move("running", "complete");
-  else task.move("running", "fail", "error");
+  if (error === undefined) task.move(MOVES.running.complete);
+  else task.move(MOVES.running.fail, "error");
   task.error = error;
   task.finishedAt = 7;
   return new FinishedEvent(task, value, 1_000);

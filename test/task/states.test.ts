@@ -4,15 +4,17 @@ import { GroupTally } from "../../src/task/group-tally.js";
 import { BUILT_IN_SETTINGS } from "../../src/task/settings.js";
 import {
   isTerminal,
-  nextState,
+  MOVES,
+  type Move,
+  moveFrom,
   type TaskState,
   type TaskTransition,
-  TRANSITIONS,
 } from "../../src/task/states.js";
 import { Task } from "../../src/task/task.js";
+import { TaskIds } from "../../src/task/task-ids.js";
 
 const STATES: readonly TaskState[] = ["scheduled", "queued", "running", "completed", "failed", "cancelled"];
-const MOVES: readonly TaskTransition[] = ["schedule", "queue", "start", "complete", "fail", "cancel"];
+const TRANSITIONS: readonly TaskTransition[] = ["schedule", "queue", "start", "complete", "fail", "cancel"];
 
 /** The table once more, written from DESIGN.md: each line is a move that exists. All others must throw. */
 const LEGAL = new Set([
@@ -33,7 +35,7 @@ const newTask = (state: "scheduled" | "queued" = "queued") =>
   new Task({
     profile: {
       ...{
-        idPrefix: "p-",
+        ids: new TaskIds("p-"),
         queue: "default",
         handler: undefined,
         lane: "inline" as const,
@@ -48,27 +50,28 @@ const newTask = (state: "scheduled" | "queued" = "queued") =>
 function taskIn(state: TaskState): Task {
   const task = newTask(state === "scheduled" ? "scheduled" : "queued");
   if (state === "scheduled" || state === "queued") return task;
-  task.move("queued", "start");
-  if (state === "completed") task.move("running", "complete");
-  if (state === "failed") task.move("running", "fail");
-  if (state === "cancelled") task.move("running", "cancel");
+  task.move(MOVES.queued.start);
+  if (state === "completed") task.move(MOVES.running.complete);
+  if (state === "failed") task.move(MOVES.running.fail);
+  if (state === "cancelled") task.move(MOVES.running.cancel);
   return task;
 }
 
 describe("the transition table, state by move", () => {
   for (const state of STATES) {
-    for (const move of MOVES) {
-      const legal = [...LEGAL].find((line) => line.startsWith(`${state} --${move}-->`));
+    for (const transition of TRANSITIONS) {
+      const legal = [...LEGAL].find((line) => line.startsWith(`${state} --${transition}-->`));
       const to = legal?.split("--> ")[1];
-      it(to === undefined ? `a ${state} task must not ${move}` : `${legal}`, () => {
+      it(to === undefined ? `a ${state} task must not ${transition}` : `${legal}`, () => {
         const task = taskIn(state);
         if (to === undefined) {
-          expect(() => nextState(state, move)).toThrow(InvariantError);
-          expect(() => task.move(state, move, "error")).toThrow(`a ${state} task must not ${move}`);
+          expect(() => moveFrom(state, transition)).toThrow(InvariantError);
+          expect(() => moveFrom(state, transition)).toThrow(`a ${state} task must not ${transition}`);
           expect([task.state, task.reason]).toEqual([state, undefined]);
         } else {
-          expect(nextState(state, move)).toBe(to);
-          task.move(state, move, "error");
+          const move = moveFrom(state, transition);
+          expect(move).toEqual({ from: state, transition, to });
+          task.move(move, "error");
           expect([task.state, task.reason]).toEqual([to, "error"]);
         }
       });
@@ -76,15 +79,15 @@ describe("the transition table, state by move", () => {
   }
 
   it("has no states or moves beside these", () => {
-    expect(Object.keys(TRANSITIONS)).toEqual([...STATES]);
-    const moves = Object.values(TRANSITIONS).flatMap((row) => Object.keys(row));
+    expect(Object.keys(MOVES)).toEqual([...STATES]);
+    const moves = Object.values(MOVES).flatMap((row): Move[] => Object.values(row));
     expect(moves.length).toBe(LEGAL.size);
-    expect(moves.every((move) => (MOVES as readonly string[]).includes(move))).toBe(true);
+    expect(moves.every(({ transition }) => TRANSITIONS.includes(transition))).toBe(true);
   });
 
   it("calls terminal exactly the states without a way out", () => {
     for (const state of STATES) {
-      expect(isTerminal(state)).toBe(Object.keys(TRANSITIONS[state]).length === 0);
+      expect(isTerminal(state)).toBe(Object.keys(MOVES[state]).length === 0);
     }
   });
 
@@ -92,9 +95,9 @@ describe("the transition table, state by move", () => {
     for (const state of STATES) {
       for (const believed of STATES) {
         if (believed === state) continue;
-        for (const move of Object.keys(TRANSITIONS[believed]) as TaskTransition[]) {
+        for (const move of Object.values(MOVES[believed]) as Move[]) {
           const task = taskIn(state);
-          expect(() => task.move(believed, move)).toThrow(InvariantError);
+          expect(() => task.move(move)).toThrow(InvariantError);
           expect(task.state).toBe(state);
         }
       }
@@ -103,9 +106,9 @@ describe("the transition table, state by move", () => {
 
   it("forgets a reason with the next move", () => {
     const task = taskIn("running");
-    task.move("running", "schedule", "backoff");
+    task.move(MOVES.running.schedule, "backoff");
     expect(task.reason).toBe("backoff");
-    task.move("scheduled", "queue");
+    task.move(MOVES.scheduled.queue);
     expect(task.reason).toBeUndefined();
   });
 });

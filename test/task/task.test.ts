@@ -3,14 +3,16 @@ import { describe, expect, it } from "vitest";
 import { GroupTally } from "../../src/task/group-tally.js";
 import { toOrder } from "../../src/task/order.js";
 import { BUILT_IN_SETTINGS } from "../../src/task/settings.js";
+import { MOVES } from "../../src/task/states.js";
 import { Task, type TaskDetails } from "../../src/task/task.js";
+import { TaskIds } from "../../src/task/task-ids.js";
 import { toSnapshot } from "../../src/task/to-snapshot.js";
 
 function newTask(details?: TaskDetails): Task {
   return new Task({
     profile: {
       ...{
-        idPrefix: "prefix-",
+        ids: new TaskIds("prefix-"),
         queue: "mail",
         handler: undefined,
         lane: "inline" as const,
@@ -68,8 +70,8 @@ describe("Task", () => {
 
   it("has the same id before and after its end", () => {
     const task = newTask();
-    task.move("queued", "start");
-    task.move("running", "complete");
+    task.move(MOVES.queued.start);
+    task.move(MOVES.running.complete);
     expect([task.id, task.id]).toEqual(["prefix-7", "prefix-7"]);
   });
 
@@ -94,7 +96,7 @@ describe("Task", () => {
 describe("toSnapshot", () => {
   it("is frozen and turns instants into those of the calendar", () => {
     const task = newTask({ name: "n", description: "d", correlationId: "c" });
-    task.move("queued", "start");
+    task.move(MOVES.queued.start);
     task.attempt = 1;
     task.startedAt = 150;
     expect(toSnapshot(task, 1_000)).toMatchObject({
@@ -102,10 +104,10 @@ describe("toSnapshot", () => {
       ...{ enqueuedAt: 1_100, startedAt: 1_150, waitMs: 50, runMs: undefined, finishedAt: undefined },
       ...{ dueAt: undefined, maxAttempts: 1 },
     });
-    task.move("running", "schedule", "backoff");
+    task.move(MOVES.running.schedule, "backoff");
     task.readyAt = 300;
     expect(toSnapshot(task, 1_000)).toMatchObject({ state: "scheduled", reason: "backoff", dueAt: 1_300 });
-    task.move("scheduled", "cancel", "cancelled");
+    task.move(MOVES.scheduled.cancel, "cancelled");
     task.finishedAt = 310;
     const last = toSnapshot(task, 1_000);
     expect(last).toMatchObject({ state: "cancelled", finishedAt: 1_310, dueAt: undefined });

@@ -42,6 +42,8 @@ const tables = [
   { marker: "task-options", path: "src/task/task-options.ts", name: "TaskOptions" },
   { marker: "handler-options", path: "src/task/handler-definition.ts", name: "HandlerEntry" },
   { marker: "task-context", path: "src/task/task-context.ts", name: "TaskContext" },
+  { marker: "manager-stats", path: "src/task/manager-stats.ts", name: "TaskManagerStats" },
+  { marker: "manager-health", path: "src/task/manager-stats.ts", name: "TaskManagerHealth" },
   { marker: "hooks", path: "src/task/hooks.ts", name: "Hooks" },
   { marker: "redis-options", path: "src/adapters/redis/redis-options.ts", name: "RedisBackendOptions" },
 ];
@@ -58,7 +60,7 @@ const derived = [
   },
 ];
 
-describe("the README's tables of options, hooks and context", () => {
+describe("the README's tables of options, hooks, context and figures", () => {
   test.each(tables)("$marker has a row for each member of $name, and no other", ({ marker, path, name }) => {
     const members = membersOf(path, readProjectFile(path), name);
     expect([...rowsOf(readProjectFile("README.md"), marker)].sort()).toEqual([...members].sort());

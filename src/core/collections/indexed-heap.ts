@@ -13,7 +13,6 @@ const NO_INDEX = new Int32Array(0);
  * any number but NaN. Of two items that tie in all three, either may leave first.
  *
  * An item sits in a slot and stays there; what moves is its position in the heap. The ticket is the slot.
- *
  * - By position, counted from 1, so that p has its children at 2p and 2p + 1: `primaryAt` and `slotAt`.
  * - By slot: `items`, `secondaryOf`, and the way back, `positionOf`, which is above 0 for live slots. A free
  *   slot holds `~next` there, the next free slot or `NO_SLOT`, so that no further array is needed.
@@ -61,6 +60,11 @@ export class IndexedHeap<T> {
     return this.#size === 0 ? Number.POSITIVE_INFINITY : (this.#primaryAt[1] as number);
   }
 
+  /** The secondary key of the first item; there must be one. */
+  get topSecondary(): number {
+    return this.#secondaryOf[this.#slotAt[1] as number] as number;
+  }
+
   /** The first item, which stays. */
   peek(): T | undefined {
     return this.#size === 0 ? undefined : this.#items[this.#slotAt[1] as number];
@@ -86,6 +90,11 @@ export class IndexedHeap<T> {
   /** Takes the first item out. */
   pop(): T | undefined {
     return this.#size === 0 ? undefined : this.#takeOut(1);
+  }
+
+  /** The item of this ticket, which stays; undefined for a ticket that names nothing. */
+  get(ticket: number): T | undefined {
+    return this.#items[ticket];
   }
 
   /** Whether the ticket names an item. False for anything that never was a ticket. */
@@ -279,7 +288,7 @@ export class IndexedHeap<T> {
   }
 }
 
-function assertOrdered(primary: number, secondary: number): void {
+export function assertOrdered(primary: number, secondary: number): void {
   assert(!Number.isNaN(primary) && !Number.isNaN(secondary), "a key of a heap is a number, not NaN");
 }
 

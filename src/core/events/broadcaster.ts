@@ -206,7 +206,7 @@ export class Broadcaster {
 
   #recordDrop({ id, handler, queue }: TaskResult, subscription: string): void {
     const { events } = this.#parts;
-    if (events.hears("resultDropped"))
+    if (events.heard.resultDropped > 0)
       events.publish({ type: "resultDropped", id, handler, queue, subscription });
   }
 }

@@ -19,9 +19,7 @@ interface Place {
  */
 export class EventStream {
   #places: readonly Place[] = [];
-  /** Listeners by what they hear: everything, or some types. */
-  #general = 0;
-  readonly #special: Record<TaskEventType, number> = {
+  readonly #heard: Record<TaskEventType, number> = {
     queued: 0,
     scheduled: 0,
     started: 0,
@@ -58,9 +56,9 @@ export class EventStream {
     return this.#places.length > 0;
   }
 
-  /** False when an event of this type would reach nobody, and so need not be made. */
-  hears(type: TaskEventType): boolean {
-    return this.#general > 0 || this.#special[type] > 0;
+  /** How many listeners hear each type. An event that would reach nobody need not be made. */
+  get heard(): Readonly<Record<TaskEventType, number>> {
+    return this.#heard;
   }
 
   /** @param types what the listener wants to hear; everything where they are not given */
@@ -79,8 +77,8 @@ export class EventStream {
   }
 
   publish(event: TaskEvent): void {
-    this.#undelivered.push(event);
-    if (this.#held === 0) this.#deliverAll();
+    if (this.#held > 0 || this.#delivering !== undefined) this.#undelivered.push(event);
+    else this.#deliverFrom(event);
   }
 
   /** The event that listeners are told of just now. */
@@ -108,18 +106,17 @@ export class EventStream {
       return change();
     } finally {
       this.#held--;
-      if (this.#held === 0) this.#deliverAll();
+      if (this.#held === 0 && this.#delivering === undefined) this.#deliverFrom(this.#undelivered.shift());
     }
   }
 
   #count({ types }: Place, by: 1 | -1): void {
-    if (types === undefined) this.#general += by;
-    else for (const type of types) this.#special[type] += by;
+    for (const type of types ?? (Object.keys(this.#heard) as TaskEventType[])) this.#heard[type] += by;
   }
 
-  #deliverAll(): void {
-    if (this.#delivering !== undefined) return;
-    for (let next = this.#undelivered.shift(); next !== undefined; next = this.#undelivered.shift()) {
+  /** Delivers this event and all that it causes. */
+  #deliverFrom(event: TaskEvent | undefined): void {
+    for (let next = event; next !== undefined; next = this.#undelivered.shift()) {
       this.#delivering = next;
       this.#position++;
       this.#deliver(next);

@@ -3,6 +3,7 @@ import type { Clock } from "../../ports/clock.js";
 import type { CapturedContext } from "../../ports/context-carrier.js";
 import type { Random } from "../../ports/random.js";
 import type { Outcome } from "../../task/outcome.js";
+import { MOVES } from "../../task/states.js";
 import type { Task } from "../../task/task.js";
 import type { Limiter } from "../limiter/limiter.js";
 import type { QueueGroup } from "../queue/task-queue.js";
@@ -27,6 +28,8 @@ export interface AttemptRunnerParts {
   readonly alarms: Alarms;
   readonly carriers: Carriers;
   readonly lifecycle: Lifecycle;
+  /** True for a task that a pause keeps from starting. */
+  readonly isPaused: (task: Task) => boolean;
   readonly limiter: Limiter;
   readonly backlog: Backlog;
   readonly settler: Settler;
@@ -188,7 +191,7 @@ export class AttemptRunner implements AttemptKeeper {
 
   progressed(attempt: Attempt, value: unknown): void {
     const { task } = attempt;
-    if (!task.durable && !this.#parts.journal.events.hears("progress")) return;
+    if (!task.durable && this.#parts.journal.events.heard.progress === 0) return;
     attempt.progress ??= new Progress(task, this.#parts, (told) => {
       this.#aftermathOf(task).progressed(attempt, told);
     });
@@ -198,7 +201,7 @@ export class AttemptRunner implements AttemptKeeper {
   #recordStart(task: Task, group: QueueGroup, lane: Lane, now: number, batch: Batch | undefined): Attempt {
     const { work } = task;
     assert(work !== undefined, "a live task has its work");
-    task.move("queued", "start");
+    task.move(MOVES.queued.start);
     task.attempt++;
     const attempt = new Attempt(task, work, group, lane, this);
     if (lane.executor.pool !== undefined) attempt.enterPool(batch, now);
@@ -209,7 +212,7 @@ export class AttemptRunner implements AttemptKeeper {
     else batch.join();
     task.ticket = this.#running.push(attempt) - 1;
     task.tally.started++;
-    this.#parts.journal.record("started", task);
+    this.#parts.journal.recordStarted(task);
     return attempt;
   }
 

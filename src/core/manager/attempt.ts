@@ -2,6 +2,7 @@ import type { AttemptFollower, RunnableAttempt } from "../../ports/executor.js";
 import type { TaskMetadata } from "../../task/metadata.js";
 import type { Outcome } from "../../task/outcome.js";
 import { reschedule } from "../../task/steering.js";
+import { quietInStop } from "../../task/stop-refusal.js";
 import type { PastAttempt, Task } from "../../task/task.js";
 import type { TaskContext } from "../../task/task-context.js";
 import type { TaskLocals } from "../../task/task-locals.js";
@@ -74,7 +75,8 @@ export class Attempt implements RunnableAttempt, Alarm {
   #onOutcome: ((outcome: Outcome) => void) | undefined;
   #abort: AbortController | undefined;
   #stopping: AbortController | undefined;
-  #stopReason: Error | undefined;
+  /** Why it will be aborted soon; undefined while no stop is under way. */
+  stopReason: Error | undefined = undefined;
   #follower: AttemptFollower | undefined;
   #batch: Batch | undefined;
   #before: TaskTimes | undefined;
@@ -101,7 +103,7 @@ export class Attempt implements RunnableAttempt, Alarm {
   get stopping(): AbortSignal {
     if (this.#stopping === undefined) {
       this.#stopping = new AbortController();
-      if (this.#stopReason !== undefined) this.#stopping.abort(this.#stopReason);
+      if (this.stopReason !== undefined) this.#stopping.abort(this.stopReason);
     }
     return this.#stopping.signal;
   }
@@ -146,14 +148,14 @@ export class Attempt implements RunnableAttempt, Alarm {
   }
 
   announceStop(reason: Error): void {
-    this.#stopReason = reason;
+    this.stopReason = reason;
     this.#stopping?.abort(reason);
     this.#follower?.stopping(reason);
   }
 
   follow(follower: AttemptFollower): void {
     this.#follower = follower;
-    if (this.#stopReason !== undefined) follower.stopping(this.#stopReason);
+    if (this.stopReason !== undefined) follower.stopping(this.stopReason);
     if (this.cause !== undefined) follower.aborted(this.cause.error);
   }
 
@@ -275,11 +277,12 @@ class AttemptContext implements TaskContext {
 
   /** A function of its own, since handlers take what they need of their context apart. */
   get enqueue(): TaskContext["enqueue"] {
-    return (first: unknown, second?: unknown, third?: unknown) => this.#attempt.enqueue(first, second, third);
+    return (...[first, second, third]: [unknown, unknown?, unknown?]) =>
+      quietInStop(this.#attempt.enqueue(first, second, third));
   }
 
   get enqueueDurable(): TaskContext["enqueueDurable"] {
-    return (handler, payload, options) => this.#attempt.enqueueDurable(handler, payload, options);
+    return (...given) => quietInStop(this.#attempt.enqueueDurable(...given));
   }
 
   get locals(): TaskLocals {

@@ -1,4 +1,5 @@
 import { assert } from "../../errors.js";
+import { MOVES } from "../../task/states.js";
 import type { Task } from "../../task/task.js";
 import { ArrivalOrder } from "../queue/arrival-order.js";
 import { DelayQueue } from "../queue/delay-queue.js";
@@ -114,7 +115,7 @@ export class Backlog implements Alarm {
       const task = this.#delayed.shiftDue(now);
       if (task === undefined) break;
       if (task.reason === "backoff") this.#backingOff--;
-      task.move("scheduled", "queue");
+      task.move(MOVES.scheduled.queue);
       this.addReady(task);
     }
     if (this.#delayed.size > 0) this.#alarms.set(this, Math.max(now, this.#delayed.nextDueAt));

@@ -2,10 +2,11 @@ import type { CapturedContext } from "../../ports/context-carrier.js";
 import type { Random } from "../../ports/random.js";
 import { backoffDelayMs } from "../../task/backoff.js";
 import type { Outcome } from "../../task/outcome.js";
+import { isStopRefusal } from "../../task/stop-refusal.js";
 import type { Task } from "../../task/task.js";
 import type { Attempt } from "./attempt.js";
 import type { Carriers } from "./carriers.js";
-import { type Conclusion, conclude } from "./conclude.js";
+import { type AbortCause, type Conclusion, conclude } from "./conclude.js";
 import type { Journal } from "./journal.js";
 
 /** A retry of which it is known when. */
@@ -40,7 +41,7 @@ export class Concluder {
    */
   conclude(attempt: Attempt, outcome: Outcome): TimedConclusion {
     const { cause: first, task } = attempt;
-    let conclusion = conclude(task, first, outcome);
+    let conclusion = conclude(task, first ?? refusal(attempt, outcome), outcome);
     const { cause } = attempt;
     if (cause !== first) conclusion = conclude(task, cause, outcome);
     if (conclusion.next !== "retry") return conclusion;
@@ -66,6 +67,12 @@ export class Concluder {
     carriers.enter(task.captured as CapturedContext | undefined, ask, undefined);
     return timed;
   }
+}
+
+/** A handler that fails because its manager stops and refuses what it enqueues has been ended by the stop. */
+function refusal({ stopReason }: Attempt, outcome: Outcome): AbortCause | undefined {
+  if (stopReason === undefined || outcome.returned || !isStopRefusal(outcome.thrown)) return undefined;
+  return { kind: "stopped", error: stopReason };
 }
 
 /** Whether the cause of its abort says what becomes of the task, and not only of this attempt. */

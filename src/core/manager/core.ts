@@ -3,6 +3,7 @@ import type { AsyncContextCarrier } from "../../ports/context-carrier.js";
 import type { Executor } from "../../ports/executor.js";
 import type { Random } from "../../ports/random.js";
 import type { Task } from "../../task/task.js";
+import { TaskIds } from "../../task/task-ids.js";
 import { AttemptChain } from "../events/attempt-chain.js";
 import { Broadcaster } from "../events/broadcaster.js";
 import { CallChain } from "../events/call-chain.js";
@@ -68,8 +69,8 @@ function layGround(options: ResolvedOptions, { random, carrier, ...world }: Worl
   const clock = new RootedClock(world.clock, carrier);
   const alarms = new Alarms(clock);
   const signals = new SignalListeners();
-  const idPrefix = createIdPrefix(random);
-  const registry = new Registry(idPrefix);
+  const ids = new TaskIds(createIdPrefix(random));
+  const registry = new Registry(ids.prefix);
   const limiter = new Limiter(
     toLimits(options, (world.threads ?? options.backend) !== undefined),
     clock.now(),
@@ -94,7 +95,7 @@ function layGround(options: ResolvedOptions, { random, carrier, ...world }: Worl
     conditions: new Conditions(signals),
     keepAlive: new KeepAlive(clock),
     lifecycle: new Lifecycle(),
-    planner: new TaskPlanner(options, limiter, tallies, idPrefix),
+    planner: new TaskPlanner(options, limiter, tallies, ids),
     queues: new QueueSet({
       lanes: listLanes(lanes),
       shapes: options.queueShapes,
@@ -114,7 +115,7 @@ export function assembleCore(options: ResolvedOptions, world: World) {
   const { killAfterMs } = options.settings;
   const backlog = new Backlog(queues, lanes, alarms, {
     ready: (task) => {
-      journal.record("queued", task);
+      journal.recordQueued(task);
       dispatcher.wake();
     },
     room: () => intake.admitWaiting(),
@@ -132,8 +133,11 @@ export function assembleCore(options: ResolvedOptions, world: World) {
   const { enqueue, enqueueDurable } = world;
   const onPermits = () => dispatcher.reconsider();
   const ends = () => durable?.ends;
+  const isPaused = (task: Task) =>
+    !lifecycle.started || dispatcher.paused || queues.known(task.queue)?.isClosedBy(PAUSED) === true;
   const runner = new AttemptRunner({
-    ...{ ...ground, backlog, settler, enqueue, enqueueDurable, onProgress, onPermits, durable: ends },
+    ...{ ...ground, backlog, settler, enqueue, enqueueDurable },
+    ...{ onProgress, onPermits, isPaused, durable: ends },
   });
   const canceller = new Canceller({ ...ground, backlog, runner, settler, durable: ends });
   const results = new Broadcaster({
@@ -164,8 +168,6 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     handleHost: { clock, alarms, signals, cancelTask },
   });
   const calls = new Calls({ ...ground, intake, durable: durable?.intake });
-  const isPaused = (task: Task) =>
-    !lifecycle.started || dispatcher.paused || queues.known(task.queue)?.isClosedBy(PAUSED) === true;
   const release = () => letGo(ground, durable);
   const shutdown = new Shutdown({
     ...{ ...ground, intake, canceller, results, runner, settler, killAfterMs, isPaused, release, durable },

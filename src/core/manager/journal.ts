@@ -14,11 +14,9 @@ import type {
 import { EventStream } from "../events/event-stream.js";
 import type { ObserverErrors } from "../events/observer-errors.js";
 
-/** Events that say nothing beside the task. */
+/** Events that say nothing beside the task, and are rare. */
 type PlainEventType =
-  | "queued"
   | "scheduled"
-  | "started"
   | "handedBack"
   | "dropped"
   | "abandoned"
@@ -48,54 +46,62 @@ export class Journal {
   }
 
   record(type: PlainEventType, task: Task): void {
-    if (this.events.hears(type)) this.#publish({ type, task: this.snapshot(task) });
+    if (this.events.heard[type] > 0) this.#publish({ type, task: this.snapshot(task) });
+  }
+
+  recordQueued(task: Task): void {
+    if (this.events.heard.queued > 0) this.#publish({ type: "queued", task: this.snapshot(task) });
+  }
+
+  recordStarted(task: Task): void {
+    if (this.events.heard.started > 0) this.#publish({ type: "started", task: this.snapshot(task) });
   }
 
   recordProgress(task: Task, value: unknown): void {
-    if (this.events.hears("progress")) this.#publish({ type: "progress", task: this.snapshot(task), value });
+    if (this.events.heard.progress > 0) this.#publish({ type: "progress", task: this.snapshot(task), value });
   }
 
   recordRetried(task: Task, delayMs: number, error: Error): void {
-    if (!this.events.hears("retried")) return;
+    if (this.events.heard.retried === 0) return;
     this.#publish({ type: "retried", task: this.snapshot(task), delayMs, error });
   }
 
   recordRescheduled(task: Task, delayMs: number): void {
-    if (!this.events.hears("rescheduled")) return;
+    if (this.events.heard.rescheduled === 0) return;
     this.#publish({ type: "rescheduled", task: this.snapshot(task), delayMs });
   }
 
   recordFinished(task: Task, value: unknown): void {
-    if (!this.events.hears("finished")) return;
+    if (this.events.heard.finished === 0) return;
     this.#publish(new FinishedEvent(task, value, this.#wallOffsetOf(task)));
   }
 
   recordWorkerStarted(worker: WorkerStartedDetails): void {
-    if (this.events.hears("workerStarted"))
+    if (this.events.heard.workerStarted > 0)
       this.#publish({ type: "workerStarted", worker: Object.freeze({ ...worker }) });
   }
 
   recordWorkerExited(worker: WorkerExitedDetails): void {
-    if (this.events.hears("workerExited"))
+    if (this.events.heard.workerExited > 0)
       this.#publish({ type: "workerExited", worker: Object.freeze({ ...worker }) });
   }
 
   recordLateFault(fault: LateFaultDetails): void {
-    if (this.events.hears("lateFault"))
+    if (this.events.heard.lateFault > 0)
       this.#publish({ type: "lateFault", fault: Object.freeze({ ...fault }) });
   }
 
   recordDeadLettered(letter: DeadLetteredDetails): void {
-    if (this.events.hears("deadLettered"))
+    if (this.events.heard.deadLettered > 0)
       this.#publish({ type: "deadLettered", letter: Object.freeze({ ...letter }) });
   }
 
   recordStoreLost(queue: string): void {
-    if (this.events.hears("storeLost")) this.#publish({ type: "storeLost", queue });
+    if (this.events.heard.storeLost > 0) this.#publish({ type: "storeLost", queue });
   }
 
   recordStopping(graceful: boolean): void {
-    if (this.events.hears("stopping")) this.#publish({ type: "stopping", graceful });
+    if (this.events.heard.stopping > 0) this.#publish({ type: "stopping", graceful });
   }
 
   #publish(event: TaskEvent): void {

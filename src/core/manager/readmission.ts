@@ -1,3 +1,4 @@
+import { MOVES } from "../../task/states.js";
 import type { Task } from "../../task/task.js";
 import type { Limiter } from "../limiter/limiter.js";
 import type { Attempt } from "./attempt.js";
@@ -14,6 +15,8 @@ export interface ReadmissionParts {
   readonly lifecycle: Lifecycle;
   readonly limiter: Limiter;
   readonly settler: Settler;
+  /** True for a task that a pause keeps from starting. */
+  readonly isPaused: (task: Task) => boolean;
 }
 
 /** Takes tasks back whose attempt has ended and was not the last. There is always room for them. */
@@ -53,15 +56,16 @@ export class Readmission {
     task.startedAt = before?.startedAt;
     task.pastAttempt = before?.pastAttempt;
     if (this.#tooLate(task, now, now, false)) return;
-    task.move("running", "queue");
+    task.move(MOVES.running.queue);
     this.#parts.journal.record("handedBack", task);
     if (task.state === "queued") this.#parts.backlog.addReady(task); // unless who heard of it has ended it
   }
 
-  /** Whether a stop leaves no time for one more attempt; the task is then ended. */
+  /** Whether a stop leaves no time for one more attempt, or meets a pause that lasts; the task then ends. */
   #tooLate(task: Task, dueAt: number, now: number, abandoned: boolean): boolean {
-    const { lifecycle, settler } = this.#parts;
-    if (dueAt <= lifecycle.lastStartAt) return false;
+    const { isPaused, lifecycle, settler } = this.#parts;
+    const hasTime = dueAt <= lifecycle.lastStartAt;
+    if (hasTime && (lifecycle.phase !== "draining" || !isPaused(task))) return false;
     const error = stoppedError(task);
     settler.defeat(task, { transition: "cancel", reason: "stopped", error }, now, abandoned);
     return true;
@@ -78,11 +82,11 @@ export class Readmission {
     task.rememberAttempt(now);
     task.readyAt = now + delayMs;
     if (delayMs > 0) {
-      task.move("running", "schedule", reason);
+      task.move(MOVES.running.schedule, reason);
       backlog.addDelayed(task, now + delayMs);
       record();
     } else {
-      task.move("running", "queue");
+      task.move(MOVES.running.queue);
       record();
       if (task.state === "queued") backlog.addReady(task); // unless who heard of it has ended the task
     }

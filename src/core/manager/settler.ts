@@ -1,4 +1,5 @@
 import type { DefeatReason } from "../../task/group-tally.js";
+import { MOVES, moveFrom } from "../../task/states.js";
 import { deliver, type Task } from "../../task/task.js";
 import type { QueueSet } from "../queue/queue-set.js";
 import type { IdempotencyKeys } from "./idempotency-keys.js";
@@ -56,7 +57,7 @@ export class Settler {
   }
 
   complete(task: Task, value: unknown, now: number): void {
-    task.move("running", "complete");
+    task.move(MOVES.running.complete);
     task.error = undefined; // that of an attempt before
     task.tally.completed++;
     this.#finish(task, value, now, false);
@@ -64,7 +65,7 @@ export class Settler {
 
   /** Ends a task that is in any live state; a waiting one has been taken out of its place before. */
   defeat(task: Task, { transition, reason, error }: Defeat, now: number, abandoned = false): void {
-    task.move(task.state, transition, reason);
+    task.move(moveFrom(task.state, transition), reason);
     task.error = error;
     task.tally.countDefeat(reason);
     this.#finish(task, undefined, now, abandoned);

@@ -93,6 +93,11 @@ export class LocalTaskHandle<R> implements TaskHandle<R>, ResultSink {
     return this.#outcomeBefore(timeoutMs, signal);
   }
 
+  get deliverable(): boolean {
+    if (this.#promise === undefined) return true;
+    return typeof this.#promise === "object" && typeof this.#resolve === "function";
+  }
+
   [deliver](task: Task, value: unknown): void {
     if (this.#promise === undefined) this.#value = value;
     else if (task.state === "completed") this.#resolve?.(value as R);

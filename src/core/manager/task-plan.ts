@@ -8,6 +8,7 @@ import type { Eventually } from "../../task/outcome.js";
 import { type Checked, checkPayload, startPayloadCheck } from "../../task/payload.js";
 import { resolveSettings, type SettingsLayer } from "../../task/settings.js";
 import type { TaskProfile } from "../../task/task.js";
+import type { TaskIds } from "../../task/task-ids.js";
 import { type CheckedTaskOptions, readPriorityAlone, readTaskOptions } from "../../task/task-options.js";
 import { refuseTransfer } from "../../task/transfer.js";
 import { HandlerCall, type Work } from "../../task/work.js";
@@ -44,16 +45,16 @@ interface Kind {
 export class TaskPlanner {
   readonly #options: ResolvedOptions;
   readonly #limiter: Limiter;
-  readonly #idPrefix: string;
+  readonly #ids: TaskIds;
   readonly #tallies: Tallies;
   readonly #functions: Kind;
   readonly #handlers = new Map<HandlerDefinition, Kind>();
 
-  constructor(options: ResolvedOptions, limiter: Limiter, tallies: Tallies, idPrefix: string) {
+  constructor(options: ResolvedOptions, limiter: Limiter, tallies: Tallies, ids: TaskIds) {
     this.#options = options;
     this.#limiter = limiter;
     this.#tallies = tallies;
-    this.#idPrefix = idPrefix;
+    this.#ids = ids;
     this.#functions = this.#kind(undefined);
     for (const definition of options.handlers.values()) {
       this.#handlers.set(definition, this.#kind(definition));
@@ -174,7 +175,7 @@ export class TaskPlanner {
     const handler = definition?.name;
     const tally = this.#tallies.of(queue, handler);
     const lane = laneOf(definition);
-    const profile = { idPrefix: this.#idPrefix, queue, handler, lane, settings, tally };
+    const profile = { ids: this.#ids, queue, handler, lane, settings, tally };
     const isOwn = queue === (definition?.queue ?? defaultQueue);
     if (isOwn || queueSettings.has(queue)) profiles.set(queue, profile); // others may come from data
     return profile;
@@ -191,7 +192,7 @@ export class TaskPlanner {
     const settings = resolveSettings(byQueue, definition.settings);
     const { name: handler } = definition;
     const tally = this.#tallies.of(queue, handler);
-    const profile = { idPrefix: this.#idPrefix, queue, handler, lane: laneOf(definition), settings, tally };
+    const profile = { ids: this.#ids, queue, handler, lane: laneOf(definition), settings, tally };
     profiles.set(queue, profile); // only queues that the options name are claimed from
     return profile;
   }

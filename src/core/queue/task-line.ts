@@ -1,6 +1,6 @@
 import type { Task } from "../../task/task.js";
-import { IndexedHeap } from "../collections/indexed-heap.js";
 import { RingBuffer } from "../collections/ring-buffer.js";
+import { SequenceHeap } from "../collections/sequence-heap.js";
 
 /** Below this size the line is not worth giving up for its gaps. */
 const GIVE_UP_FROM = 64;
@@ -19,7 +19,7 @@ const GIVE_UP_FROM = 64;
  * place of the line nor all of its places are gaps.
  */
 export class TaskLine {
-  readonly #heap = new IndexedHeap<Task>();
+  readonly #heap = new SequenceHeap<Task>(look);
   readonly #line = new RingBuffer<Task | undefined>();
   #gaps = 0;
   #lastOrder = 0;
@@ -52,7 +52,7 @@ export class TaskLine {
   }
 
   remove(task: Task): void {
-    if (task.ticket >= 0) this.#heap.remove(task.ticket);
+    if (task.ticket >= 0) this.#heap.remove(task);
     else this.#leaveLine(task);
     if (task === this.#head) this.#head = this.#next();
   }
@@ -60,7 +60,7 @@ export class TaskLine {
   /** The order of the task has changed. */
   reorder(task: Task): void {
     if (task.ticket >= 0) {
-      this.#heap.update(task.ticket, task.order, task.sequence);
+      this.#heap.update(task, task.order, task.sequence);
     } else {
       this.#leaveLine(task);
       this.#enter(task);
@@ -74,7 +74,7 @@ export class TaskLine {
       this.#lastSequence = task.sequence;
       task.ticket = ~this.#line.push(task);
     } else {
-      task.ticket = this.#heap.push(task, task.order, task.sequence);
+      this.#heap.push(task, task.order, task.sequence);
     }
   }
 
@@ -110,11 +110,18 @@ export class TaskLine {
   }
 
   #giveUp(): void {
-    for (const task of this.#line)
-      if (task !== undefined) task.ticket = this.#heap.push(task, task.order, task.sequence);
+    for (const task of this.#line) if (task !== undefined) this.#heap.push(task, task.order, task.sequence);
     this.#line.clear();
     this.#gaps = 0;
   }
+}
+
+/** What nobody uses, the compiler leaves out; so what is seen is noted here. */
+let seen = false;
+
+/** Looks at what the start and the end of a task will read beside it; it never throws. */
+function look({ captured, sink }: Task): void {
+  seen = seen !== (typeof captured === "object" && sink?.deliverable !== false);
 }
 
 function goesBefore(one: Task, other: Task): boolean {

@@ -28,11 +28,15 @@ beforeAll(async () => {
 
 afterAll(() => server[Symbol.asyncDispose]());
 
-function createProcess<H extends AnyHandlers>(prefix: string, options: TaskManagerOptions<H>) {
+function createProcess<H extends AnyHandlers>(
+  prefix: string,
+  options: TaskManagerOptions<H>,
+  backendOptions: { readonly commandTimeoutMs?: number } = {},
+) {
   const sdk = new TraceSdk();
   const scraped = new ScrapedProvider();
-  const backend = redisBackend({ url: server.url, prefix, commandTimeoutMs: 600 });
-  const tasks = new TaskManager<H>({ backend, leaseMs: 2_000, ...options });
+  const backend = redisBackend({ url: server.url, prefix, ...backendOptions });
+  const tasks = new TaskManager<H>({ backend, ...options });
   const watching = instrument(tasks, { meterProvider: scraped.provider, tracerProvider: sdk.provider });
   onTestFinished(async () => {
     await tasks.stopNow();
@@ -68,7 +72,8 @@ describe("durable tasks in a Redis, watched", () => {
 
   test("say that Redis is away, by which calls and what they met, and that it is back", async () => {
     const log = new LogRecorder();
-    const { scrape, tasks } = createProcess("away", { handlers, logger: log });
+    const options = { handlers, logger: log, leaseMs: 2_000 };
+    const { scrape, tasks } = createProcess("away", options, { commandTimeoutMs: 600 });
     await vi.waitFor(() => expect(tasks.stats().durable.lastClaimAgoMs).toBeDefined(), PATIENCE);
     expect(tasks.health().concerns).toEqual([]);
     await server.kill();

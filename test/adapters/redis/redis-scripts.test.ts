@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { StoredOutcome } from "../../../src/task/stored-outcome.js";
 import { LONG_MS } from "../../../src/testing/conformance/backend/backend-trial.js";
-import { newTask, newTasks } from "../../../src/testing/conformance/backend/stored-things.js";
+import { completed, newTask, newTasks } from "../../../src/testing/conformance/backend/stored-things.js";
 import { RedisScene } from "../../support/redis-scene.js";
 import { RedisServer } from "../../support/redis-server.js";
 
@@ -162,6 +163,59 @@ describe("names and numbers (Z5, V2)", () => {
       await scene.ack(task);
       expect(await scene.find(`q:${length}`)).toMatchObject({ payload: undefined, envelope });
     }
+    await scene.audit();
+  });
+});
+
+describe("the end of a task that has nothing beside it", () => {
+  /** Ends two tasks by one call, one of which has told of its progress; gives what is kept of both. */
+  async function endBoth(outcome: StoredOutcome, resultTtlMs: number): Promise<readonly [Buffer, Buffer]> {
+    const envelope = '{"v":1}';
+    await scene.backend.enqueue("r", [newTask("q:plain", { envelope }), newTask("q:other", { envelope })]);
+    const failed = (await scene.claim()).tasks;
+    const back = { kind: "retry", delayMs: 0, error: undefined } as const;
+    await scene.backend.nack(failed.map(({ id, token }) => ({ id, token, ...back })));
+    const { tasks } = await scene.claim();
+    const other = tasks.find(({ id }) => id === "q:other");
+    if (other === undefined) throw new Error("Both are claimed");
+    await scene.extend(other, { progress: Buffer.from("half") });
+    const ends = tasks.map(({ id, token }) => ({ id, token, outcome, resultTtlMs }));
+    expect(await scene.backend.ack(ends)).toEqual([true, true]);
+    const ttl = await scene.raw.pttl(scene.key("t:plain"));
+    expect(ttl).toBeGreaterThan(Math.max(resultTtlMs, 60_000) - 20_000);
+    expect(ttl).toBeLessThanOrEqual(Math.max(resultTtlMs, 60_000));
+    const kept = await scene.raw.mgetBuffer(scene.key("t:plain"), scene.key("t:other"));
+    expect(await scene.backend.ack(ends)).toEqual([true, true]); // it is known that they were ended so
+    expect(await scene.raw.mgetBuffer(scene.key("t:plain"), scene.key("t:other"))).toEqual(kept);
+    await scene.audit();
+    return [kept[0] ?? Buffer.alloc(0), kept[1] ?? Buffer.alloc(0)];
+  }
+
+  /** Where they differ: whether something is beside them, their sequences, and their numbers in the call. */
+  const OWN = [2, 15, 87 + "work".length + 6];
+
+  test.each([
+    ["completed, with a value", completed(Buffer.from("a value")), LONG_MS],
+    ["completed, with none", completed(), LONG_MS],
+    ["not charged", { ...completed(), charged: false }, LONG_MS],
+    ["kept for less than a minute", completed(), 1_000],
+    ["not kept", completed(), 0],
+  ])("leaves the same as that of any other: %s", async (_, outcome, resultTtlMs) => {
+    const [plain, other] = await endBoth(outcome, resultTtlMs);
+    const places = plain.map((byte, place) => (byte === other[place] ? 0 : 1));
+    expect(plain.length).toBe(other.length);
+    expect([...places.keys()].filter((place) => places[place] === 1)).toEqual(OWN);
+    expect(plain.readUInt32BE(18)).toBe(outcome.charged ? 2 : 1);
+  });
+
+  test("is refused to whoever holds it no longer, and changes nothing", async () => {
+    await scene.keep("q:a");
+    const { id, token } = await scene.claimOne();
+    const before = await scene.raw.getBuffer(scene.key("t:a"));
+    expect(await scene.ack({ id, token: token + 1 })).toBe(false);
+    expect(await scene.ack({ id, token: token - 1 })).toBe(false);
+    expect(await scene.raw.getBuffer(scene.key("t:a"))).toEqual(before);
+    expect(await scene.ack({ id, token })).toBe(true);
     await scene.audit();
   });
 });

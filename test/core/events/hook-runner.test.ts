@@ -77,7 +77,7 @@ describe("hooks", () => {
     hooks.observe({});
     expect(events.active).toBe(false);
     const observing = hooks.observe({ onFinished: () => undefined, onStopping: () => undefined });
-    expect(types.filter((type) => events.hears(type))).toEqual(["finished", "stopping"]);
+    expect(types.filter((type) => events.heard[type] > 0)).toEqual(["finished", "stopping"]);
     observing[Symbol.dispose]();
     expect(events.active).toBe(false);
   });

@@ -9,8 +9,10 @@ import type { TaskEntry } from "../../../src/index.js";
 import { GroupTally } from "../../../src/task/group-tally.js";
 import { type OnDuplicate, toIdempotencyRules } from "../../../src/task/idempotency.js";
 import { BUILT_IN_SETTINGS } from "../../../src/task/settings.js";
+import { MOVES } from "../../../src/task/states.js";
 import type { Task } from "../../../src/task/task.js";
 import type { TaskContext } from "../../../src/task/task-context.js";
+import { TaskIds } from "../../../src/task/task-ids.js";
 import { ManualClock } from "../../../src/testing/index.js";
 import { newTask } from "../../support/new-task.js";
 import { ObservedManager } from "../../support/observed-manager.js";
@@ -46,7 +48,7 @@ class KeyScene {
   }
 
   complete(task: Task): void {
-    task.move("running", "complete");
+    task.move(MOVES.running.complete);
     this.keys.ended(task, this.clock.now());
   }
 
@@ -58,7 +60,7 @@ class KeyScene {
     const tally = new GroupTally("default", undefined);
     const settings = BUILT_IN_SETTINGS;
     const profile = {
-      idPrefix: "p-",
+      ids: new TaskIds("p-"),
       queue: "default",
       handler: undefined,
       lane: "inline" as const,
@@ -130,7 +132,7 @@ async function leave(scene: KeyScene): Promise<Record<string, WeakRef<object>>> 
   scene.complete(accept("forgotten"));
   scene.complete(pruned);
   scene.keys.pruned(pruned.number);
-  cancelled.move("running", "cancel", "cancelled");
+  cancelled.move(MOVES.running.cancel, "cancelled");
   scene.keys.ended(cancelled, scene.clock.now());
   scene.complete(accept("retained"));
   scene.complete(accept("expired", 1)); // for which the first one that ended is forgotten

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ObserverErrors } from "../../../src/core/events/observer-errors.js";
 import { Journal } from "../../../src/core/manager/journal.js";
+import { MOVES } from "../../../src/task/states.js";
 import type { Task } from "../../../src/task/task.js";
 import type { TaskEvent, TaskEventType } from "../../../src/task/task-event.js";
 import { ManualClock } from "../../../src/testing/index.js";
@@ -11,7 +12,7 @@ function setUp() {
   const journal = new Journal(clock, new ObserverErrors());
   const ended = (): Task => {
     const task = newTask({ state: "running" });
-    task.move("running", "complete");
+    task.move(MOVES.running.complete);
     task.finishedAt = clock.now();
     return task;
   };
@@ -31,8 +32,9 @@ class CountingClock extends ManualClock {
 /** Records one event of each type that is about a task. */
 function recordAll(journal: Journal): void {
   const task = newTask();
-  for (const type of ["queued", "scheduled", "started", "dropped", "abandoned"] as const)
-    journal.record(type, task);
+  for (const type of ["scheduled", "dropped", "abandoned"] as const) journal.record(type, task);
+  journal.recordQueued(task);
+  journal.recordStarted(task);
   journal.recordProgress(task, 1);
   journal.recordRetried(task, 1, new Error("fails"));
   journal.recordRescheduled(task, 1);
@@ -71,7 +73,7 @@ describe("a journal", () => {
       },
     };
     const watched = newTask({ state: "running", details });
-    journal.record("started", watched);
+    journal.recordStarted(watched);
     journal.recordRescheduled(watched, 10);
     journal.recordFinished(watched, 1);
     journal.recordStopping(true);

@@ -1,16 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ArrivalOrder } from "../../../src/core/queue/arrival-order.js";
+import { MOVES } from "../../../src/task/states.js";
 import type { Task } from "../../../src/task/task.js";
 import { createTask } from "../../support/waiting-task.js";
 
 /** Lets a task leave the queue: by a start, or by an end without one. */
 function leave(task: Task, started: boolean): void {
   if (started) {
-    task.move("queued", "start");
+    task.move(MOVES.queued.start);
     task.startedAt = 0;
   } else {
-    task.move("queued", "cancel", "cancelled");
+    task.move(MOVES.queued.cancel, "cancelled");
   }
 }
 
@@ -56,7 +57,7 @@ describe("an arrival order", () => {
     const [first, second] = [createTask(), createTask()];
     for (const task of [first, second]) order.push(task);
     leave(first, true);
-    first.move("running", "queue");
+    first.move(MOVES.running.queue);
     order.tidy(2);
     expect(order.oldest()).toBe(second);
     expect(order.first(9)).toEqual([second]);
@@ -68,7 +69,7 @@ describe("an arrival order", () => {
     for (const task of [first, second, third]) order.push(task);
     leave(second, true);
     order.tidy(2);
-    second.move("running", "queue");
+    second.move(MOVES.running.queue);
     second.startedAt = undefined;
     order.push(second);
     expect(order.first(2)).toEqual([first, second]);

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { TaskLine } from "../../../src/core/queue/task-line.js";
 import { toOrder } from "../../../src/task/order.js";
 import type { Task } from "../../../src/task/task.js";
+import { seededRandom } from "../../../src/testing/seeded-random.js";
 import { createTask } from "../../support/waiting-task.js";
 
 let arrived = 0;
@@ -106,6 +107,27 @@ describe("a task line", () => {
     for (const [index, task] of tasks.entries()) if (index % 10 !== 0) scene.remove(task);
     scene.push(arrive(0));
     scene.drain();
+  });
+
+  test("Q1: keeps the order of twenty thousand, of which some leave and some are moved", () => {
+    const random = seededRandom(23);
+    const draw = () => Math.floor(random.next() * 2_000) - 1_000;
+    const line = new TaskLine();
+    const tasks = Array.from({ length: 20_000 }, () => arrive(draw()));
+    for (const task of tasks) line.push(task);
+    for (const [index, task] of tasks.entries()) {
+      if (index % 3 === 0) line.remove(task);
+      else if (index % 5 === 0) {
+        task.order = toOrder(draw(), 1);
+        line.reorder(task);
+      }
+    }
+    const left = tasks.filter((_, index) => index % 3 !== 0);
+    left.sort((one, other) => one.order - other.order || one.sequence - other.sequence);
+    expect(line.size).toBe(left.length);
+    for (const [index, task] of left.entries())
+      if (line.head !== task || line.shift() !== task) expect.fail(`another than task ${index} was next`);
+    expect(line.shift()).toBeUndefined();
   });
 
   test("goes on while one task waits and a hundred thousand come and go behind it", () => {

@@ -20,28 +20,74 @@ export const ACK = createScript(
   ENDS,
   SETTLEMENT,
   `
-local answers, left = {}, {}
-local token, ttl, outcome
+local answers = {}
+local token, leasedHead, ttl, outcomeUntil, keptFor, outcome, isCharged
 
 -- Most tasks of a call were claimed together, and end alike.
 local function read(at)
-  if args[at + 1] ~= '' then token = tonumber(args[at + 1]) end
-  if args[at + 2] ~= '' then ttl = tonumber(args[at + 2]) end
-  if args[at + 3] ~= '' then outcome = args[at + 3] end
+  if args[at + 1] ~= '' then
+    token = tonumber(args[at + 1])
+    leasedHead = 'l--' .. struct.pack('>I7', token)
+  end
+  if args[at + 2] ~= '' then
+    ttl = tonumber(args[at + 2])
+    outcomeUntil, keptFor = struct.pack('>I6', now + ttl), whole(math.max(ttl, 60000))
+  end
+  if args[at + 3] ~= '' then
+    outcome = args[at + 3]
+    isCharged = string.sub(outcome, 2, 2) == '1'
+  end
+end
+
+-- From the attempts on: these, the cost, and the lengths of what follows.
+local PLAIN = '>I4' .. string.rep('x', 42) .. 'dI3I1I2I1I4'
+-- No deliveries any more, and so many attempts.
+local reports = {}
+
+local function toReport(attempts)
+  local report = reports[attempts]
+  if not report then
+    report = struct.pack('>I2I4', 0, attempts)
+    reports[attempts] = report
+  end
+  return report
+end
+
+-- Ends a task as most end: leased so, with nothing beside it and no idempotency key; does nothing and gives
+-- false where that is not so. Nothing is done more often: so it makes no list of what stands in the record.
+local function endPlain(rest)
+  local key = base .. 't:' .. rest
+  local text = redis.pcall('GETRANGE', key, '0', '511')
+  if type(text) ~= 'string' or #text < FIXED_BYTES then return false end
+  if string.sub(text, 1, 10) ~= leasedHead or ttl <= 0 then return false end
+  local attempts, cost, _, handlerBytes, keyBytes, markBytes, envelopeBytes = struct.unpack(PLAIN, text, 19)
+  local body = FIXED_BYTES + handlerBytes + markBytes + envelopeBytes
+  if keyBytes > 0 or handlerBytes == 0 or not (cost >= 0) or body > #text then return false end
+  if isCharged then attempts = attempts + 1 end
+  redis.call('SET', key, 'fa-' .. string.sub(text, 4, 16) .. toReport(attempts) .. string.sub(text, 23, 34) ..
+    outcomeUntil .. string.sub(text, 41, FIXED_BYTES - 4) .. '\\0\\0\\0\\0' ..
+    string.sub(text, FIXED_BYTES + 1, body) .. outcome, 'PX', keptFor)
+  local last = #outcomes
+  outcomes[last + 1], outcomes[last + 2] = whole(now + ttl), rest
+  ended[#ended + 1] = rest
+  return true
 end
 
 for at = 1, #args, 4 do
+  local rest, answer = args[at], 1
   read(at)
-  local record, known = heldRecord(args[at], token, 'a')
-  if record then
-    left[#left + 1] = record[REST]
-    settle(record, 'a', string.sub(outcome, 2, 2) == '1')
-    if record[BESIDE] == 'x' and hasFailure(outcome) then dropBeside(record, 'er') end
-    finish(record, outcome, ttl)
+  if not endPlain(rest) then
+    local record, known = heldRecord(rest, token, 'a')
+    answer = known or 1
+    if record then
+      settle(record, 'a', isCharged)
+      if record[BESIDE] == 'x' and hasFailure(outcome) then dropBeside(record, 'er') end
+      finish(record, outcome, ttl)
+    end
   end
-  answers[#answers + 1] = known or 1
+  answers[#answers + 1] = answer
 end
-if #left > 0 then redis.call('ZREM', leased, unpack(left)) end
+if #ended > 0 then redis.call('ZREM', leased, unpack(ended)) end
 prune()
 tell()
 return answers

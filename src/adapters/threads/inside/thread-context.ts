@@ -1,4 +1,5 @@
 import { NO_METADATA, type TaskMetadata } from "../../../task/metadata.js";
+import { quietInStop } from "../../../task/stop-refusal.js";
 import type { TaskContext } from "../../../task/task-context.js";
 import type { TaskLocals } from "../../../task/task-locals.js";
 import type { TaskExtras } from "../messages.js";
@@ -63,13 +64,11 @@ export class ThreadContext implements TaskContext {
 
   /** A function of its own, since handlers take what they need of their context apart. */
   get enqueue(): TaskContext["enqueue"] {
-    return (first: unknown, second?: unknown, third?: unknown) =>
-      this.#task.host.enqueue(this.#task, false, first, second, third);
+    return (...given: [unknown, unknown?, unknown?]) => this.#enqueue(false, given);
   }
 
   get enqueueDurable(): TaskContext["enqueueDurable"] {
-    return (handler, payload, options) =>
-      this.#task.host.enqueue(this.#task, true, handler, payload, options);
+    return (...given) => this.#enqueue(true, given);
   }
 
   get locals(): TaskLocals {
@@ -79,6 +78,13 @@ export class ThreadContext implements TaskContext {
 
   get progress(): (value: unknown) => void {
     return (value) => this.#task.report(value);
+  }
+
+  /** To enqueue when the task is over is a fault that has to be seen. */
+  #enqueue(durable: boolean, [first, second, third]: [unknown, unknown?, unknown?]): Promise<{ id: string }> {
+    const { over, host } = this.#task;
+    const call = host.enqueue(this.#task, durable, first, second, third);
+    return over ? call : quietInStop(call);
   }
 
   get #extras(): TaskExtras | undefined {

@@ -1,6 +1,7 @@
 import type { Clock } from "../../../ports/clock.js";
 import type { LaneName } from "../../../task/lane-name.js";
 import type { Outcome } from "../../../task/outcome.js";
+import { MOVES } from "../../../task/states.js";
 import { encodeProgress } from "../../../task/stored-progress.js";
 import { encodeResult } from "../../../task/stored-result.js";
 import type { Task } from "../../../task/task.js";
@@ -186,7 +187,8 @@ export class DurableEnds implements Aftermath {
     const { delayMs } = ending;
     task.readyAt = now + delayMs;
     const reason = ending.next === "retry" ? "backoff" : ending.reason;
-    task.move("running", delayMs > 0 ? "schedule" : "queue", delayMs > 0 ? reason : undefined);
+    if (delayMs > 0) task.move(MOVES.running.schedule, reason);
+    else task.move(MOVES.running.queue);
     if (ending.next === "retry") {
       task.tally.retried++;
       const queue = queues.known(task.queue);
@@ -206,7 +208,7 @@ export class DurableEnds implements Aftermath {
     const { journal, settler } = this.#parts;
     const { task } = run;
     run.end();
-    if (task.state === "running") task.move("running", "queue");
+    if (task.state === "running") task.move(MOVES.running.queue);
     if (event === "interrupted" || event === "ackUnknown") task.tally.durable[event]++;
     else if (event === "leaseLost") task.tally.durable.leasesLost++;
     if (event !== undefined) journal.record(event, task);
