@@ -189,15 +189,31 @@ function readiness(keeper: ChildProcess): Promise<number> {
   });
 }
 
-/** A port that nobody listens on at the moment. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+/**
+ * Systems take the ports of outgoing connections from 32,768 up (IANA: from 49,152 up). A port from there may be
+ * lost to any client while the server that is to have it is down.
+ */
+const FIRST_PORT = 10_000;
+const PORTS = 22_000;
+const SHARES = 16;
+
+let portsAsked = Math.floor(Math.random() * PORTS);
+
+/** A port that nobody listens on at the moment; no two files that run at the same time are offered the same. */
+export async function freePort(): Promise<number> {
+  const share = Number(process.env["VITEST_POOL_ID"] ?? 0) % SHARES;
+  for (let left = PORTS / SHARES; left > 0; left--) {
+    portsAsked = (portsAsked + SHARES) % (PORTS - SHARES);
+    const port = FIRST_PORT + portsAsked - (portsAsked % SHARES) + share;
+    if (await isFree(port)) return port;
+  }
+  throw new Error(`No port is free from ${FIRST_PORT} to ${FIRST_PORT + PORTS}`);
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = createServer();
-    server.on("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      const port = typeof address === "object" && address !== null ? address.port : 0;
-      server.close(() => resolve(port));
-    });
+    server.on("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
   });
 }
