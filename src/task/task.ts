@@ -190,11 +190,16 @@ export class Task {
     this.#finishedTicks = this.#toTicks(instant);
   }
 
+  /** When it became ready to start, or will. */
+  get readySince(): number {
+    return this.readyAt ?? this.enqueuedAt;
+  }
+
   /** How long it was ready before its last start; undefined before the first. */
   get waitMs(): number | undefined {
     const { startedAt } = this;
     if (startedAt === undefined) return undefined;
-    return this.pastAttempt?.waitMs ?? startedAt - (this.readyAt ?? this.enqueuedAt);
+    return this.pastAttempt?.waitMs ?? startedAt - this.readySince;
   }
 
   /** How long its last attempt ran; undefined before the first start and while it runs. */

@@ -9,7 +9,6 @@ import type { TaskSnapshot } from "./task-snapshot.js";
 export function toSnapshot(task: Task, wallOffset: number): TaskSnapshot {
   const toWall = (at: number | undefined) => (at === undefined ? undefined : at + wallOffset);
   const { state } = task;
-  const readyAt = task.readyAt ?? task.enqueuedAt;
   return Object.freeze({
     id: task.id,
     name: task.details?.name,
@@ -26,7 +25,7 @@ export function toSnapshot(task: Task, wallOffset: number): TaskSnapshot {
     attempt: task.attempt,
     maxAttempts: task.settings.maxAttempts,
     enqueuedAt: task.enqueuedAt + wallOffset,
-    dueAt: state === "scheduled" ? readyAt + wallOffset : undefined,
+    dueAt: state === "scheduled" ? task.readySince + wallOffset : undefined,
     startedAt: toWall(task.startedAt),
     finishedAt: isTerminal(state) ? toWall(task.finishedAt) : undefined,
     waitMs: task.waitMs,

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { OptionError, TaskManager } from "../../src/index.js";
+import { OptionError, type TaskHandle, TaskManager } from "../../src/index.js";
 import { ManualClock } from "../../src/testing/index.js";
 import { rejectionOf, thrownBy, untilAborted } from "../support/manual-manager.js";
 
@@ -70,6 +70,49 @@ describe("T7: a calendar that is broken", () => {
     clock.shiftWall(-2 * 86_400_000);
     await clock.advance(2_000);
     expect(started).toEqual([500, 1_000]);
+    await tasks.stopNow();
+  });
+});
+
+describe("the instants of a task that starts when another ends", () => {
+  /** Time goes on whenever somebody asks for it. */
+  class TickingClock extends ManualClock {
+    #ticks = 0;
+
+    override now(): number {
+      this.#ticks += 1;
+      return super.now() + this.#ticks;
+    }
+  }
+
+  it("are in order, though it was enqueued in the middle of that end", async () => {
+    const clock = new TickingClock();
+    const tasks = new TaskManager({ clock, concurrency: 1 });
+    const handles: TaskHandle<unknown>[] = [];
+    const ends: Promise<unknown>[] = [];
+    const enqueue = () => {
+      const handle = tasks.enqueue(() => value);
+      handles.push(handle);
+      ends.push(handle.result());
+    };
+    let reads = 0;
+    // Read when the handler has returned it, and again when the promise of the result is resolved with it.
+    const value = {
+      get then() {
+        reads += 1;
+        if (reads % 2 === 0 && handles.length < 10) enqueue();
+        return undefined;
+      },
+    };
+    enqueue();
+    for (let turn = 0; turn < 20; turn += 1) await clock.settle();
+    expect(tasks.stats().total.completed).toBe(10);
+    await Promise.all(ends);
+    for (const { id } of handles) {
+      const { enqueuedAt, startedAt = Number.NaN, finishedAt } = tasks.get(id) ?? expect.unreachable();
+      expect(startedAt).toBeGreaterThanOrEqual(enqueuedAt);
+      expect(finishedAt).toBeGreaterThanOrEqual(startedAt);
+    }
     await tasks.stopNow();
   });
 });

@@ -40,8 +40,8 @@ export interface AttemptRunnerParts {
   readonly durable: () => Aftermath | undefined;
   /** Middleware round attempts; undefined where there is none. */
   readonly wrapped: WrappedAttempts | undefined;
-  /** A slot may have become free, or a task ready. */
-  readonly onProgress: () => void;
+  /** A slot may have become free, or a task ready; at this instant, where one was read for it. */
+  readonly onProgress: (now?: number) => void;
   /** Permits have come back. */
   readonly onPermits: () => void;
 }
@@ -141,8 +141,9 @@ export class AttemptRunner implements AttemptKeeper {
 
   handlerEnded(attempt: Attempt, ended: Outcome): void {
     const { clock, onProgress } = this.#parts;
+    const now = clock.now();
     // Those who hear of it may still abort the attempt.
-    if (!attempt.over) attempt.progress?.end(clock.now());
+    if (!attempt.over) attempt.progress?.end(now);
     if (attempt.over) {
       attempt.lane.abandoned--; // it was given up before, and has ended after all
     } else {
@@ -150,28 +151,27 @@ export class AttemptRunner implements AttemptKeeper {
       const outcome = aftermath.weigh(attempt, ended);
       if (outcome.returned && attempt.cause === undefined) {
         this.#recordEnd(attempt);
-        aftermath.complete(attempt, outcome.value, clock.now());
+        aftermath.complete(attempt, outcome.value, now);
       } else {
-        this.#end(attempt, outcome, clock.now(), false);
+        this.#end(attempt, outcome, now, false);
       }
     }
-    onProgress();
+    onProgress(now);
   }
 
   handedBack(attempt: Attempt): void {
     const { clock, limiter, onPermits, onProgress } = this.#parts;
-    const { task } = attempt;
-    if (!attempt.over) attempt.progress?.end(clock.now());
     const now = clock.now();
+    if (!attempt.over) attempt.progress?.end(now);
     if (attempt.over) {
       attempt.lane.abandoned--;
     } else if (attempt.cause !== undefined) {
       this.#end(attempt, { returned: false, thrown: attempt.cause.error }, now, false);
     } else {
-      limiter.giveBack(task, attempt.takenAt ?? now, now);
+      limiter.giveBack(attempt.task, attempt.takenAt ?? now, now);
       onPermits();
       this.#recordEnd(attempt);
-      this.#aftermathOf(task).handBack(attempt, now);
+      this.#aftermathOf(attempt.task).handBack(attempt, now);
       attempt.lane.full = false; // it may have waited for longer than the one for which its lane was closed
     }
     onProgress();

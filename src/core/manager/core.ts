@@ -126,9 +126,9 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     expired: (task, now) => canceller.expire(task, now),
   });
   const settler = createSettler(ground, watches);
-  const onProgress = () => {
+  const onProgress = (now?: number) => {
     conditions.check();
-    dispatcher.dispatch();
+    dispatcher.dispatch(now);
   };
   const { enqueue, enqueueDurable } = world;
   const onPermits = () => dispatcher.reconsider();

@@ -111,8 +111,12 @@ export class Dispatcher implements Alarm {
     queueMicrotask(this.#dispatchSoon);
   }
 
-  /** Starts whatever can be started now, within the turn. */
-  dispatch(): void {
+  /**
+   * Starts whatever can be started now, within the turn.
+   * @param at the instant of what brought this about, where it is known: an end, and the start that follows
+   *   from it, happen at the same one, and the clock is read once for both
+   */
+  dispatch(at?: number): void {
     this.#again = true;
     if (this.#dispatching) return; // the loop below goes on and sees what has become possible
     this.#dispatching = true;
@@ -120,7 +124,8 @@ export class Dispatcher implements Alarm {
       while (this.#again) {
         this.#again = false;
         this.#parts.claim(this.#parts.backlog.queued > 0); // before what waits here takes all there is
-        while (!this.#yielded && !this.#isHeldBack() && this.#startNext()) {}
+        while (!this.#yielded && !this.#isHeldBack() && this.#startNext(at)) at = undefined;
+        at = undefined;
         this.#parts.claim(false); // and what these have left
         for (const pool of this.#pools) pool.handOver(); // which may end some, and make room for others
       }
@@ -150,8 +155,11 @@ export class Dispatcher implements Alarm {
     return this.#paused || !lifecycle.starting || results.blocking;
   }
 
-  /** One start, or one task that turned out not to be startable; false when nothing more can be done now. */
-  #startNext(): boolean {
+  /**
+   * One start, or one task that turned out not to be startable; false when nothing more can be done now.
+   * @param at the instant, where it was read before; a task that has become ready after it starts later
+   */
+  #startNext(at: number | undefined): boolean {
     const { backlog, limiter, canceller, clock } = this.#parts;
     const group = backlog.ready.next();
     const task = group?.head;
@@ -159,7 +167,7 @@ export class Dispatcher implements Alarm {
       this.#endLimited();
       return false;
     }
-    const now = clock.now();
+    const now = at !== undefined && at >= task.readySince ? at : clock.now();
     if (canceller.endsInsteadOfStarting(task, now)) {
       this.#countTurn(now); // a hundred thousand that end here must not hold the loop either
       return true;

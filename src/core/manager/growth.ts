@@ -33,7 +33,7 @@ export class Growth implements Alarm {
   /** Whether this task has to wait for a slot; its lane is then closed. */
   holdsBack(task: Task, now: number): boolean {
     const first = this.#firstOf(task);
-    const waitMs = this.#pool.waitMs(this.#lane.running, now - readyAtOf(first));
+    const waitMs = this.#pool.waitMs(this.#lane.running, now - first.readySince);
     if (waitMs < GRAIN_MS) return false;
     this.#first = first;
     this.#lane.full = true;
@@ -50,12 +50,8 @@ export class Growth implements Alarm {
   /** Which has waited longer: this one, or the one before it where that still waits. */
   #firstOf(task: Task): Task {
     const first = this.#first;
-    if (first?.state === "queued" && readyAtOf(first) < readyAtOf(task)) return first;
+    if (first?.state === "queued" && first.readySince < task.readySince) return first;
     this.#first = undefined;
     return task;
   }
-}
-
-function readyAtOf({ enqueuedAt, readyAt = enqueuedAt }: Task): number {
-  return readyAt;
 }

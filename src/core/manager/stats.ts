@@ -77,7 +77,7 @@ export function toHealth(core: Core): TaskManagerHealth {
     limiter: toLimiterStats(limiter, now),
     waiting: backlog.size,
     capacity: core.intake.capacity,
-    oldestWaitMs: oldest === undefined ? 0 : now - (oldest.readyAt ?? oldest.enqueuedAt),
+    oldestWaitMs: oldest === undefined ? 0 : now - oldest.readySince,
   });
 }
 
