@@ -74,18 +74,22 @@ describe("T7: a calendar that is broken", () => {
   });
 });
 
-describe("the instants of a task that starts when another ends", () => {
-  /** Time goes on whenever somebody asks for it. */
+describe("a task that starts when another ends", () => {
+  /** Time goes on whenever somebody asks for it, and when code takes long. */
   class TickingClock extends ManualClock {
-    #ticks = 0;
+    #passed = 0;
+
+    pass(ms: number): void {
+      this.#passed += ms;
+    }
 
     override now(): number {
-      this.#ticks += 1;
-      return super.now() + this.#ticks;
+      this.pass(1);
+      return super.now() + this.#passed;
     }
   }
 
-  it("are in order, though it was enqueued in the middle of that end", async () => {
+  it("has its instants in order, though it was enqueued in the middle of that end", async () => {
     const clock = new TickingClock();
     const tasks = new TaskManager({ clock, concurrency: 1 });
     const handles: TaskHandle<unknown>[] = [];
@@ -113,6 +117,30 @@ describe("the instants of a task that starts when another ends", () => {
       expect(startedAt).toBeGreaterThanOrEqual(enqueuedAt);
       expect(finishedAt).toBeGreaterThanOrEqual(startedAt);
     }
+    await tasks.stopNow();
+  });
+
+  it("keeps the limit, however long the code takes that runs at that end", async () => {
+    const clock = new TickingClock();
+    const tasks = new TaskManager({ clock, concurrency: 1, tasksPerSecond: 20, burst: 1 });
+    const starts: number[] = [];
+    const work = () => {
+      const isLong = starts.push(clock.now()) % 2 === 1;
+      if (isLong) clock.pass(60);
+      let reads = 0;
+      return {
+        get then() {
+          reads += 1;
+          if (isLong && reads === 2) clock.pass(48);
+          return undefined;
+        },
+      };
+    };
+    const ends = Array.from({ length: 20 }, () => tasks.enqueue(work).result());
+    for (let turn = 0; turn < 40; turn += 1) await clock.advance(50);
+    await Promise.all(ends);
+    const gaps = starts.slice(1).map((at, index) => at - (starts[index] ?? Number.NaN));
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(50);
     await tasks.stopNow();
   });
 });

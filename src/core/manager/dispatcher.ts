@@ -157,7 +157,7 @@ export class Dispatcher implements Alarm {
 
   /**
    * One start, or one task that turned out not to be startable; false when nothing more can be done now.
-   * @param at the instant, where it was read before; a task that has become ready after it starts later
+   * @param at the instant, where it was read before
    */
   #startNext(at: number | undefined): boolean {
     const { backlog, limiter, canceller, clock } = this.#parts;
@@ -167,7 +167,7 @@ export class Dispatcher implements Alarm {
       this.#endLimited();
       return false;
     }
-    const now = at !== undefined && at >= task.readySince ? at : clock.now();
+    const now = at !== undefined && this.#isExact(at, task) ? at : clock.now();
     if (canceller.endsInsteadOfStarting(task, now)) {
       this.#countTurn(now); // a hundred thousand that end here must not hold the loop either
       return true;
@@ -186,6 +186,11 @@ export class Dispatcher implements Alarm {
     if (pool === undefined) this.#start(backlog.take(group), group, lane, now);
     else this.#startBatch(group, lane, toBatchSize(task, pool), now);
     return true;
+  }
+
+  /** Code of users may have run since, which enqueued this task, or took too long for a limit. */
+  #isExact(at: number, task: Task): boolean {
+    return at >= task.readySince && !this.#parts.limiter.limits;
   }
 
   #endLimited(now?: number): void {
