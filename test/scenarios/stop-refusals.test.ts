@@ -97,36 +97,3 @@ describe("a handler that enqueues while its manager stops", () => {
     expect(await read(handle.id)).toMatchObject({ place: "ready", attempts: 0, deliveries: 0 });
   });
 });
-
-describe("a task that fails while a paused manager stops", () => {
-  it.each([
-    ["all is paused", undefined],
-    ["its queue is paused", { queue: "default" }],
-  ])("ends at once where %s, however many attempts it has left", async (_, options) => {
-    const { clock, tasks } = createManager({ maxAttempts: 2, backoff: () => 10 });
-    const handle = tasks.enqueue(() => failAfter(50));
-    await clock.settle();
-    void tasks.pause(options);
-    const stopped = tasks.stopGraceful({ deadlineMs: 3_000 });
-    await clock.advance(50);
-    expect(await stopped).toMatchObject({ alive: 1, cancelled: 1, durationMs: 50 });
-    expect(tasks.get(handle.id)).toMatchObject({ state: "cancelled", reason: "stopped", attempt: 1 });
-
-    function failAfter(ms: number): Promise<never> {
-      return new Promise((_resolve, reject) => clock.setTimeout(() => reject(new Error("fails")), ms));
-    }
-  });
-
-  it("is tried again where nothing is paused", async () => {
-    const { clock, tasks } = createManager({ maxAttempts: 2, backoff: () => 10 });
-    const handle = tasks.enqueue(({ attempt }) => {
-      if (attempt === 1) throw new Error("fails");
-      return "worked";
-    });
-    await clock.settle();
-    const stopped = tasks.stopGraceful({ deadlineMs: 3_000 });
-    await clock.advance(10);
-    expect(await stopped).toMatchObject({ alive: 1, completed: 1, durationMs: 10 });
-    expect(await handle.result()).toBe("worked");
-  });
-});

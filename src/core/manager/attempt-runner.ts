@@ -18,6 +18,7 @@ import { Concluder, isDecided } from "./concluder.js";
 import type { Journal } from "./journal.js";
 import type { Lane } from "./lane.js";
 import type { Lifecycle } from "./lifecycle.js";
+import type { Pauses } from "./pauses.js";
 import { Progress } from "./progress.js";
 import type { Settler } from "./settler.js";
 import type { WrappedAttempts } from "./wrapped-attempts.js";
@@ -28,8 +29,7 @@ export interface AttemptRunnerParts {
   readonly alarms: Alarms;
   readonly carriers: Carriers;
   readonly lifecycle: Lifecycle;
-  /** True for a task that a pause keeps from starting. */
-  readonly isPaused: (task: Task) => boolean;
+  readonly pauses: Pauses;
   readonly limiter: Limiter;
   readonly backlog: Backlog;
   readonly settler: Settler;

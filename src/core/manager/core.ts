@@ -11,7 +11,6 @@ import { HookRunner } from "../events/hook-runner.js";
 import { Mishaps } from "../events/mishaps.js";
 import { ObserverErrors } from "../events/observer-errors.js";
 import { Limiter, type LimiterOptions } from "../limiter/limiter.js";
-import { PAUSED } from "../queue/gate.js";
 import { QueueSet } from "../queue/queue-set.js";
 import { Alarms } from "./alarms.js";
 import { atRoot } from "./at-root.js";
@@ -31,6 +30,7 @@ import { Journal } from "./journal.js";
 import { KeepAlive, UNSETTLED } from "./keep-alive.js";
 import { Lane, type Lanes, listLanes } from "./lane.js";
 import { Lifecycle } from "./lifecycle.js";
+import { Pauses } from "./pauses.js";
 import { PoolControl } from "./pool-control.js";
 import { Registry } from "./registry.js";
 import { mapValues, type ResolvedOptions } from "./resolved-options.js";
@@ -77,7 +77,14 @@ function layGround(options: ResolvedOptions, { random, carrier, ...world }: Worl
   );
   const tallies = new Tallies(namedQueues(options));
   const keys = new IdempotencyKeys(options.idempotency, alarms);
+  const lifecycle = new Lifecycle();
   const lanes = createLanes(options, world);
+  const queues = new QueueSet({
+    lanes: listLanes(lanes),
+    shapes: options.queueShapes,
+    handlers: mapValues(options.handlers, ({ maxConcurrency = Infinity }) => maxConcurrency),
+    strict: options.strictQueues,
+  });
   const report = options.onObserverError;
   const mishaps = new Mishaps();
   const observerErrors = new ObserverErrors(report && { clock, carrier, report }, mishaps);
@@ -94,14 +101,10 @@ function layGround(options: ResolvedOptions, { random, carrier, ...world }: Worl
     callChain: wrapCalls(options, observerErrors),
     conditions: new Conditions(signals),
     keepAlive: new KeepAlive(clock),
-    lifecycle: new Lifecycle(),
+    lifecycle,
     planner: new TaskPlanner(options, limiter, tallies, ids),
-    queues: new QueueSet({
-      lanes: listLanes(lanes),
-      shapes: options.queueShapes,
-      handlers: mapValues(options.handlers, ({ maxConcurrency = Infinity }) => maxConcurrency),
-      strict: options.strictQueues,
-    }),
+    pauses: new Pauses(lifecycle, queues),
+    queues,
     retention: new Retention(registry, alarms, options.retention, (number) => keys.pruned(number)),
     wrapped: wrapAttempts(options),
   };
@@ -133,11 +136,9 @@ export function assembleCore(options: ResolvedOptions, world: World) {
   const { enqueue, enqueueDurable } = world;
   const onPermits = () => dispatcher.reconsider();
   const ends = () => durable?.ends;
-  const isPaused = (task: Task) =>
-    !lifecycle.started || dispatcher.paused || queues.known(task.queue)?.isClosedBy(PAUSED) === true;
   const runner = new AttemptRunner({
     ...{ ...ground, backlog, settler, enqueue, enqueueDurable },
-    ...{ onProgress, onPermits, isPaused, durable: ends },
+    ...{ onProgress, onPermits, durable: ends },
   });
   const canceller = new Canceller({ ...ground, backlog, runner, settler, durable: ends });
   const results = new Broadcaster({
@@ -170,7 +171,7 @@ export function assembleCore(options: ResolvedOptions, world: World) {
   const calls = new Calls({ ...ground, intake, durable: durable?.intake });
   const release = () => letGo(ground, durable);
   const shutdown = new Shutdown({
-    ...{ ...ground, intake, canceller, results, runner, settler, killAfterMs, isPaused, release, durable },
+    ...{ ...ground, intake, canceller, results, runner, settler, killAfterMs, release, durable },
   });
   return {
     ...{ ...ground, backlog, settler, runner, canceller, dispatcher, intake, calls, results, shutdown },
