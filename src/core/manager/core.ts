@@ -14,7 +14,6 @@ import { Limiter, type LimiterOptions } from "../limiter/limiter.js";
 import { QueueSet } from "../queue/queue-set.js";
 import { Alarms } from "./alarms.js";
 import { atRoot } from "./at-root.js";
-import type { EnqueueArguments } from "./attempt.js";
 import { AttemptRunner } from "./attempt-runner.js";
 import { Backlog } from "./backlog.js";
 import { Calendar } from "./calendar.js";
@@ -22,6 +21,7 @@ import { Calls } from "./calls.js";
 import { Canceller } from "./canceller.js";
 import { Carriers } from "./carriers.js";
 import { Conditions } from "./conditions.js";
+import { ContextEnqueuer, type HandlerEntrance } from "./context-enqueuer.js";
 import { Dispatcher } from "./dispatcher.js";
 import { DurableTasks } from "./durable/durable-tasks.js";
 import { IdempotencyKeys } from "./idempotency-keys.js";
@@ -45,20 +45,13 @@ import { Watches } from "./watches.js";
 import { WrappedAttempts } from "./wrapped-attempts.js";
 
 /** What the core is given of the world. */
-export interface World {
+export interface World extends HandlerEntrance {
   readonly clock: Clock;
   readonly random: Random;
   readonly inline: Executor;
   /** Undefined where no handler runs in threads. */
   readonly threads: Executor | undefined;
   readonly carrier: AsyncContextCarrier;
-  /**
-   * What `context.enqueue` of a handler calls: the manager's own `enqueue`, so that whoever overrides that is
-   * told of these tasks too.
-   */
-  readonly enqueue: (...given: EnqueueArguments) => { readonly id: string };
-  /** The same for durable tasks. */
-  readonly enqueueDurable: (...given: EnqueueArguments) => Promise<{ readonly id: string }>;
 }
 
 /** The parts of a manager, put together. Each owns its state; they meet only here. */
@@ -133,11 +126,11 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     conditions.check();
     dispatcher.dispatch();
   };
-  const { enqueue, enqueueDurable } = world;
+  const enqueuer = new ContextEnqueuer(world, lifecycle);
   const onPermits = () => dispatcher.reconsider();
   const ends = () => durable?.ends;
   const runner = new AttemptRunner({
-    ...{ ...ground, backlog, settler, enqueue, enqueueDurable },
+    ...{ ...ground, backlog, settler, enqueuer },
     ...{ onProgress, onPermits, durable: ends },
   });
   const canceller = new Canceller({ ...ground, backlog, runner, settler, durable: ends });
@@ -193,7 +186,7 @@ function createSettler(ground: Ground, watches: Watches): Settler {
 
 /** No task is left. */
 async function letGo(
-  { alarms, callChain, clock, keepAlive, lanes }: Ground,
+  { alarms, callChain, clock, keepAlive, lanes, lifecycle }: Ground,
   durable: DurableTasks | undefined,
 ): Promise<void> {
   alarms.close();
@@ -202,7 +195,7 @@ async function letGo(
   if (callChain === undefined) return;
   // Middleware that is about to give what a task ended with shall come to it.
   if (callChain.waiting > 0) await new Promise<void>((resolve) => clock.setImmediate(resolve));
-  callChain.close();
+  callChain.close((message) => lifecycle.toRefusal(message));
 }
 
 function createLanes(
