@@ -122,8 +122,8 @@ export class DeadlineError extends TaskError {
 }
 
 /**
- * A stop ended the task before it had finished by itself. `cause` is what its handler threw, where that was or
- * came of the refusal of what it enqueued.
+ * A stop ended the task before it had finished by itself. `cause` is what its handler threw, where that was
+ * the refusal of what it enqueued, or came of it.
  */
 export class ManagerStoppedError extends TaskError {
   readonly code = "MILLRACE_MANAGER_STOPPED";

@@ -44,9 +44,9 @@ export const readAhead: unique symbol = Symbol("millrace.readAhead");
 /** Owns the outcome of a task, so that pruning the task's record does not touch it. */
 export interface ResultSink {
   /**
-   * Reads what it will take to hand the outcome over, so that the processor has it at hand by then: a prefetch,
-   * for where hundreds of thousands wait. It changes nothing and must not throw. Its answer says nothing, and
-   * is there so that no compiler leaves the reading out.
+   * Reads what it will take to hand the outcome over, so that the processor has it at hand by then: a
+   * prefetch, for where hundreds of thousands wait. It changes nothing and must not throw. Its answer says
+   * nothing, and is there so that no compiler leaves the reading out.
    */
   [readAhead](): boolean;
   [deliver](task: Task, value: unknown): void;

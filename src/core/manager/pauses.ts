@@ -4,8 +4,9 @@ import type { QueueSet } from "../queue/queue-set.js";
 import type { Lifecycle } from "./lifecycle.js";
 
 /**
- * What is paused: all, or queues by their names. A pause that stands when a stop begins is taken to last: what
- * it holds ends by the stop. One that is made during a stop only holds: a resume may come until the deadline.
+ * What is paused: all, or queues by their names. A pause that stands when a stop begins is taken to last:
+ * what it holds ends by the stop. One that is made during a stop only holds: a resume may come before the
+ * abort.
  */
 export class Pauses {
   readonly #lifecycle: Lifecycle;
@@ -48,8 +49,8 @@ export class Pauses {
     }
   }
 
-  /** Whether a stop has to take it that the task will not start: a pause lasts, or nothing was ever started. */
-  keepFromStart({ queue }: Task): boolean {
+  /** Whether a stop takes it that the task will not start: a pause lasts, or nothing was ever started. */
+  holdForGood({ queue }: Task): boolean {
     return !this.#lifecycle.started || this.#lasts(undefined) || this.#lasts(queue);
   }
 

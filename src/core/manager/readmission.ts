@@ -62,14 +62,14 @@ export class Readmission {
   }
 
   /**
-   * Ends a task to which a stop leaves no time for one more attempt, or for which a pause lasts that stood when
-   * the stop began. One that was made during the stop only holds it, until a resume or the abort.
+   * Ends a task that a stop leaves no time for one more attempt, or that a pause holds which stood when the
+   * stop began. A pause made during the stop only holds it, until a resume or the abort.
    * @returns whether it has ended
    */
   #tooLate(task: Task, dueAt: number, now: number, abandoned: boolean): boolean {
     const { lifecycle, pauses, settler } = this.#parts;
     const hasTime = dueAt <= lifecycle.lastStartAt;
-    if (hasTime && (lifecycle.phase !== "draining" || !pauses.keepFromStart(task))) return false;
+    if (hasTime && (lifecycle.phase !== "draining" || !pauses.holdForGood(task))) return false;
     const error = stoppedError(task);
     settler.defeat(task, { transition: "cancel", reason: "stopped", error }, now, abandoned);
     return true;

@@ -195,7 +195,7 @@ export class Shutdown implements Alarm {
     await this.#visit((task) => {
       if (isTerminal(task.state) || task.state === "running") return;
       const late = task.state === "scheduled" && (task.readyAt ?? 0) > abortAt;
-      if (late || pauses.keepFromStart(task)) canceller.stop(task, clock.now());
+      if (late || pauses.holdForGood(task)) canceller.stop(task, clock.now());
     });
   }
 

@@ -39,8 +39,8 @@ local function read(at)
   end
 end
 
--- A part of FIXED; as all places below, by the table in record-format.ts, from 1 and not from 0. From byte 19
--- on: the attempts, 42 bytes as far as the cost, this, the most deliveries, and the lengths but for the payload's.
+-- All places here are by the table in record-format.ts, but from 1 and not from 0. A part of FIXED, from byte
+-- 19 on: the attempts; after 42 bytes the cost, the most deliveries, and all lengths but the payload's.
 local PLAIN = '>I4' .. string.rep('x', 42) .. 'dI3I1I2I1I4'
 -- No deliveries any more, and so many attempts: bytes 17 to 22.
 local reports = {}
