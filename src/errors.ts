@@ -121,7 +121,10 @@ export class DeadlineError extends TaskError {
   readonly code = "MILLRACE_DEADLINE";
 }
 
-/** A stop ended the task before it had finished by itself. */
+/**
+ * A stop ended the task before it had finished by itself. `cause` is what its handler threw, where that was
+ * the refusal of what it enqueued, or came of it.
+ */
 export class ManagerStoppedError extends TaskError {
   readonly code = "MILLRACE_MANAGER_STOPPED";
 }

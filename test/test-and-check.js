@@ -5,9 +5,19 @@ import { constants, setPriority } from "node:os";
 
 const [node, , ...words] = process.argv;
 const children = [];
+let stopping = false;
+
+// Nobody outlives it: who stops it stops them, and waits for them. Each child leads a process group of its own, so that
+// a signal comes to its own children too; and Ctrl-C, which a terminal sends to a whole group, comes to them from here only.
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+  process.on(name, () => {
+    stopping = true;
+    for (const child of children) signalGroup(child, name);
+  });
+}
 
 const check = start("npm", ["run", "--silent", "check"], ["ignore", "pipe", "pipe"]);
-setPriority(check.child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
+if (check.child.pid !== undefined) setPriority(check.child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
 let said = "";
 for (const stream of [check.child.stdout, check.child.stderr]) {
   stream.setEncoding("utf8").on("data", (text) => {
@@ -15,13 +25,6 @@ for (const stream of [check.child.stdout, check.child.stderr]) {
   });
 }
 const tests = start(node, ["node_modules/vitest/vitest.mjs", "run", ...words], "inherit");
-
-// Nobody outlives it: who stops it waits for them, too.
-for (const name of ["SIGINT", "SIGTERM"]) {
-  process.on(name, () => {
-    for (const child of children) child.kill(name);
-  });
-}
 
 const [tested, checked] = await Promise.all([tests.ended, check.ended]);
 console.log(said.trimEnd()); // at the end, where it is seen
@@ -31,14 +34,26 @@ process.exitCode = tested || checked;
 
 /** `ended` is its exit code; 1 where it has none, or could not be started. */
 function start(command, args, stdio) {
-  const child = spawn(command, args, { stdio });
+  const child = spawn(command, args, { stdio, detached: true });
   children.push(child);
   const ended = new Promise((resolve) => {
     child.on("error", (error) => {
       console.error(error);
       resolve(1);
     });
+    child.on("exit", () => {
+      if (stopping) signalGroup(child, "SIGKILL"); // whoever of its group has not heeded the signal
+    });
     child.on("close", (code) => resolve(code ?? 1));
   });
   return { child, ended };
+}
+
+function signalGroup({ pid }, name) {
+  if (pid === undefined) return; // it could not be started
+  try {
+    process.kill(-pid, name);
+  } catch (error) {
+    if (error.code !== "ESRCH") throw error; // nobody is left of it
+  }
 }

@@ -1,3 +1,4 @@
+import { findCause } from "./causes.js";
 import { type Checks, duration, expected, oneOf, readOptions } from "./checks.js";
 
 /**
@@ -5,9 +6,6 @@ import { type Checks, duration, expected, oneOf, readOptions } from "./checks.js
  * of another error.
  */
 export type Steering = Reschedule | SkipRetry | CancelTask | RateLimited;
-
-/** How deep a chain of causes is searched: chains can be endless. */
-const MAX_CAUSES = 16;
 
 /**
  * What all steering has in common. It is an Error, since linters want nothing else to be thrown. Frozen,
@@ -137,15 +135,5 @@ export const isRateLimited = (thrown: unknown): boolean => findSteering(thrown)?
 
 /** The steering in what was thrown or in its chain of causes. Whatever was thrown, this does not throw. */
 export function findSteering(thrown: unknown): Steering | undefined {
-  let link = thrown;
-  for (let depth = 0; depth < MAX_CAUSES; depth++) {
-    if (typeof link !== "object" || link === null) return undefined;
-    try {
-      if (SteeringSignal.isMade(link)) return link;
-      link = (link as { cause?: unknown }).cause;
-    } catch {
-      return undefined; // a getter or a proxy that throws: not ours
-    }
-  }
-  return undefined;
+  return findCause(thrown, SteeringSignal.isMade);
 }

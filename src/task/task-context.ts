@@ -34,7 +34,8 @@ export interface TaskContext {
    * Accepts another task, a function or one of the manager's handlers by name, and gives its id. It never
    * waits for room, and needs no result of the new task: whoever awaits tasks inside a handler holds a slot
    * for it, and may wait for ever when all slots do so. While the manager stops, it rejects with a
-   * NotAcceptingError: a handler that lets that through has been ended by the stop, and is not tried again.
+   * NotAcceptingError: a handler that lets that through, also as the cause of another error, has been ended
+   * by the stop, and is not tried again.
    * @throws what `enqueue` of the manager throws, as a rejection
    */
   readonly enqueue: EnqueueFromHandler;

@@ -38,10 +38,17 @@ export interface WaitingPlace {
 /** Key of the method that hands a task's end to the one who waits for it; kept out of reach of users. */
 export const deliver: unique symbol = Symbol("millrace.deliver");
 
+/** Key of the method that reads ahead what `deliver` will read. */
+export const readAhead: unique symbol = Symbol("millrace.readAhead");
+
 /** Owns the outcome of a task, so that pruning the task's record does not touch it. */
 export interface ResultSink {
-  /** Whether it can be told of the outcome; it looks at all that it takes to tell it. */
-  readonly deliverable: boolean;
+  /**
+   * Reads what it will take to hand the outcome over, so that the processor has it at hand by then: a
+   * prefetch, for where hundreds of thousands wait. It changes nothing and must not throw. Its answer says
+   * nothing, and is there so that no compiler leaves the reading out.
+   */
+  [readAhead](): boolean;
   [deliver](task: Task, value: unknown): void;
 }
 

@@ -104,7 +104,7 @@ function checkStats(run: Run): void {
   same(stats.waitingForRoom, ledger.line.length, "waitingForRoom");
   same(stats.retained, ledger.retained.length, "retained");
   same(stats.observerErrors, 0, "observerErrors");
-  same(stats.paused, ledger.paused, "paused");
+  same(stats.paused, ledger.hasPause(undefined), "paused");
   const stopPhase = ledger.stopAbortedAt === undefined ? "draining" : "aborting";
   const livePhase = ledger.stop === undefined ? (ledger.started ? "running" : "ready") : stopPhase;
   same(stats.phase, ledger.stopped ? "stopped" : livePhase, "phase");
@@ -135,7 +135,7 @@ function checkQueues(run: Run): void {
     const configured = queue === "default" || queue === "wide" || queue === "narrow";
     const queued = ledger.queued(queue).length;
     const running = ledger.runningOf(queue);
-    const paused = ledger.pausedQueues.has(queue);
+    const paused = ledger.hasPause(queue);
     const needed = configured || queued > 0 || running > 0 || paused;
     run.assert(found !== undefined || !needed, `the queue ${queue} is known`);
     if (found === undefined) continue;
@@ -165,7 +165,7 @@ function checkHealth(run: Run): void {
   run.assert(concerns.includes("abandoned-holding-slots") === ledger.held > 0, "held slots are a concern");
   const isClosed = ledger.shared.closedForMs(now) > 0;
   run.assert(concerns.includes("rate-limited") === isClosed, "a limit that was met is a concern");
-  const works = ledger.started && ledger.stop === undefined && !ledger.paused;
+  const works = ledger.started && ledger.stop === undefined && !ledger.hasPause(undefined);
   const well = works && ledger.held === 0 && !isClosed;
   run.assert((status === "ok") === well, `the status is not ${status}`);
 }

@@ -60,8 +60,8 @@ export class Ledger {
   >();
   readonly shared: ReferenceLimit;
   readonly queueLimits = new Map<string, ReferenceLimit>();
-  readonly pausedQueues = new Set<string>();
-  paused = false;
+  /** Pauses that stand, undefined for that of all: whether each was made before a stop. */
+  readonly #pauses = new Map<string | undefined, boolean>();
   started: boolean;
   concurrency: number;
   retention: { maxEntries: number; ttlMs: number };
@@ -162,8 +162,26 @@ export class Ledger {
     return running;
   }
 
+  pause(queue: string | undefined): void {
+    if (!this.#pauses.has(queue)) this.#pauses.set(queue, this.stop === undefined);
+  }
+
+  resume(queue: string | undefined): void {
+    this.#pauses.delete(queue);
+  }
+
+  /** Whether a pause of that queue stands, or that of all. */
+  hasPause(queue: string | undefined): boolean {
+    return this.#pauses.has(queue);
+  }
+
   isPaused(queue: string): boolean {
-    return !this.started || this.paused || this.pausedQueues.has(queue);
+    return !this.started || this.hasPause(undefined) || this.hasPause(queue);
+  }
+
+  /** Whether a stop takes it that nothing of the queue starts any more. */
+  #isPausedForGood(queue: string): boolean {
+    return !this.started || [undefined, queue].some((paused) => this.#pauses.get(paused) === true);
   }
 
   isOpen(queue: string): boolean {
@@ -230,7 +248,8 @@ export class Ledger {
   beginStop(abortAt: number, endAt: number): void {
     const ends = { completed: 0, failed: 0, cancelled: 0, abandoned: 0, neverStarted: 0 };
     const isHopeless = (task: ModelTask) =>
-      task.waiting && (this.isPaused(task.queue) || (task.state === "scheduled" && task.readyAt > abortAt));
+      task.waiting &&
+      (this.#isPausedForGood(task.queue) || (task.state === "scheduled" && task.readyAt > abortAt));
     const hopeless = [...this.live].filter(isHopeless);
     this.stop ??= { abortAt, endAt, hopeless, report: { alive: this.live.size, ...ends } };
     for (const task of this.line) task.sentAway = "MILLRACE_NOT_ACCEPTING";
@@ -493,7 +512,7 @@ export class Ledger {
         if (this.stop === undefined) return false;
         const aborts = this.stopAbortedAt !== undefined || now >= this.stop.abortAt - ROUNDING;
         const late = task.state === "scheduled" && task.readyAt > this.stop.abortAt;
-        return aborts || late || this.isPaused(task.queue);
+        return aborts || late || this.#isPausedForGood(task.queue);
       }
       default:
         return false;
@@ -522,7 +541,7 @@ export class Ledger {
 
   #inTime(queue: string, delayMs: number, now: number): "yes" | "no" | "either" {
     if (this.stop === undefined) return "yes";
-    if (this.isPaused(queue)) return "no"; // a resume that may come is not waited for
+    if (this.#isPausedForGood(queue)) return "no"; // a resume that may come is not waited for
     if (this.stopAbortedAt !== undefined || now + delayMs > this.stop.abortAt) return "no";
     return now >= this.fireTime(this.stop.abortAt) - ROUNDING ? "either" : "yes";
   }

@@ -8,7 +8,7 @@ export type FollowUp =
   | `failed/${"error" | "timeout" | "deadline"}`
   | `cancelled/${"cancelled" | "stopped"}`;
 
-/** Whether a stop, or a pause in it, leaves time for an attempt that is due after `delayMs`. */
+/** Whether a stop, or a pause that stood when it began, leaves time for an attempt due after `delayMs`. */
 export type InTime = (delayMs: number) => "yes" | "no" | "either";
 
 /** The delays that a backoff may give after this attempt: from the first to the second. */

@@ -215,8 +215,7 @@ export class Run {
         controls.start();
         break;
       case "pause": {
-        if (step.queue === undefined) ledger.paused = true;
-        else ledger.pausedQueues.add(step.queue);
+        ledger.pause(step.queue);
         const { queue, wait } = step;
         const quiet = () => (queue === undefined ? ledger.running.size === 0 : ledger.runningOf(queue) === 0);
         this.#promise(
@@ -228,8 +227,7 @@ export class Run {
         break;
       }
       case "resume":
-        if (step.queue === undefined) ledger.paused = false;
-        else ledger.pausedQueues.delete(step.queue);
+        ledger.resume(step.queue);
         controls.resume({ queue: step.queue });
         break;
       case "setConcurrency":

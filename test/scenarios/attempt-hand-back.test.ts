@@ -106,6 +106,40 @@ describe("an attempt that comes back", () => {
     expect(manager.stats().total).toMatchObject({ handedBack: 0, started: 1 });
   });
 
+  test("ends in a stop where it is paused since before that", async () => {
+    const manager = createThreaded({ threads: { max: 1 } });
+    const { clock, controls, core, pool } = manager;
+    const handle = manager.enqueue(1);
+    await clock.advance(0);
+    await controls.pause({ queue: "default" });
+    const stopped = core.shutdown.stopGraceful(3_000);
+    await clock.advance(10);
+    pool.handBack(1);
+    expect(handle.state).toBe("cancelled");
+    await clock.advance(0);
+    expect(await stopped).toMatchObject({ alive: 1, neverStarted: 1, durationMs: 10 });
+    expect(manager.stats().total).toMatchObject({ handedBack: 1, started: 1 });
+  });
+
+  test("waits in a stop where it is paused since then, and starts at a resume", async () => {
+    const manager = createThreaded({ threads: { max: 1 } });
+    const { clock, controls, core, pool } = manager;
+    const handle = manager.enqueue(1);
+    await clock.advance(0);
+    const stopped = core.shutdown.stopGraceful(3_000);
+    await controls.pause({ queue: "default" });
+    await clock.advance(10);
+    pool.handBack(1);
+    await clock.advance(500);
+    expect(handle.state).toBe("queued");
+    controls.resume({ queue: "default" });
+    await clock.advance(0);
+    pool.end(1);
+    expect(await handle.result()).toBe(1);
+    await clock.advance(0);
+    expect(await stopped).toMatchObject({ alive: 1, completed: 1, durationMs: 510 });
+  });
+
   test("after a timeout is followed by the next attempt, as if its handler had thrown", async () => {
     const manager = createThreaded();
     const handle = manager.enqueue(1, { timeoutMs: 100, maxAttempts: 2, backoff: fixed({ delayMs: 5 }) });

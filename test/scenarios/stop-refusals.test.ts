@@ -1,6 +1,15 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { defineHandlers, fixed, json, ManagerStoppedError, NotAcceptingError } from "../../src/index.js";
+import {
+  defineHandlers,
+  fixed,
+  json,
+  ManagerStoppedError,
+  NotAcceptingError,
+  skipRetry,
+  type TaskContext,
+  type TaskHandle,
+} from "../../src/index.js";
 import { createScene } from "../support/durable-scene.js";
 import { createManager, rejectionOf } from "../support/manual-manager.js";
 
@@ -30,6 +39,45 @@ function watchRejections(): unknown[] {
   return unhandled;
 }
 
+function untilStopping({ stopping }: Pick<TaskContext, "stopping">): Promise<void> {
+  return new Promise((resolve) => {
+    if (stopping.aborted) resolve();
+    else stopping.addEventListener("abort", () => resolve());
+  });
+}
+
+/** How a task ends whose handler waits for the stop to begin, and then does this. */
+async function endOf(handler: (context: TaskContext) => Promise<unknown>) {
+  const { clock, tasks } = createManager({ maxAttempts: 2, backoff: () => 10 });
+  const handle = tasks.enqueue(async (context) => {
+    await untilStopping(context);
+    return handler(context);
+  });
+  await clock.settle();
+  const stopped = tasks.stopGraceful();
+  await clock.advance(100);
+  await stopped;
+  const { state, reason, attempt } = tasks.get(handle.id) ?? {};
+  return { error: await rejectionOf(handle.result()), end: [state, reason, attempt] };
+}
+
+/** An error with so many others, one the cause of the other, round what is given. */
+function wrap(depth: number, innermost: unknown): unknown {
+  let link = innermost;
+  for (let count = 0; count < depth; count++) link = new Error(`link ${count}`, { cause: link });
+  return link;
+}
+
+function endless(): Error {
+  const error = new Error("own");
+  error.cause = error;
+  return error;
+}
+
+function throws(): never {
+  throw new Error("a trap");
+}
+
 describe("a handler that enqueues while its manager stops", () => {
   it("is ended by the stop at the refusal, and not tried again", async () => {
     const starts: string[] = [];
@@ -43,7 +91,9 @@ describe("a handler that enqueues while its manager stops", () => {
     expect(await stopped).toMatchObject({ alive: 2, cancelled: 2, failed: 0, durationMs: 0 });
     expect(starts).toHaveLength(2);
     for (const handle of handles) {
-      expect(await rejectionOf(handle.result())).toBeInstanceOf(ManagerStoppedError);
+      const error = (await rejectionOf(handle.result())) as ManagerStoppedError;
+      expect(error).toBeInstanceOf(ManagerStoppedError);
+      expect(error.cause).toBeInstanceOf(NotAcceptingError);
       expect(tasks.get(handle.id)).toMatchObject({ state: "cancelled", reason: "stopped", attempt: 1 });
     }
   });
@@ -51,7 +101,7 @@ describe("a handler that enqueues while its manager stops", () => {
   it("completes where it minds the refusal", async () => {
     const { clock, tasks } = createManager();
     const handle = tasks.enqueue(async ({ enqueue, stopping }) => {
-      await new Promise<void>((resolve) => stopping.addEventListener("abort", () => resolve()));
+      await untilStopping({ stopping });
       return enqueue(() => 1).catch((error: unknown) => error);
     });
     await clock.settle();
@@ -69,17 +119,112 @@ describe("a handler that enqueues while its manager stops", () => {
     expect(tasks.get(handle.id)).toMatchObject({ state: "failed", reason: "error", attempt: 3 });
   });
 
+  it("is tried again where another manager refused it, though this one stops too", async () => {
+    const other = createManager();
+    await other.tasks.stopNow();
+    const { clock, tasks } = createManager({ maxAttempts: 3, backoff: () => 10 });
+    const handle = tasks.enqueue(async (context) => {
+      await untilStopping(context);
+      return other.tasks.enqueue(() => 1).id;
+    });
+    await clock.settle();
+    const stopped = tasks.stopGraceful();
+    await clock.advance(100);
+    expect(await stopped).toMatchObject({ alive: 1, failed: 1, cancelled: 0 });
+    expect(await rejectionOf(handle.result())).toBeInstanceOf(NotAcceptingError);
+    expect(tasks.get(handle.id)).toMatchObject({ state: "failed", reason: "error", attempt: 3 });
+  });
+
+  it.each<[string, (refusal: unknown) => unknown]>([
+    ["in an error of its own", (cause) => new Error("could not go on", { cause })],
+    ["eight errors deep", (cause) => wrap(8, cause)],
+    ["in what is no error", (cause) => ({ cause })],
+  ])("is ended by the stop where it throws the refusal %s", async (_, toThrown) => {
+    const { error, end } = await endOf(async ({ enqueue }) => {
+      throw toThrown(await enqueue(() => 1).catch((refusal: unknown) => refusal));
+    });
+    expect(end).toEqual(["cancelled", "stopped", 1]);
+    expect(error).toBeInstanceOf(ManagerStoppedError);
+  });
+
+  it("is ended by the stop where its call of the manager itself waited for room", async () => {
+    const { clock, tasks } = createManager({ maxAttempts: 2, capacity: 1, concurrency: 1 });
+    let behind: TaskHandle<string> | undefined;
+    const handle = tasks.enqueue(async () => {
+      behind = tasks.enqueue(() => "goes on");
+      await tasks.enqueueAsync(() => 1);
+    });
+    await clock.settle();
+    expect(tasks.stats().waitingForRoom).toBe(1);
+    expect(await tasks.stopGraceful()).toMatchObject({ alive: 2, cancelled: 1, completed: 1 });
+    expect(await behind?.result()).toBe("goes on");
+    expect(tasks.get(handle.id)).toMatchObject({ state: "cancelled", reason: "stopped", attempt: 1 });
+  });
+
+  it.each<[string, (refusal: unknown) => unknown]>([
+    ["in a chain that is too long", (cause) => wrap(100, cause)],
+    ["behind a getter that throws", () => Object.defineProperty(new Error("own"), "cause", { get: throws })],
+    [
+      "behind a proxy that throws",
+      () => new Proxy(new Error("own"), { get: throws, getPrototypeOf: throws }),
+    ],
+    ["in a chain without end", () => endless()],
+    ["that it has made itself", () => new NotAcceptingError("not by a manager")],
+  ])("has failed where it throws something %s", async (_, toThrown) => {
+    const { end } = await endOf(async ({ enqueue }) => {
+      throw toThrown(await enqueue(() => 1).catch((refusal: unknown) => refusal));
+    });
+    expect(end).toEqual(["failed", "error", 2]);
+  });
+
+  it("has failed where it says so, because of the refusal", async () => {
+    const { end } = await endOf(async ({ enqueue }) => {
+      throw skipRetry(await enqueue(() => 1).catch((refusal: unknown) => refusal));
+    });
+    expect(end).toEqual(["failed", "error", 1]);
+  });
+
   it("ends no process by a call that it did not wait for", async () => {
     const unhandled = watchRejections();
     const { clock, tasks } = createManager();
     tasks.enqueue(async ({ enqueue, stopping }) => {
-      await new Promise<void>((resolve) => stopping.addEventListener("abort", () => resolve()));
+      await untilStopping({ stopping });
       void enqueue(() => 1);
     });
     await clock.settle();
     expect(await tasks.stopGraceful()).toMatchObject({ alive: 1, completed: 1 });
     await turn();
     expect(unhandled).toEqual([]);
+  });
+
+  it("ends none by a call that it has left behind, when its task is over", async () => {
+    const unhandled = watchRejections();
+    const { clock, tasks } = createManager();
+    const late = tasks.enqueue(async ({ enqueue }) => {
+      clock.setTimeout(() => void enqueue(() => 1), 20);
+      return "over";
+    });
+    tasks.enqueue(() => new Promise<void>((resolve) => clock.setTimeout(resolve, 50)));
+    await clock.settle();
+    expect(await late.result()).toBe("over");
+    const stopped = tasks.stopGraceful();
+    await clock.advance(50);
+    expect(await stopped).toMatchObject({ alive: 1, completed: 1 });
+    await turn();
+    expect(unhandled).toEqual([]);
+  });
+
+  it("hides no other rejection of a call that it did not wait for", async () => {
+    const unhandled = watchRejections();
+    const { clock, tasks } = createManager();
+    tasks.enqueue(async ({ enqueue, stopping }) => {
+      await untilStopping({ stopping });
+      void enqueue("no such handler" as never, 1 as never);
+    });
+    await clock.settle();
+    expect(await tasks.stopGraceful()).toMatchObject({ alive: 1, completed: 1 });
+    await turn();
+    expect(unhandled).toMatchObject([{ code: "MILLRACE_UNKNOWN_HANDLER" }]);
   });
 
   it("hands a durable task back at no attempt", async () => {
@@ -95,38 +240,5 @@ describe("a handler that enqueues while its manager stops", () => {
     expect(await waiting).toBeInstanceOf(ManagerStoppedError);
     expect(starts).toHaveLength(1);
     expect(await read(handle.id)).toMatchObject({ place: "ready", attempts: 0, deliveries: 0 });
-  });
-});
-
-describe("a task that fails while a paused manager stops", () => {
-  it.each([
-    ["all is paused", undefined],
-    ["its queue is paused", { queue: "default" }],
-  ])("ends at once where %s, however many attempts it has left", async (_, options) => {
-    const { clock, tasks } = createManager({ maxAttempts: 2, backoff: () => 10 });
-    const handle = tasks.enqueue(() => failAfter(50));
-    await clock.settle();
-    void tasks.pause(options);
-    const stopped = tasks.stopGraceful({ deadlineMs: 3_000 });
-    await clock.advance(50);
-    expect(await stopped).toMatchObject({ alive: 1, cancelled: 1, durationMs: 50 });
-    expect(tasks.get(handle.id)).toMatchObject({ state: "cancelled", reason: "stopped", attempt: 1 });
-
-    function failAfter(ms: number): Promise<never> {
-      return new Promise((_resolve, reject) => clock.setTimeout(() => reject(new Error("fails")), ms));
-    }
-  });
-
-  it("is tried again where nothing is paused", async () => {
-    const { clock, tasks } = createManager({ maxAttempts: 2, backoff: () => 10 });
-    const handle = tasks.enqueue(({ attempt }) => {
-      if (attempt === 1) throw new Error("fails");
-      return "worked";
-    });
-    await clock.settle();
-    const stopped = tasks.stopGraceful({ deadlineMs: 3_000 });
-    await clock.advance(10);
-    expect(await stopped).toMatchObject({ alive: 1, completed: 1, durationMs: 10 });
-    expect(await handle.result()).toBe("worked");
   });
 });

@@ -5,7 +5,7 @@ const named = (name: string) => [name, inThread("signals.mjs", name)] as const;
 const more = Object.fromEntries(
   [
     ...["looks", "throwsIfAborted", "listens", "listenerThrows", "looksForStop", "listensForStop"],
-    ...["enqueuesInStop", "keeps", "looksAtKept"],
+    ...["enqueuesInStop", "wrapsRefusal", "keeps", "looksAtKept"],
   ].map(named),
 );
 const options = { threads: { max: 1 }, killAfterMs: 1_000 };
@@ -71,8 +71,19 @@ describe("the signal of a task in a thread", () => {
     const end = rejection(handle.result());
     await untilWord(words, 0, 1);
     expect(await tasks.stopGraceful()).toMatchObject({ alive: 1, cancelled: 1, failed: 0 });
-    expect(await end).toMatchObject({ name: "ManagerStoppedError" });
+    expect(await end).toMatchObject({ name: "ManagerStoppedError", cause: { name: "NotAcceptingError" } });
     expect([tasks.stats().total.retried, watch.lateFaults]).toEqual([0, []]);
+  });
+
+  test("the same where it throws the refusal as the cause of its own error", async () => {
+    const { tasks } = createThreads({ ...options, maxAttempts: 3, backoff: () => 1 }, more);
+    const words = shareWords();
+    const end = rejection(tasks.enqueue("wrapsRefusal", { words }).result());
+    await untilWord(words, 0, 1);
+    expect(await tasks.stopGraceful()).toMatchObject({ alive: 1, cancelled: 1, failed: 0 });
+    const cause = { message: "could not go on", cause: { name: "NotAcceptingError" } };
+    expect(await end).toMatchObject({ name: "ManagerStoppedError", cause });
+    expect(tasks.stats().total.retried).toBe(0);
   });
 
   test("that of a finished task is not fooled by the abort of the next one", async () => {

@@ -8,7 +8,8 @@ import type { PackedTexts } from "./pack-texts.js";
  * A record is one string of Redis: a head, which changes and has a fixed length, so that it is written in
  * place; what does not change; and the payload, or after the end of the task, its outcome. Numbers are
  * unsigned and big-endian, but for the priority, which has a sign, and the cost, a double. The same is said
- * to scripts by `HEAD` and `FIXED`, in the words of Lua's `struct`.
+ * to scripts by `HEAD` and `FIXED`, in the words of Lua's `struct`. Where that would be too slow, `ack.ts`,
+ * `claim.ts` and `enqueue.ts` take parts of a record by their places: who changes the table changes them too.
  *
  * | at | bytes |                                                                                     |
  * | -- | ----- | ----------------------------------------------------------------------------------- |

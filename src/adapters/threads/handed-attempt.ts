@@ -29,12 +29,11 @@ export class HandedAttempt implements AttemptFollower {
   index = -1;
   /** It stood in line for longer than the call that brought it here. */
   waited = false;
-  /** Set when a stop has begun. */
-  stopReason: Error | undefined = undefined;
   /** The manager has been told of its end. */
   over = false;
   readonly #forget: (handed: HandedAttempt) => void;
   #left = false;
+  #stopReason: Error | undefined;
 
   constructor(attempt: RunnableAttempt, place: AttemptPlace, forget: (handed: HandedAttempt) => void) {
     const { handler, payload } = attempt.work as HandlerCall;
@@ -52,6 +51,11 @@ export class HandedAttempt implements AttemptFollower {
     return this.#left;
   }
 
+  /** Why it will be aborted soon; undefined while no stop is under way. */
+  get stopReason(): Error | undefined {
+    return this.#stopReason;
+  }
+
   leave(): void {
     if (this.#left) return;
     this.#left = true;
@@ -63,7 +67,7 @@ export class HandedAttempt implements AttemptFollower {
   }
 
   stopping(reason: Error): void {
-    this.stopReason = reason;
+    this.#stopReason = reason;
     if (!this.over) this.place.announceStop(reason);
   }
 

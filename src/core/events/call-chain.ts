@@ -1,4 +1,4 @@
-import { MiddlewareError, NotAcceptingError } from "../../errors.js";
+import { MiddlewareError } from "../../errors.js";
 import type { CallMiddleware, CallRequest, RequestedTask } from "../../task/middleware.js";
 import type { Outcome } from "../../task/outcome.js";
 import type { ObserverErrors } from "./observer-errors.js";
@@ -19,7 +19,7 @@ interface Turn {
 export class CallChain {
   readonly #layers: readonly CallLayer[];
   /** Ends the wait of each call whose promise is middleware's. */
-  readonly #waits = new Set<() => void>();
+  readonly #waits = new Set<(toRefusal: (message: string) => Error) => void>();
   readonly #errors: ObserverErrors;
   #closed = false;
 
@@ -56,9 +56,9 @@ export class CallChain {
       return real;
     });
     return new Promise<T>((resolve, reject) => {
-      const endWait = () => {
+      const endWait = (toRefusal: (message: string) => Error) => {
         const late = "This task manager stopped while middleware held the call back";
-        if (real === undefined) reject(new NotAcceptingError(late));
+        if (real === undefined) reject(toRefusal(late));
         else resolve(real);
       };
       this.#waits.add(endWait);
@@ -66,10 +66,13 @@ export class CallChain {
     });
   }
 
-  /** Lets nobody wait any more for middleware that has not ended: each call ends as the real one did. */
-  close(): void {
+  /**
+   * Lets nobody wait any more for middleware that has not ended: each call ends as the real one did.
+   * @param toRefusal makes the error of a call that was not made yet
+   */
+  close(toRefusal: (message: string) => Error): void {
     this.#closed = true;
-    for (const endWait of this.#waits) endWait();
+    for (const endWait of this.#waits) endWait(toRefusal);
     this.#waits.clear();
   }
 

@@ -9,15 +9,17 @@ import type { Limiter } from "../limiter/limiter.js";
 import type { QueueGroup } from "../queue/task-queue.js";
 import { type Aftermath, LocalAftermath } from "./aftermath.js";
 import type { Alarms } from "./alarms.js";
-import { Attempt, type AttemptKeeper, type EnqueueArguments } from "./attempt.js";
+import { Attempt, type AttemptKeeper } from "./attempt.js";
 import type { Backlog } from "./backlog.js";
 import type { Batch } from "./batch.js";
 import type { Carriers } from "./carriers.js";
 import { type AbortCause, stoppedError } from "./conclude.js";
 import { Concluder, isDecided } from "./concluder.js";
+import type { ContextEnqueuer } from "./context-enqueuer.js";
 import type { Journal } from "./journal.js";
 import type { Lane } from "./lane.js";
 import type { Lifecycle } from "./lifecycle.js";
+import type { Pauses } from "./pauses.js";
 import { Progress } from "./progress.js";
 import type { Settler } from "./settler.js";
 import type { WrappedAttempts } from "./wrapped-attempts.js";
@@ -28,14 +30,12 @@ export interface AttemptRunnerParts {
   readonly alarms: Alarms;
   readonly carriers: Carriers;
   readonly lifecycle: Lifecycle;
-  /** True for a task that a pause keeps from starting. */
-  readonly isPaused: (task: Task) => boolean;
+  readonly pauses: Pauses;
   readonly limiter: Limiter;
   readonly backlog: Backlog;
   readonly settler: Settler;
   readonly journal: Journal;
-  readonly enqueue: (...given: EnqueueArguments) => { readonly id: string };
-  readonly enqueueDurable: (...given: EnqueueArguments) => Promise<{ readonly id: string }>;
+  readonly enqueuer: ContextEnqueuer;
   /** What becomes of durable tasks; undefined where there are none. */
   readonly durable: () => Aftermath | undefined;
   /** Middleware round attempts; undefined where there is none. */
@@ -181,12 +181,8 @@ export class AttemptRunner implements AttemptKeeper {
     return this.#parts.carriers.headers(task);
   }
 
-  enqueueDurable(...given: EnqueueArguments): Promise<{ readonly id: string }> {
-    return this.#parts.enqueueDurable(...given);
-  }
-
-  enqueue(...given: EnqueueArguments): { readonly id: string } {
-    return this.#parts.enqueue(...given);
+  get enqueuer(): ContextEnqueuer {
+    return this.#parts.enqueuer;
   }
 
   progressed(attempt: Attempt, value: unknown): void {

@@ -2,7 +2,6 @@ import type { AttemptFollower, RunnableAttempt } from "../../ports/executor.js";
 import type { TaskMetadata } from "../../task/metadata.js";
 import type { Outcome } from "../../task/outcome.js";
 import { reschedule } from "../../task/steering.js";
-import { quietInStop } from "../../task/stop-refusal.js";
 import type { PastAttempt, Task } from "../../task/task.js";
 import type { TaskContext } from "../../task/task-context.js";
 import type { TaskLocals } from "../../task/task-locals.js";
@@ -12,6 +11,7 @@ import type { QueueGroup } from "../queue/task-queue.js";
 import type { Alarm } from "./alarms.js";
 import type { Batch } from "./batch.js";
 import type { AbortCause } from "./conclude.js";
+import type { ContextEnqueuer } from "./context-enqueuer.js";
 import type { Lane } from "./lane.js";
 import type { Progress } from "./progress.js";
 
@@ -31,16 +31,11 @@ export interface AttemptKeeper {
   handedBack(attempt: Attempt): void;
   /** What carriers give to travel along. */
   headersOf(task: Task): Readonly<Record<string, string>> | undefined;
-  /** Accepts a task that the handler asks for. */
-  enqueue(...given: EnqueueArguments): { readonly id: string };
-  /** The same for a durable task, when the store has it. */
-  enqueueDurable(...given: EnqueueArguments): Promise<{ readonly id: string }>;
+  /** Hands in what the handler enqueues. */
+  readonly enqueuer: ContextEnqueuer;
   /** The handler says how far it has come. */
   progressed(attempt: Attempt, value: unknown): void;
 }
-
-/** What `enqueue` is given: a function and options, or the name of a handler, a payload and options. */
-export type EnqueueArguments = readonly [first: unknown, second: unknown, third: unknown];
 
 /** What a task knew of itself before an attempt, for when that comes back. */
 export interface TaskTimes {
@@ -75,8 +70,7 @@ export class Attempt implements RunnableAttempt, Alarm {
   #onOutcome: ((outcome: Outcome) => void) | undefined;
   #abort: AbortController | undefined;
   #stopping: AbortController | undefined;
-  /** Why it will be aborted soon; undefined while no stop is under way. */
-  stopReason: Error | undefined = undefined;
+  #stopReason: Error | undefined;
   #follower: AttemptFollower | undefined;
   #batch: Batch | undefined;
   #before: TaskTimes | undefined;
@@ -103,9 +97,14 @@ export class Attempt implements RunnableAttempt, Alarm {
   get stopping(): AbortSignal {
     if (this.#stopping === undefined) {
       this.#stopping = new AbortController();
-      if (this.stopReason !== undefined) this.#stopping.abort(this.stopReason);
+      if (this.#stopReason !== undefined) this.#stopping.abort(this.#stopReason);
     }
     return this.#stopping.signal;
+  }
+
+  /** Why it will be aborted soon; undefined while no stop is under way. */
+  get stopReason(): Error | undefined {
+    return this.#stopReason;
   }
 
   /** Whose slot it shares; undefined where it has one of its own. */
@@ -148,14 +147,14 @@ export class Attempt implements RunnableAttempt, Alarm {
   }
 
   announceStop(reason: Error): void {
-    this.stopReason = reason;
+    this.#stopReason = reason;
     this.#stopping?.abort(reason);
     this.#follower?.stopping(reason);
   }
 
   follow(follower: AttemptFollower): void {
     this.#follower = follower;
-    if (this.stopReason !== undefined) follower.stopping(this.stopReason);
+    if (this.#stopReason !== undefined) follower.stopping(this.#stopReason);
     if (this.cause !== undefined) follower.aborted(this.cause.error);
   }
 
@@ -174,12 +173,8 @@ export class Attempt implements RunnableAttempt, Alarm {
     });
   }
 
-  async enqueue(...given: EnqueueArguments): Promise<{ readonly id: string }> {
-    return { id: this.#keeper.enqueue(...given).id };
-  }
-
-  async enqueueDurable(...given: EnqueueArguments): Promise<{ readonly id: string }> {
-    return { id: (await this.#keeper.enqueueDurable(...given)).id };
+  get enqueuer(): ContextEnqueuer {
+    return this.#keeper.enqueuer;
   }
 
   began(): void {
@@ -278,11 +273,11 @@ class AttemptContext implements TaskContext {
   /** A function of its own, since handlers take what they need of their context apart. */
   get enqueue(): TaskContext["enqueue"] {
     return (...[first, second, third]: [unknown, unknown?, unknown?]) =>
-      quietInStop(this.#attempt.enqueue(first, second, third));
+      this.#attempt.enqueuer.enqueue(first, second, third);
   }
 
   get enqueueDurable(): TaskContext["enqueueDurable"] {
-    return (...given) => quietInStop(this.#attempt.enqueueDurable(...given));
+    return (...given) => this.#attempt.enqueuer.enqueueDurable(...given);
   }
 
   get locals(): TaskLocals {

@@ -1,7 +1,7 @@
 import type { CallRequest, RequestedTask, WrappedCall } from "../../task/middleware.js";
 import type { TaskFunction } from "../../task/task-context.js";
 import type { TaskOptions } from "../../task/task-options.js";
-import type { EnqueueArguments } from "./attempt.js";
+import type { EnqueueArguments } from "./context-enqueuer.js";
 
 /**
  * What middleware is told of a call.

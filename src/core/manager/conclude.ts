@@ -82,8 +82,8 @@ export function cancelledError(task: Task, reason: unknown): TaskCancelledError 
   return withoutStack(() => new TaskCancelledError(message, task.id, { cause: reason }));
 }
 
-/** The error of a task that a stop ended. */
-export function stoppedError(task: Task): ManagerStoppedError {
+/** The error of a task that a stop ended, with what that made its handler throw, if it did, as `cause`. */
+export function stoppedError(task: Task, options?: { readonly cause: unknown }): ManagerStoppedError {
   const message = `Task ${task.id} was ended by a stop of its manager`;
-  return withoutStack(() => new ManagerStoppedError(message, task.id));
+  return withoutStack(() => new ManagerStoppedError(message, task.id, options));
 }

@@ -2,12 +2,14 @@ import type { CapturedContext } from "../../ports/context-carrier.js";
 import type { Random } from "../../ports/random.js";
 import { backoffDelayMs } from "../../task/backoff.js";
 import type { Outcome } from "../../task/outcome.js";
+import { findSteering } from "../../task/steering.js";
 import { isStopRefusal } from "../../task/stop-refusal.js";
 import type { Task } from "../../task/task.js";
 import type { Attempt } from "./attempt.js";
 import type { Carriers } from "./carriers.js";
-import { type AbortCause, type Conclusion, conclude } from "./conclude.js";
+import { type AbortCause, type Conclusion, conclude, stoppedError } from "./conclude.js";
 import type { Journal } from "./journal.js";
+import type { Lifecycle } from "./lifecycle.js";
 
 /** A retry of which it is known when. */
 export interface TimedRetry {
@@ -23,6 +25,7 @@ export type Rescheduling = Extract<Conclusion, { readonly next: "reschedule" }>;
 export interface ConcluderParts {
   readonly carriers: Carriers;
   readonly journal: Journal;
+  readonly lifecycle: Lifecycle;
   readonly random: Random;
 }
 
@@ -41,7 +44,7 @@ export class Concluder {
    */
   conclude(attempt: Attempt, outcome: Outcome): TimedConclusion {
     const { cause: first, task } = attempt;
-    let conclusion = conclude(task, first ?? refusal(attempt, outcome), outcome);
+    let conclusion = conclude(task, first ?? this.#refusal(attempt, outcome), outcome);
     const { cause } = attempt;
     if (cause !== first) conclusion = conclude(task, cause, outcome);
     if (conclusion.next !== "retry") return conclusion;
@@ -49,6 +52,20 @@ export class Concluder {
     if (attempt.cause === cause) return timed;
     const second = conclude(task, attempt.cause, outcome);
     return second.next === "retry" ? timed : second;
+  }
+
+  /**
+   * A handler that fails because its manager stops and refuses what it enqueues has been ended by the stop,
+   * unless it says itself how its task goes on. An error from a thread has been made anew on its way, so that
+   * nobody can tell whose refusal it was: there, that of any manager counts for this one's.
+   */
+  #refusal({ lane, stopReason, task }: Attempt, outcome: Outcome): AbortCause | undefined {
+    if (stopReason === undefined || outcome.returned) return undefined;
+    const { thrown } = outcome;
+    const isFromThread = lane.executor.pool !== undefined;
+    const isOurs = isFromThread ? isStopRefusal(thrown) : this.#parts.lifecycle.hasRefused(thrown);
+    if (!isOurs || findSteering(thrown) !== undefined) return undefined;
+    return { kind: "stopped", error: stoppedError(task, { cause: thrown }) };
   }
 
   #timeRetry(task: Task, error: Error): TimedConclusion {
@@ -67,12 +84,6 @@ export class Concluder {
     carriers.enter(task.captured as CapturedContext | undefined, ask, undefined);
     return timed;
   }
-}
-
-/** A handler that fails because its manager stops and refuses what it enqueues has been ended by the stop. */
-function refusal({ stopReason }: Attempt, outcome: Outcome): AbortCause | undefined {
-  if (stopReason === undefined || outcome.returned || !isStopRefusal(outcome.thrown)) return undefined;
-  return { kind: "stopped", error: stopReason };
 }
 
 /** Whether the cause of its abort says what becomes of the task, and not only of this attempt. */

@@ -8,7 +8,6 @@ import type { SubscribeOptions, Subscription } from "../../task/subscription.js"
 import type { TaskResult } from "../../task/task-result.js";
 import { POOL_SIZE_CHECKS } from "../../task/thread-options.js";
 import { readSubscribeOptions } from "../events/subscribe-options.js";
-import { PAUSED } from "../queue/gate.js";
 import type { Core } from "./core.js";
 import { toReplayRequests } from "./durable/dead-letter-selection.js";
 import type { DurableHandle } from "./durable/durable-handle.js";
@@ -96,31 +95,19 @@ export class Controls {
 
   async pause(options?: PauseOptions): Promise<void> {
     const { queue, wait = false } = check.readOptions<PauseOptions>("", options, PAUSE);
-    const { conditions, dispatcher, queues, runner } = this.#core;
-    if (queue === undefined) {
-      dispatcher.pause();
-    } else {
-      queues.queue(queue).close(PAUSED);
-      dispatcher.reconsider(); // permits may have been saved up for a task of that queue
-    }
+    const { conditions, dispatcher, pauses, queues, runner } = this.#core;
+    dispatcher.pause(queue);
     if (!wait) return;
     await conditions.until(() => {
-      if (queue === undefined) return runner.running === 0 || !dispatcher.paused;
-      const known = queues.known(queue);
-      return known === undefined || known.running === 0 || !known.isClosedBy(PAUSED);
+      const running = queue === undefined ? runner.running : queues.known(queue)?.running;
+      return !running || !pauses.has(queue);
     });
   }
 
   resume(options?: ResumeOptions): void {
     const { queue } = check.readOptions<ResumeOptions>("", options, RESUME);
-    const { conditions, dispatcher, queues } = this.#core;
-    if (queue === undefined) {
-      dispatcher.resume();
-    } else {
-      const known = queues.known(queue);
-      if (known !== undefined) queues.open(known, PAUSED);
-      dispatcher.wake();
-    }
+    const { conditions, dispatcher } = this.#core;
+    dispatcher.resume(queue);
     conditions.check();
   }
 

@@ -11,11 +11,9 @@ import { HookRunner } from "../events/hook-runner.js";
 import { Mishaps } from "../events/mishaps.js";
 import { ObserverErrors } from "../events/observer-errors.js";
 import { Limiter, type LimiterOptions } from "../limiter/limiter.js";
-import { PAUSED } from "../queue/gate.js";
 import { QueueSet } from "../queue/queue-set.js";
 import { Alarms } from "./alarms.js";
 import { atRoot } from "./at-root.js";
-import type { EnqueueArguments } from "./attempt.js";
 import { AttemptRunner } from "./attempt-runner.js";
 import { Backlog } from "./backlog.js";
 import { Calendar } from "./calendar.js";
@@ -23,6 +21,7 @@ import { Calls } from "./calls.js";
 import { Canceller } from "./canceller.js";
 import { Carriers } from "./carriers.js";
 import { Conditions } from "./conditions.js";
+import { ContextEnqueuer, type HandlerEntrance } from "./context-enqueuer.js";
 import { Dispatcher } from "./dispatcher.js";
 import { DurableTasks } from "./durable/durable-tasks.js";
 import { IdempotencyKeys } from "./idempotency-keys.js";
@@ -31,6 +30,7 @@ import { Journal } from "./journal.js";
 import { KeepAlive, UNSETTLED } from "./keep-alive.js";
 import { Lane, type Lanes, listLanes } from "./lane.js";
 import { Lifecycle } from "./lifecycle.js";
+import { Pauses } from "./pauses.js";
 import { PoolControl } from "./pool-control.js";
 import { Registry } from "./registry.js";
 import { mapValues, type ResolvedOptions } from "./resolved-options.js";
@@ -45,20 +45,13 @@ import { Watches } from "./watches.js";
 import { WrappedAttempts } from "./wrapped-attempts.js";
 
 /** What the core is given of the world. */
-export interface World {
+export interface World extends HandlerEntrance {
   readonly clock: Clock;
   readonly random: Random;
   readonly inline: Executor;
   /** Undefined where no handler runs in threads. */
   readonly threads: Executor | undefined;
   readonly carrier: AsyncContextCarrier;
-  /**
-   * What `context.enqueue` of a handler calls: the manager's own `enqueue`, so that whoever overrides that is
-   * told of these tasks too.
-   */
-  readonly enqueue: (...given: EnqueueArguments) => { readonly id: string };
-  /** The same for durable tasks. */
-  readonly enqueueDurable: (...given: EnqueueArguments) => Promise<{ readonly id: string }>;
 }
 
 /** The parts of a manager, put together. Each owns its state; they meet only here. */
@@ -77,7 +70,14 @@ function layGround(options: ResolvedOptions, { random, carrier, ...world }: Worl
   );
   const tallies = new Tallies(namedQueues(options));
   const keys = new IdempotencyKeys(options.idempotency, alarms);
+  const lifecycle = new Lifecycle();
   const lanes = createLanes(options, world);
+  const queues = new QueueSet({
+    lanes: listLanes(lanes),
+    shapes: options.queueShapes,
+    handlers: mapValues(options.handlers, ({ maxConcurrency = Infinity }) => maxConcurrency),
+    strict: options.strictQueues,
+  });
   const report = options.onObserverError;
   const mishaps = new Mishaps();
   const observerErrors = new ObserverErrors(report && { clock, carrier, report }, mishaps);
@@ -94,14 +94,10 @@ function layGround(options: ResolvedOptions, { random, carrier, ...world }: Worl
     callChain: wrapCalls(options, observerErrors),
     conditions: new Conditions(signals),
     keepAlive: new KeepAlive(clock),
-    lifecycle: new Lifecycle(),
+    lifecycle,
     planner: new TaskPlanner(options, limiter, tallies, ids),
-    queues: new QueueSet({
-      lanes: listLanes(lanes),
-      shapes: options.queueShapes,
-      handlers: mapValues(options.handlers, ({ maxConcurrency = Infinity }) => maxConcurrency),
-      strict: options.strictQueues,
-    }),
+    pauses: new Pauses(lifecycle, queues),
+    queues,
     retention: new Retention(registry, alarms, options.retention, (number) => keys.pruned(number)),
     wrapped: wrapAttempts(options),
   };
@@ -130,14 +126,12 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     conditions.check();
     dispatcher.dispatch(now);
   };
-  const { enqueue, enqueueDurable } = world;
+  const enqueuer = new ContextEnqueuer(world, lifecycle);
   const onPermits = () => dispatcher.reconsider();
   const ends = () => durable?.ends;
-  const isPaused = (task: Task) =>
-    !lifecycle.started || dispatcher.paused || queues.known(task.queue)?.isClosedBy(PAUSED) === true;
   const runner = new AttemptRunner({
-    ...{ ...ground, backlog, settler, enqueue, enqueueDurable },
-    ...{ onProgress, onPermits, isPaused, durable: ends },
+    ...{ ...ground, backlog, settler, enqueuer },
+    ...{ onProgress, onPermits, durable: ends },
   });
   const canceller = new Canceller({ ...ground, backlog, runner, settler, durable: ends });
   const results = new Broadcaster({
@@ -170,7 +164,7 @@ export function assembleCore(options: ResolvedOptions, world: World) {
   const calls = new Calls({ ...ground, intake, durable: durable?.intake });
   const release = () => letGo(ground, durable);
   const shutdown = new Shutdown({
-    ...{ ...ground, intake, canceller, results, runner, settler, killAfterMs, isPaused, release, durable },
+    ...{ ...ground, intake, canceller, results, runner, settler, killAfterMs, release, durable },
   });
   return {
     ...{ ...ground, backlog, settler, runner, canceller, dispatcher, intake, calls, results, shutdown },
@@ -192,7 +186,7 @@ function createSettler(ground: Ground, watches: Watches): Settler {
 
 /** No task is left. */
 async function letGo(
-  { alarms, callChain, clock, keepAlive, lanes }: Ground,
+  { alarms, callChain, clock, keepAlive, lanes, lifecycle }: Ground,
   durable: DurableTasks | undefined,
 ): Promise<void> {
   alarms.close();
@@ -201,7 +195,7 @@ async function letGo(
   if (callChain === undefined) return;
   // Middleware that is about to give what a task ended with shall come to it.
   if (callChain.waiting > 0) await new Promise<void>((resolve) => clock.setImmediate(resolve));
-  callChain.close();
+  callChain.close((message) => lifecycle.toRefusal(message));
 }
 
 function createLanes(

@@ -14,6 +14,7 @@ import type { Canceller } from "./canceller.js";
 import { Growth } from "./growth.js";
 import type { Lane } from "./lane.js";
 import type { Lifecycle } from "./lifecycle.js";
+import type { Pauses } from "./pauses.js";
 
 /** What has a rate limit of its own. */
 type LimitedGate = TaskQueue | HandlerGate<QueueGroup>;
@@ -28,6 +29,7 @@ export interface DispatcherParts {
   readonly clock: Clock;
   readonly alarms: Alarms;
   readonly lifecycle: Lifecycle;
+  readonly pauses: Pauses;
   readonly backlog: Backlog;
   readonly limiter: Limiter;
   readonly runner: AttemptRunner;
@@ -52,7 +54,6 @@ export class Dispatcher implements Alarm {
   readonly #pools: readonly WorkerPool[];
   /** By the index of the lane; undefined where its slots are fixed in number. */
   readonly #growths: readonly (Growth | undefined)[];
-  #paused = false;
   #awake = false;
   #dispatching = false;
   /** Somebody has called for a dispatch since the last look at what waits. */
@@ -84,7 +85,7 @@ export class Dispatcher implements Alarm {
   }
 
   get paused(): boolean {
-    return this.#paused;
+    return this.#parts.pauses.all;
   }
 
   /** For how long, in all, the shared limit alone has kept a task from its start, in milliseconds. */
@@ -92,13 +93,15 @@ export class Dispatcher implements Alarm {
     return this.#limitedMs + (this.#limitedSince === undefined ? 0 : now - this.#limitedSince);
   }
 
-  pause(): void {
-    this.#paused = true;
-    this.#endLimited();
+  /** Starts nothing more, of one queue where one is named. */
+  pause(queue?: string): void {
+    this.#parts.pauses.pause(queue);
+    if (queue === undefined) this.#endLimited();
+    else this.reconsider(); // permits may have been saved up for a task of that queue
   }
 
-  resume(): void {
-    this.#paused = false;
+  resume(queue?: string): void {
+    this.#parts.pauses.resume(queue);
     this.wake();
   }
 
@@ -151,8 +154,8 @@ export class Dispatcher implements Alarm {
 
   /** Whether something keeps all tasks from their start, whatever permits there are. */
   #isHeldBack(): boolean {
-    const { lifecycle, results } = this.#parts;
-    return this.#paused || !lifecycle.starting || results.blocking;
+    const { lifecycle, pauses, results } = this.#parts;
+    return pauses.all || !lifecycle.starting || results.blocking;
   }
 
   /**

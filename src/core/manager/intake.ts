@@ -1,4 +1,4 @@
-import { DuplicateTaskError, NotAcceptingError, QueueFullError } from "../../errors.js";
+import { DuplicateTaskError, QueueFullError } from "../../errors.js";
 import { isTerminal } from "../../task/states.js";
 import { Task } from "../../task/task.js";
 import type { CheckedTaskOptions } from "../../task/task-options.js";
@@ -154,8 +154,9 @@ export class Intake {
 
   /** Sends those that wait for room away. */
   close(): void {
-    this.#waiters.refuseAll(() => new NotAcceptingError("This task manager stopped before there was room"));
-    this.#checks.close(() => new NotAcceptingError("This task manager stopped before a schema answered"));
+    const { lifecycle } = this.#parts;
+    this.#waiters.refuseAll(() => lifecycle.toRefusal("This task manager stopped before there was room"));
+    this.#checks.close(() => lifecycle.toRefusal("This task manager stopped before a schema answered"));
   }
 
   /** There is room, or nobody waits for any. */

@@ -1,4 +1,5 @@
 import { assert, NotAcceptingError } from "../../errors.js";
+import { findCause } from "../../task/causes.js";
 import type { Phase } from "../../task/manager-stats.js";
 
 const ORDER: readonly Phase[] = ["ready", "running", "draining", "aborting", "stopped"];
@@ -9,6 +10,8 @@ export class Lifecycle {
   #started = false;
   #lastStartAt = Number.POSITIVE_INFINITY;
   #endAt = Number.POSITIVE_INFINITY;
+  /** What calls were refused with. */
+  readonly #refusals = new WeakSet();
 
   get phase(): Phase {
     return this.#phase;
@@ -54,6 +57,21 @@ export class Lifecycle {
   refuseUnlessAccepting(): void {
     if (this.accepting) return;
     const state = this.#phase === "stopped" ? "has stopped" : "is stopping";
-    throw new NotAcceptingError(`This task manager ${state} and accepts no tasks`);
+    throw this.toRefusal(`This task manager ${state} and accepts no tasks`);
+  }
+
+  /** An error by which a call is refused for the stop, and that `hasRefused` knows again. */
+  toRefusal(message: string): NotAcceptingError {
+    const refusal = new NotAcceptingError(message);
+    this.#refusals.add(refusal);
+    return refusal;
+  }
+
+  /**
+   * Whether this manager, and not another, has refused a call with what was thrown or with a cause in its
+   * chain. Whatever was thrown, this does not throw.
+   */
+  hasRefused(thrown: unknown): boolean {
+    return findCause(thrown, (link): link is Error => this.#refusals.has(link)) !== undefined;
   }
 }

@@ -7,6 +7,7 @@ import { stoppedError } from "./conclude.js";
 import type { Rescheduling, TimedRetry } from "./concluder.js";
 import type { Journal } from "./journal.js";
 import type { Lifecycle } from "./lifecycle.js";
+import type { Pauses } from "./pauses.js";
 import type { Settler } from "./settler.js";
 
 export interface ReadmissionParts {
@@ -15,8 +16,7 @@ export interface ReadmissionParts {
   readonly lifecycle: Lifecycle;
   readonly limiter: Limiter;
   readonly settler: Settler;
-  /** True for a task that a pause keeps from starting. */
-  readonly isPaused: (task: Task) => boolean;
+  readonly pauses: Pauses;
 }
 
 /** Takes tasks back whose attempt has ended and was not the last. There is always room for them. */
@@ -61,11 +61,15 @@ export class Readmission {
     if (task.state === "queued") this.#parts.backlog.addReady(task); // unless who heard of it has ended it
   }
 
-  /** Whether a stop leaves no time for one more attempt, or meets a pause that lasts; the task then ends. */
+  /**
+   * Ends a task that a stop leaves no time for one more attempt, or that a pause holds which stood when the
+   * stop began. A pause made during the stop only holds it, until a resume or the abort.
+   * @returns whether it has ended
+   */
   #tooLate(task: Task, dueAt: number, now: number, abandoned: boolean): boolean {
-    const { isPaused, lifecycle, settler } = this.#parts;
+    const { lifecycle, pauses, settler } = this.#parts;
     const hasTime = dueAt <= lifecycle.lastStartAt;
-    if (hasTime && (lifecycle.phase !== "draining" || !isPaused(task))) return false;
+    if (hasTime && (lifecycle.phase !== "draining" || !pauses.holdForGood(task))) return false;
     const error = stoppedError(task);
     settler.defeat(task, { transition: "cancel", reason: "stopped", error }, now, abandoned);
     return true;

@@ -13,6 +13,7 @@ import type { Conditions } from "./conditions.js";
 import type { Intake } from "./intake.js";
 import type { Journal } from "./journal.js";
 import type { Lifecycle } from "./lifecycle.js";
+import type { Pauses } from "./pauses.js";
 import type { Registry } from "./registry.js";
 import type { Settler } from "./settler.js";
 import type { SignalListeners } from "./signal-listeners.js";
@@ -85,8 +86,7 @@ export interface ShutdownParts {
   /** Durable tasks; undefined where there are none. */
   readonly durable: StoppableTasks | undefined;
   readonly killAfterMs: number;
-  /** True for a task that a pause keeps from starting. */
-  readonly isPaused: (task: Task) => boolean;
+  readonly pauses: Pauses;
   /** Lets go of everything, once no task is left. */
   readonly release: () => Promise<void>;
 }
@@ -189,13 +189,13 @@ export class Shutdown implements Alarm {
     return Object.freeze({ alive, ...this.#counts, durationMs });
   }
 
-  /** Ends what waits longer than the stop does, or for a resume that will not come. */
+  /** Ends what waits longer than the stop does, or where a pause lasts. */
   async #cancelHopeless(abortAt: number): Promise<void> {
-    const { canceller, clock, isPaused } = this.#parts;
+    const { canceller, clock, pauses } = this.#parts;
     await this.#visit((task) => {
       if (isTerminal(task.state) || task.state === "running") return;
       const late = task.state === "scheduled" && (task.readyAt ?? 0) > abortAt;
-      if (late || isPaused(task)) canceller.stop(task, clock.now());
+      if (late || pauses.holdForGood(task)) canceller.stop(task, clock.now());
     });
   }
 

@@ -2,7 +2,7 @@ import { ResultTimeoutError } from "../../errors.js";
 import type { Clock } from "../../ports/clock.js";
 import { abortSignal, duration, readOptions } from "../../task/checks.js";
 import { isTerminal, type TaskState } from "../../task/states.js";
-import { deliver, type ResultSink, type Task } from "../../task/task.js";
+import { deliver, type ResultSink, readAhead, type Task } from "../../task/task.js";
 import type { Alarm, Alarms } from "./alarms.js";
 import { awaitOutcome } from "./outcome-waits.js";
 import type { SignalListeners } from "./signal-listeners.js";
@@ -93,7 +93,7 @@ export class LocalTaskHandle<R> implements TaskHandle<R>, ResultSink {
     return this.#outcomeBefore(timeoutMs, signal);
   }
 
-  get deliverable(): boolean {
+  [readAhead](): boolean {
     if (this.#promise === undefined) return true;
     return typeof this.#promise === "object" && typeof this.#resolve === "function";
   }

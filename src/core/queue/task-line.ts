@@ -1,4 +1,4 @@
-import type { Task } from "../../task/task.js";
+import { readAhead, type Task } from "../../task/task.js";
 import { RingBuffer } from "../collections/ring-buffer.js";
 import { SequenceHeap } from "../collections/sequence-heap.js";
 
@@ -19,7 +19,7 @@ const GIVE_UP_FROM = 64;
  * place of the line nor all of its places are gaps.
  */
 export class TaskLine {
-  readonly #heap = new SequenceHeap<Task>(look);
+  readonly #heap = new SequenceHeap<Task>(prefetch);
   readonly #line = new RingBuffer<Task | undefined>();
   #gaps = 0;
   #lastOrder = 0;
@@ -116,12 +116,15 @@ export class TaskLine {
   }
 }
 
-/** What nobody uses, the compiler leaves out; so what is seen is noted here. */
-let seen = false;
+/** What nobody uses, the compiler leaves out; so what was read is noted here. Nothing depends on it. */
+let noted = false;
 
-/** Looks at what the start and the end of a task will read beside it; it never throws. */
-function look({ captured, sink }: Task): void {
-  seen = seen !== (typeof captured === "object" && sink?.deliverable !== false);
+/**
+ * Reads what the start and the end of a task will read beside it, shortly before: where a million wait, the
+ * processor would have to wait for each of these. It never throws.
+ */
+function prefetch({ captured, sink }: Task): void {
+  noted = noted !== (typeof captured === "object" && sink?.[readAhead]() !== false);
 }
 
 function goesBefore(one: Task, other: Task): boolean {

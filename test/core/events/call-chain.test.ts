@@ -23,6 +23,8 @@ function chainOf(...calls: CallMiddleware[]): CallChain {
 const unreachable = () => expect.unreachable("the real call was made");
 const tick = () => new Promise((resolve) => setImmediate(resolve));
 
+const toRefusal = (message: string) => new NotAcceptingError(message);
+
 describe("CallChain with a call that gives its value at once", () => {
   it("passes the request from the first layer to the last, each with what the one before put in its place", () => {
     const labelled =
@@ -203,7 +205,7 @@ describe("CallChain with a call that gives a promise", () => {
     const failing = watchPromise(chain.promised(later, () => Promise.reject(new RangeError("real"))));
     await tick();
     expect([waiting.outcome(), failing.outcome(), chain.waiting]).toEqual([undefined, undefined, 2]);
-    chain.close();
+    chain.close(toRefusal);
     await tick();
     expect([waiting.outcome(), failing.outcome()]).toEqual(["resolved real", "rejected RangeError"]);
   });
@@ -211,7 +213,7 @@ describe("CallChain with a call that gives a promise", () => {
   it("refuses a call that a layer holds back for ever once it is closed, and passes later ones by", async () => {
     const chain = chainOf(() => new Promise(() => {}));
     const held = chain.promised(later, unreachable);
-    chain.close();
+    chain.close(toRefusal);
     expect(await rejectionOf(held)).toBeInstanceOf(NotAcceptingError);
     expect(await chain.promised(later, async () => "real")).toBe("real");
   });

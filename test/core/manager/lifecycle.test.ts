@@ -49,6 +49,17 @@ describe("Lifecycle", () => {
     expect(() => lifecycle.refuseUnlessAccepting()).toThrow("has stopped");
   });
 
+  it("knows its own refusals, and no others", () => {
+    const [lifecycle, other] = [new Lifecycle(), new Lifecycle()];
+    const refusal = lifecycle.toRefusal("no more");
+    expect(refusal).toBeInstanceOf(NotAcceptingError);
+    expect(lifecycle.hasRefused(refusal)).toBe(true);
+    expect(lifecycle.hasRefused(new Error("wrapped", { cause: refusal }))).toBe(true);
+    expect(other.hasRefused(refusal)).toBe(false);
+    for (const thrown of [undefined, null, "text", 1, {}, new NotAcceptingError("no more")])
+      expect(lifecycle.hasRefused(thrown)).toBe(false);
+  });
+
   it("keeps its limits unless it is given others, and never puts its end off", () => {
     const lifecycle = new Lifecycle();
     expect([lifecycle.lastStartAt, lifecycle.endAt]).toEqual([

@@ -39,9 +39,10 @@ local function read(at)
   end
 end
 
--- From the attempts on: these, the cost, and the lengths of what follows.
+-- All places here are by the table in record-format.ts, but from 1 and not from 0. A part of FIXED, from byte
+-- 19 on: the attempts; after 42 bytes the cost, the most deliveries, and all lengths but the payload's.
 local PLAIN = '>I4' .. string.rep('x', 42) .. 'dI3I1I2I1I4'
--- No deliveries any more, and so many attempts.
+-- No deliveries any more, and so many attempts: bytes 17 to 22.
 local reports = {}
 
 local function toReport(attempts)
@@ -64,6 +65,8 @@ local function endPlain(rest)
   local body = FIXED_BYTES + handlerBytes + markBytes + envelopeBytes
   if keyBytes > 0 or handlerBytes == 0 or not (cost >= 0) or body > #text then return false end
   if isCharged then attempts = attempts + 1 end
+  -- Kept are token and sequence; since when it was ready, and the lease; from when it was put back to the
+  -- lengths, of which the payload's is now 0; and the texts between these and the payload.
   redis.call('SET', key, 'fa-' .. string.sub(text, 4, 16) .. toReport(attempts) .. string.sub(text, 23, 34) ..
     outcomeUntil .. string.sub(text, 41, FIXED_BYTES - 4) .. '\\0\\0\\0\\0' ..
     string.sub(text, FIXED_BYTES + 1, body) .. outcome, 'PX', keptFor)

@@ -1,5 +1,4 @@
 import { NO_METADATA, type TaskMetadata } from "../../../task/metadata.js";
-import { quietInStop } from "../../../task/stop-refusal.js";
 import type { TaskContext } from "../../../task/task-context.js";
 import type { TaskLocals } from "../../../task/task-locals.js";
 import type { TaskExtras } from "../messages.js";
@@ -80,11 +79,8 @@ export class ThreadContext implements TaskContext {
     return (value) => this.#task.report(value);
   }
 
-  /** To enqueue when the task is over is a fault that has to be seen. */
   #enqueue(durable: boolean, [first, second, third]: [unknown, unknown?, unknown?]): Promise<{ id: string }> {
-    const { over, host } = this.#task;
-    const call = host.enqueue(this.#task, durable, first, second, third);
-    return over ? call : quietInStop(call);
+    return this.#task.host.enqueue(this.#task, durable, first, second, third);
   }
 
   get #extras(): TaskExtras | undefined {

@@ -2,6 +2,7 @@ import { getHeapStatistics } from "node:v8";
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { checkClone } from "../../../task/clone-check.js";
 import { fromEnvelope } from "../../../task/from-envelope.js";
+import { isStopRefusal, quietInStop } from "../../../task/stop-refusal.js";
 import { toEnvelope } from "../../../task/to-envelope.js";
 import type { MessageFromThread, MessageToThread, RunMessage, ThreadStart } from "../messages.js";
 import { TaskWords } from "../task-words.js";
@@ -75,12 +76,16 @@ export class ThreadSession implements FaultListener, TaskHost {
     }
   }
 
-  async enqueue(
+  enqueue(
     task: ThreadTask,
     durable: boolean,
     ...given: [unknown, unknown, unknown]
   ): Promise<{ readonly id: string }> {
-    return await this.#enqueuer.enqueue(task, durable, ...given);
+    try {
+      return quietInStop(this.#enqueuer.enqueue(task, durable, ...given), isStopRefusal);
+    } catch (refused) {
+      return Promise.reject(refused); // here, and not by a stop: a fault that has to be seen
+    }
   }
 
   faulted(task: ThreadTask, thrown: unknown): void {
