@@ -198,6 +198,14 @@ export const settings: fc.Arbitrary<Settings> = fc.record({
 
 type Weighted = { readonly weight: number; readonly arbitrary: fc.Arbitrary<Step> };
 
+const end: fc.Arbitrary<Step> = fc.record({ do: fc.constant("end"), pick, ending });
+const pause: fc.Arbitrary<Step> = fc.record({ do: fc.constant("pause"), queue, wait: fc.boolean() });
+const resume: fc.Arbitrary<Step> = fc.record({ do: fc.constant("resume"), queue });
+
+function stopGraceful(...deadlinesMs: number[]): fc.Arbitrary<Step> {
+  return fc.record({ do: fc.constant("stopGraceful"), deadlineMs: fc.constantFrom(...deadlinesMs) });
+}
+
 const instant: readonly Weighted[] = [
   { weight: 60, arbitrary: fc.record({ do: fc.constant("enqueue"), shape }) },
   {
@@ -205,7 +213,7 @@ const instant: readonly Weighted[] = [
     arbitrary: fc.record({ do: fc.constant("enqueueMany"), shapes: fc.array(shape, { maxLength: 5 }) }),
   },
   { weight: 20, arbitrary: fc.record({ do: fc.constant("enqueueAsync"), shape }) },
-  { weight: 60, arbitrary: fc.record({ do: fc.constant("end"), pick, ending }) },
+  { weight: 60, arbitrary: end },
   { weight: 12, arbitrary: fc.record({ do: fc.constantFrom("cancelByHandle", "cancelById"), pick }) },
   {
     weight: 6,
@@ -220,8 +228,8 @@ const instant: readonly Weighted[] = [
       priority: fc.integer({ min: -3, max: 3 }),
     }),
   },
-  { weight: 8, arbitrary: fc.record({ do: fc.constant("pause"), queue, wait: fc.boolean() }) },
-  { weight: 14, arbitrary: fc.record({ do: fc.constant("resume"), queue }) },
+  { weight: 8, arbitrary: pause },
+  { weight: 14, arbitrary: resume },
   {
     weight: 6,
     arbitrary: fc.record({ do: fc.constant("setConcurrency"), inline: fc.integer({ min: 1, max: 5 }) }),
@@ -245,10 +253,7 @@ const instant: readonly Weighted[] = [
   },
   { weight: 8, arbitrary: fc.record({ do: fc.constant("askResult"), pick, timeoutMs: given(50, someMs) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("drain"), scheduled: fc.boolean() }) },
-  {
-    weight: 1,
-    arbitrary: fc.record({ do: fc.constant("stopGraceful"), deadlineMs: fc.constantFrom(0, 20, 60, 200) }),
-  },
+  { weight: 1, arbitrary: stopGraceful(0, 20, 60, 200) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("stopNow") }) },
 ];
 
@@ -268,5 +273,26 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant("block"), ms: someMs }) },
 );
 
-/** Up to 200 steps; a failing run shrinks to a few. */
-export const steps: fc.Arbitrary<readonly Step[]> = fc.array(step, { maxLength: 200, size: "max" });
+/** What matters while a stop is under way: what ends in it is tried again, or held by a pause, or neither. */
+const stepInStop: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 4, arbitrary: end },
+  { weight: 2, arbitrary: pause },
+  { weight: 1, arbitrary: resume },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("advance"), ms: someMs }) },
+  { weight: 1, arbitrary: step },
+);
+
+/** Up to 200 steps; a failing run shrinks to a few. In some, a stop is in the middle. */
+export const steps: fc.Arbitrary<readonly Step[]> = fc.oneof(
+  { weight: 3, arbitrary: fc.array(step, { maxLength: 200, size: "max" }) },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(
+        fc.array(step, { maxLength: 60, size: "max" }),
+        stopGraceful(60, 200),
+        fc.array(stepInStop, { maxLength: 30, size: "max" }),
+      )
+      .map(([before, stop, after]) => [...before, stop, ...after]),
+  },
+);
