@@ -768,6 +768,29 @@ describe("results and cancellation from any process", () => {
     );
   });
 
+  test.each([
+    ["its call", { resultTtlMs: 5_000 }, {}],
+    ["its handler", {}, { resultTtlMs: 5_000 }],
+  ])(
+    "D24: that a task was cancelled while it waited is kept as long as %s says",
+    async (_, said, defined) => {
+      const { clock, manager } = createScene();
+      const handlers = defineHandlers({
+        work: { payload: json<string>(), run: (name: string) => name, ...defined },
+      });
+      const tasks = manager({ handlers, consume: false });
+      const { id } = await tasks.enqueueDurable("work", "x", { delayMs: 60_000, ...said });
+      const other = manager({ handlers, consume: false });
+      expect(await other.cancel(id, "not wanted")).toBe(true);
+      await clock.advance(4_900);
+      expect(await rejectionOf(tasks.handle("work", id).result())).toBeInstanceOf(TaskCancelledError);
+      await clock.advance(200);
+      expect(await rejectionOf(tasks.handle("work", id).result())).toBeInstanceOf(ResultExpiredError);
+      expect(await other.cancel(id)).toBe(false);
+      expect(await other.cancel("default:nobody")).toBe(false);
+    },
+  );
+
   test("D24: a result that is too large fails the attempt, and is not stored", async () => {
     const { clock, manager, read } = createScene();
     const handlers = defineHandlers({

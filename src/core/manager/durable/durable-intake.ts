@@ -1,11 +1,13 @@
 import { DuplicateTaskError, QueueFullError, TaskCancelledError } from "../../../errors.js";
 import type { Backend, EnqueueAnswer } from "../../../ports/backend.js";
+import type { StoredTask } from "../../../ports/backend-inspector.js";
 import type { Departure } from "../../../ports/context-carrier.js";
 import { BackendMissingError } from "../../../store-errors.js";
 import { expected } from "../../../task/checks.js";
+import type { HandlerDefinition } from "../../../task/handler-definition.js";
 import type { Eventually } from "../../../task/outcome.js";
 import { toStoredError } from "../../../task/stored-error.js";
-import { toTaskEnvelope } from "../../../task/task-envelope.js";
+import { readTaskEnvelope, toTaskEnvelope } from "../../../task/task-envelope.js";
 import type { EnqueueBatcher } from "../../durable/enqueue-batcher.js";
 import type { Carriers } from "../carriers.js";
 import type { Lifecycle } from "../lifecycle.js";
@@ -13,7 +15,7 @@ import type { Tallies } from "../tallies.js";
 import { type DurableHandle, type DurableHandleHost, StoredTaskHandle } from "./durable-handle.js";
 import { durableId } from "./durable-id.js";
 import { type DurableRequest, DurableRequests, type DurableRequestsParts } from "./durable-requests.js";
-import { RESULT_TTL_MS } from "./durable-run.js";
+import { resultTtlMs } from "./durable-run.js";
 
 export interface DurableIntakeParts extends DurableRequestsParts {
   readonly backend: Backend;
@@ -22,6 +24,7 @@ export interface DurableIntakeParts extends DurableRequestsParts {
   readonly lifecycle: Lifecycle;
   readonly tallies: Tallies;
   readonly handleHost: DurableHandleHost;
+  readonly handlers: ReadonlyMap<string, HandlerDefinition>;
   readonly capacity: number;
 }
 
@@ -138,10 +141,18 @@ export class DurableIntake {
   }
 
   async cancel(id: string, reason: unknown): Promise<boolean> {
-    const error = new TaskCancelledError(`Task ${id} was cancelled`, id, { cause: reason });
-    const cancellation = { id, error: toStoredError(error), resultTtlMs: RESULT_TTL_MS };
-    const [answer] = await this.#parts.backend.cancel([cancellation]);
+    const { backend } = this.#parts;
+    const error = toStoredError(new TaskCancelledError(`Task ${id} was cancelled`, id, { cause: reason }));
+    const [stored] = await backend.inspector.read([id]);
+    const [answer] = await backend.cancel([{ id, error, resultTtlMs: this.#resultTtlMs(stored) }]);
     return answer === "cancelled" || answer === "asked";
+  }
+
+  /** Undefined where the store knows no such task. */
+  #resultTtlMs(stored: StoredTask | undefined): number {
+    const read = readTaskEnvelope(stored?.envelope ?? "");
+    const handler = this.#parts.handlers.get(stored?.handler ?? "");
+    return resultTtlMs(read.problem === undefined ? read.envelope : {}, handler);
   }
 
   #toHandles(requests: readonly DurableRequest[], answers: readonly EnqueueAnswer[]) {

@@ -42,12 +42,17 @@ export class DurableRun {
   }
 
   get resultTtlMs(): number {
-    return this.#envelope.resultTtlMs ?? this.handler.resultTtlMs ?? RESULT_TTL_MS;
+    return resultTtlMs(this.#envelope, this.handler);
   }
 
   get leavesDeadLetter(): boolean {
     return this.#envelope.deadLetter ?? this.handler.deadLetter ?? true;
   }
+}
+
+/** How long the outcome of a task is kept: what its call said, or else its handler, where that is known. */
+export function resultTtlMs(envelope: TaskEnvelope, handler: HandlerDefinition | undefined): number {
+  return envelope.resultTtlMs ?? handler?.resultTtlMs ?? RESULT_TTL_MS;
 }
 
 /** What this process knows of a task that visits it; undefined where the visit is over. */

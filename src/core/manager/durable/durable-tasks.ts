@@ -118,6 +118,7 @@ export class DurableTasks implements Alarm {
       ...{ ...parts, backend, batcher, idempotency: options.idempotency, capacity: options.capacity },
       defaultQueue: options.defaultQueue,
       handleHost: this.#toHandleHost(),
+      handlers: options.handlers,
       createId: () => `${name}-${(++ids).toString(36)}`,
     });
   }
