@@ -75,6 +75,20 @@ function manage(prefix: string, address: RedisBackendOptions) {
   return { log, tasks };
 }
 
+/** A call that is made again makes no second task. */
+const ONCE = { idempotencyKey: "once" };
+
+/** On a machine that is busy, the first greeting may take longer than a call waits. */
+async function insist<R>(call: () => Promise<R>): Promise<R> {
+  for (let left = 20; ; left -= 1) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!(error instanceof StoreUnreachableError) || left === 0) throw error;
+    }
+  }
+}
+
 async function refusal(prefix: string, address: RedisBackendOptions): Promise<Error> {
   const { tasks } = manage(prefix, address);
   const error: unknown = await tasks
@@ -91,7 +105,7 @@ describe("a way with TLS", { timeout: 60_000 }, () => {
   test("V10: by options, tasks are enqueued and run, and a thread renews their leases over TLS too", async () => {
     const before = await tlsConnections();
     const { tasks } = manage("options", trusting());
-    const handle = await tasks.enqueueDurable("work", { takesMs: 2 * LEASE_MS });
+    const handle = await insist(() => tasks.enqueueDurable("work", { takesMs: 2 * LEASE_MS }, ONCE));
     await expect.poll(renewals, LONG).toEqual([expect.stringContaining(`laddr=127.0.0.1:${port}`)]);
     expect(await handle.result()).toBe(1);
     expect(tasks.stats().total).toMatchObject({ completed: 1, started: 1 });

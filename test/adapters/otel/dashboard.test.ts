@@ -262,9 +262,9 @@ describe("the dashboard, in a Prometheus that has scraped a workload with faults
     for (const { expr } of rates) {
       const query = fillIn(expr, { rateInterval: ALL_OF_IT });
       const before = query.replaceAll(/\brate\(/g, "min_over_time(");
-      const risen = await prometheus.query(`(${withCounts(query)}) - (${before})`);
+      const risen = await ask(`(${withCounts(query)}) - (${before})`);
       const expected = risen.map(({ labels, value }) => one(value > 0 ? [1e-9, 1e9] : 0, labels));
-      expect(differences(await prometheus.query(query), expected), expr).toEqual([]);
+      expect(differences(await ask(query), expected), expr).toEqual([]);
       expect(expected, expr).not.toEqual([]);
     }
   });
@@ -279,7 +279,7 @@ describe("the dashboard, in a Prometheus that has scraped a workload with faults
     };
     const show = (title: string, chosen: typeof choice) => {
       const [target] = panels.find((panel) => panel.title === title)?.targets ?? [];
-      return prometheus.query(withCounts(fillIn(target?.expr ?? "", chosen)));
+      return ask(withCounts(fillIn(target?.expr ?? "", chosen)));
     };
     expect(await show("Completed by handler", choice)).toEqual([one(24, { handler: "ship" })]);
     expect(await show("Oldest wait", { ...choice, manager: "old" })).toEqual(ofManagers({ old: 0 }));
@@ -295,7 +295,7 @@ describe("the dashboard, in a Prometheus that has scraped a workload with faults
   it.each(["Run time", "Wait"])("says under %s where its buckets end", async (title) => {
     const { description = "", targets = [] } = panels.find((panel) => panel.title === title) ?? {};
     const [metric = ""] = targets[0]?.expr.match(/\w+_bucket/) ?? [];
-    const found = await prometheus.query(`count by (le) (${metric}{otel_scope_name="millrace"})`);
+    const found = await ask(`count by (le) (${metric}{otel_scope_name="millrace"})`);
     const bounds = found.map(({ labels }) => Number(labels["le"])).filter(Number.isFinite);
     expect(description).toContain(`Buckets end at ${Math.max(...bounds)} s.`);
   });
@@ -305,9 +305,7 @@ describe("the dashboard, in a Prometheus that has scraped a workload with faults
     for (const { name, type, query } of dashboard.templating.list) {
       if (type === "datasource" || typeof query === "string") continue;
       const [, selector = "", label = ""] = query.query.match(/^label_values\((.*), (\w+)\)$/) ?? [];
-      const found = await prometheus.query(
-        fillIn(`count by (${label}) (${selector})`, { rateInterval: ALL_OF_IT }),
-      );
+      const found = await ask(fillIn(`count by (${label}) (${selector})`, { rateInterval: ALL_OF_IT }));
       offers[name] = found.map(({ labels }) => labels[label]).sort();
     }
     expect(offers).toEqual({
@@ -343,7 +341,7 @@ describe("the alert rules, in the same Prometheus", () => {
   it.each(alerts.filter(({ alert }) => alert !== PASSING))(
     "$alert finds what is wrong, and nothing else",
     async ({ alert, expr }) => {
-      const found = await prometheus.query(expr);
+      const found = await ask(expr);
       const seen = found.map(({ labels: { job, instance, ...others } }) => {
         expect(job).toBe(SERVICE);
         expect(instance ?? workload.target).toBe(workload.target);
