@@ -94,6 +94,7 @@ export type {
 export type {
   BackendInspector,
   QueueCounts,
+  ReadOptions,
   ReplayAnswer,
   ReplayRequest,
   StoredPlace,

@@ -3,7 +3,7 @@ import type { StoredError, StoredOutcome } from "../task/stored-outcome.js";
 /** Looks at what a store has, whoever put it there. */
 export interface BackendInspector {
   /** Each task, by its id; undefined where the store has none of that id, or none any more. */
-  read(ids: readonly string[]): Promise<readonly (StoredTask | undefined)[]>;
+  read(ids: readonly string[], options?: ReadOptions): Promise<readonly (StoredTask | undefined)[]>;
 
   counts(queues: readonly string[]): Promise<readonly QueueCounts[]>;
 
@@ -13,6 +13,12 @@ export interface BackendInspector {
    * At most 1,000 for each call: `more` says that there are others, to be found by calling again.
    */
   replay(request: ReplayRequest): Promise<ReplayAnswer>;
+}
+
+/** What is wanted of the tasks that are read. */
+export interface ReadOptions {
+  /** True unless it is given. Payloads may be large: who asks again and again does without. */
+  readonly payloads?: boolean | undefined;
 }
 
 /** Where a task is in the store. */
@@ -31,7 +37,7 @@ export interface StoredTask {
   readonly priority: number;
   readonly weight: number;
   readonly envelope: string;
-  /** Undefined where it has finished: the store keeps it no longer. */
+  /** Undefined where it was not asked for, or the task has finished: the store keeps it no longer. */
   readonly payload: Uint8Array | undefined;
   /** By the store's clock, in milliseconds since the epoch. */
   readonly enqueuedAt: number;

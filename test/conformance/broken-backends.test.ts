@@ -512,6 +512,11 @@ const BROKEN: readonly Broken[] = [
     ["puts those dead letters back", "drops the oldest dead letters"],
   ],
   [
+    "gives payloads that nobody asked for",
+    (sound) => breakInspector(sound, { read: (ids) => sound.inspector.read(ids) }),
+    ["reads tasks without their payloads"],
+  ],
+  [
     "never says that there is more to replay",
     (sound) =>
       breakInspector(sound, {

@@ -23,7 +23,7 @@ export function breakClient(sound: Backend, fault: Fault): Backend {
 export function breakInspector({ inspector }: Backend, fault: Partial<BackendInspector>): Partial<Backend> {
   return {
     inspector: {
-      read: (ids) => inspector.read(ids),
+      read: (ids, options) => inspector.read(ids, options),
       counts: (queues) => inspector.counts(queues),
       replay: (request) => inspector.replay(request),
       ...fault,

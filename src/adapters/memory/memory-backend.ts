@@ -84,7 +84,8 @@ class MemoryClient implements MemoryBackend {
     this.#store = store;
     this.signals = { listen: (queues, listener) => this.#listen(queues, listener) };
     this.inspector = {
-      read: async (ids): Promise<readonly (StoredTask | undefined)[]> => this.#open().read(ids),
+      read: async (ids, options): Promise<readonly (StoredTask | undefined)[]> =>
+        this.#open().read(ids, options),
       counts: async (queues): Promise<readonly QueueCounts[]> => this.#open().counts(queues),
       replay: async (request: ReplayRequest): Promise<ReplayAnswer> => this.#open().replay(request),
     };

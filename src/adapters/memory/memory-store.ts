@@ -11,7 +11,13 @@ import type {
   Nack,
   NewTask,
 } from "../../ports/backend.js";
-import type { QueueCounts, ReplayAnswer, ReplayRequest, StoredTask } from "../../ports/backend-inspector.js";
+import type {
+  QueueCounts,
+  ReadOptions,
+  ReplayAnswer,
+  ReplayRequest,
+  StoredTask,
+} from "../../ports/backend-inspector.js";
 import type { SignalListener } from "../../ports/backend-signals.js";
 import type { Clock } from "../../ports/clock.js";
 import { StoreFullError } from "../../store-errors.js";
@@ -95,14 +101,14 @@ export class MemoryStore {
     );
   }
 
-  read(ids: readonly string[]): readonly (StoredTask | undefined)[] {
+  read(ids: readonly string[], { payloads = true }: ReadOptions = {}): readonly (StoredTask | undefined)[] {
     return this.#call(0, () =>
       ids.map((id) => {
         const record = this.#places.find(id);
         const queue = record?.place === "dead" ? this.#places.queue(record.queue) : undefined;
         if (queue !== undefined) this.#places.dropOldDead(queue, STEPS_PER_CALL);
         const isKept = record?.place !== "finished" || record.outcomeUntil > this.#time.elapsed;
-        return isKept ? record?.toStoredTask(this.#time) : undefined;
+        return isKept ? record?.toStoredTask(this.#time, payloads) : undefined;
       }),
     );
   }

@@ -77,7 +77,7 @@ export class TaskRecord {
     return this.place === "ready" || this.place === "delayed";
   }
 
-  toStoredTask(time: StoreTime): StoredTask {
+  toStoredTask(time: StoreTime, withPayload: boolean): StoredTask {
     const { id, handler, place, attempts, deliveries, token, priority, weight, envelope } = this;
     return {
       id,
@@ -89,7 +89,7 @@ export class TaskRecord {
       priority,
       weight,
       envelope,
-      payload: this.payload && copyOf(this.payload),
+      payload: withPayload && this.payload ? copyOf(this.payload) : undefined,
       enqueuedAt: this.enqueuedAt,
       until: this.#until(time),
       progress: this.progress && copyOf(this.progress),

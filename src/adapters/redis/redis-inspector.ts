@@ -1,6 +1,7 @@
 import type {
   BackendInspector,
   QueueCounts,
+  ReadOptions,
   ReplayAnswer,
   ReplayRequest,
   StoredTask,
@@ -35,16 +36,24 @@ export class RedisInspector implements BackendInspector {
     this.#keys = keys;
   }
 
-  async read(ids: readonly string[]): Promise<readonly (StoredTask | undefined)[]> {
+  async read(
+    ids: readonly string[],
+    { payloads = true }: ReadOptions = {},
+  ): Promise<readonly (StoredTask | undefined)[]> {
     const wanted = ids.map((id) => ({ id }));
     return runByQueue(wanted, READS, async (queue, parts) => {
-      const rests = parts.map(({ rest }) => rest);
-      const answer = await this.#runner.run(READ, this.#keys.of(queue).meta, rests, "producer");
-      return parts.map(({ one }, index) => {
-        const [until, record, beside] = toList(answer[index + 1]);
-        if (record === undefined) return undefined;
-        return Buffer.isBuffer(record) ? readTask(one.id, toText(until), record, toList(beside)) : strange();
-      });
+      const found: (StoredTask | undefined)[] = [];
+      while (found.length < parts.length) {
+        const left = parts.slice(found.length);
+        const args = [payloads ? "1" : "0", ...left.map(({ rest }) => rest)];
+        const [, ...answers] = await this.#runner.run(READ, this.#keys.of(queue).meta, args, "producer");
+        if (answers.length === 0) return strange();
+        for (const [index, answer] of answers.entries()) {
+          const task = toTask(left[index]?.one.id ?? strange(), answer);
+          found.push(payloads || task === undefined ? task : { ...task, payload: undefined });
+        }
+      }
+      return found;
     });
   }
 
@@ -103,14 +112,14 @@ export class RedisInspector implements BackendInspector {
 }
 
 /** One that is damaged is none, and keeps nobody from those beside it. */
-function readTask(
-  id: string,
-  until: string,
-  record: Buffer,
-  beside: readonly unknown[],
-): StoredTask | undefined {
+function toTask(id: string, answer: unknown): StoredTask | undefined {
+  const [until, record, beside] = toList(answer);
+  if (record === undefined) return undefined;
+  if (!Buffer.isBuffer(record)) return strange();
+  const fields = toList(beside);
+  const place = toText(until);
   try {
-    return toStoredTask(id, until, record, beside);
+    return toStoredTask(id, place, record, fields);
   } catch {
     return undefined;
   }

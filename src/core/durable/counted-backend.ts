@@ -27,7 +27,7 @@ export class CountedBackend implements Backend {
     this.signals = signals;
     this.renewer = backend.renewer;
     this.inspector = {
-      read: (ids) => calls.make("read", () => inspector.read(ids)),
+      read: (ids, options) => calls.make("read", () => inspector.read(ids, options)),
       counts: (queues) => calls.make("counts", () => inspector.counts(queues)),
       replay: (request) => calls.make("replay", () => inspector.replay(request)),
     };

@@ -43,7 +43,7 @@ export class GuardedBackend implements Backend {
     const { inspector } = backend;
     this.renewer = backend.renewer && new GuardedRenewer(backend.renewer, clock);
     this.inspector = {
-      read: (ids) => this.#call("read", () => inspector.read(ids), sound.storedTasks(ids)),
+      read: (ids, options) => this.#call("read", () => inspector.read(ids, options), sound.storedTasks(ids)),
       counts: (queues) => this.#call("counts", () => inspector.counts(queues), sound.oneFor(queues)),
       replay: (request) => this.#call("replay", () => inspector.replay(request), sound.replayed),
     };

@@ -95,7 +95,7 @@ export class ResultWaiters {
   async #read(ids: readonly string[]): Promise<void> {
     let found: readonly (StoredTask | undefined)[];
     try {
-      found = await this.#backend.inspector.read(ids);
+      found = await this.#backend.inspector.read(ids, { payloads: false });
     } catch {
       return; // it is asked again
     }

@@ -289,3 +289,36 @@ test("a call with thousands of tasks is made in portions, and the same call agai
   expect(await scene.backend.enqueue("r", [])).toEqual([]);
   expect((await scene.claimIds()).slice(0, 3)).toEqual(["q:task-0", "q:task-1", "q:task-2"]);
 });
+
+describe("looking at large tasks", () => {
+  const LARGE = { payload: new Uint8Array(500_000) };
+  const IDS = newTasks(30).map(({ id }) => id);
+
+  /** What Redis sends while something is done, in bytes. */
+  async function sent(act: () => Promise<unknown>): Promise<number> {
+    const read = async () =>
+      Number((await scene.raw.info("stats")).match(/total_net_output_bytes:(\d+)/)?.[1]);
+    const before = await read();
+    await act();
+    return (await read()) - before;
+  }
+
+  test("payloads that nobody asked for stay where they are", async () => {
+    await scene.backend.enqueue("r", newTasks(30, LARGE));
+    const { inspector } = scene.backend;
+    const read = () => inspector.read(IDS, { payloads: false });
+    expect((await read()).map((task) => task?.place)).toEqual(IDS.map(() => "ready"));
+    expect(await sent(read)).toBeLessThan(30 * 1_000);
+    expect(await sent(() => inspector.read(IDS))).toBeGreaterThan(30 * 500_000);
+  });
+
+  test("more than fits into an answer comes in several, in order", async () => {
+    await scene.backend.enqueue("r", newTasks(30, LARGE));
+    for (const lease of (await scene.claim()).tasks.slice(0, 10))
+      await scene.ack(lease, { outcome: completed(new Uint8Array(500_000).fill(1)) });
+    const found = await scene.backend.inspector.read([...IDS, "q:nobody", ...IDS]);
+    expect(found.map((task) => task?.id)).toEqual([...IDS, undefined, ...IDS]);
+    expect(found.filter((task) => task?.outcome?.value?.length === 500_000)).toHaveLength(20);
+    expect(found.filter((task) => task?.payload?.length === 500_000)).toHaveLength(40);
+  });
+});

@@ -143,7 +143,7 @@ export class DurableIntake {
   async cancel(id: string, reason: unknown): Promise<boolean> {
     const { backend } = this.#parts;
     const error = toStoredError(new TaskCancelledError(`Task ${id} was cancelled`, id, { cause: reason }));
-    const [stored] = await backend.inspector.read([id]);
+    const [stored] = await backend.inspector.read([id], { payloads: false });
     const [answer] = await backend.cancel([{ id, error, resultTtlMs: this.#resultTtlMs(stored) }]);
     return answer === "cancelled" || answer === "asked";
   }

@@ -265,7 +265,7 @@ export class DurableTasks implements Alarm {
       },
       isStopped: () => this.#stopped,
       cancel: (id, reason) => this.intake.cancel(id, reason),
-      read: async (id) => (await this.#backend.inspector.read([id]))[0],
+      read: async (id) => (await this.#backend.inspector.read([id], { payloads: false }))[0],
     };
   }
 }

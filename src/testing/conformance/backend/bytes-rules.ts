@@ -30,6 +30,23 @@ async function keepsBytes(trial: BackendTrial, bytes: Uint8Array): Promise<void>
   sameBytes((await trial.find("q:a")).outcome?.value, bytes, "the value");
 }
 
+/** What is large is left out, and nothing else. */
+async function readsWithoutPayloads(trial: BackendTrial): Promise<void> {
+  const { inspector } = trial.backend;
+  const payload = text("large ".repeat(1_000));
+  const ids = ["q:ready", "q:late", "q:held", "q:done"];
+  await trial.keep("q:done", { payload });
+  await trial.ack(await trial.claimOne(), { outcome: completed(payload) });
+  await trial.keep("q:held", { payload });
+  await trial.claimOne();
+  await trial.keep("q:ready", { payload });
+  await trial.keep("q:late", { payload, delayMs: 3_600_000 });
+  const whole = await inspector.read(ids);
+  for (const task of whole.slice(0, 3)) sameBytes(task?.payload, payload, "the payload that is asked for");
+  const without = whole.map((task) => task && { ...task, payload: undefined });
+  assert.deepEqual(await inspector.read(ids, { payloads: false }), without, "all but the payloads");
+}
+
 /** What an object has of itself, what an await would look for, and what keys of stores are made of. */
 const NAMES: readonly string[] = [
   ...["__proto__", "constructor", "constructor.prototype", "toString", "hasOwnProperty", "then"],
@@ -100,6 +117,7 @@ export const BYTES_RULES: readonly BackendRule[] = [
   ),
   { name: "keeps envelopes and errors as they are, whatever text that is (Z5)", check: keepsTexts },
   { name: "keeps numbers as they are (Z5)", check: keepsNumbers },
+  { name: "reads tasks without their payloads", check: readsWithoutPayloads },
   { name: "bears ids, queues, handlers and keys of any name (Z4)", check: bearsNames },
   {
     name: "keeps what a payload was, whatever becomes of the array",
