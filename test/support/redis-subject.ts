@@ -4,12 +4,13 @@ import type { Redis } from "ioredis";
 import { expect } from "vitest";
 import { redisBackend } from "../../src/adapters/redis/index.js";
 import type { BackendSubject } from "../../src/testing/index.js";
+import { crowding } from "./crowding.js";
 import { auditRedis } from "./redis-audit.js";
 
 /** Redis as the conformance suite looks at it: each store has a prefix of its own, which is audited at the end. */
 export function redisSubject(url: string, client: Redis): BackendSubject {
   return {
-    leaseMs: 400,
+    leaseMs: Math.ceil(400 * Math.min(crowding(), 4)),
     open: ({ deadLetters }) => {
       const prefix = `test-${randomUUID()}`;
       return {
