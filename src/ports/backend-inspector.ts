@@ -17,7 +17,7 @@ export interface BackendInspector {
 
 /** What is wanted of the tasks that are read. */
 export interface ReadOptions {
-  /** True unless it is given. Payloads may be large: who asks again and again does without. */
+  /** Default: true. Payloads may be large: who asks again and again does without. */
   readonly payloads?: boolean | undefined;
 }
 

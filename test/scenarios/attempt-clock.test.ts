@@ -143,4 +143,21 @@ describe("a task that starts when another ends", () => {
     expect(Math.min(...gaps)).toBeGreaterThanOrEqual(50);
     await tasks.stopNow();
   });
+
+  it("has its timeout whole, however long the code takes that runs at that end", async () => {
+    const clock = new TickingClock();
+    const tasks = new TaskManager({ clock, concurrency: 1 });
+    const backoff = () => {
+      clock.pass(80);
+      return 1_000;
+    };
+    const failing = tasks.enqueue(() => Promise.reject(new Error("no")), { maxAttempts: 2, backoff });
+    const next = tasks.enqueue(() => 1, { timeoutMs: 50 });
+    for (let turn = 0; turn < 5; turn += 1) await clock.settle();
+    expect(await next.result()).toBe(1);
+    const { startedAt = Number.NaN, finishedAt = Number.NaN } = tasks.get(next.id) ?? expect.unreachable();
+    expect(finishedAt - startedAt).toBeLessThan(50);
+    await tasks.stopNow();
+    expect(await rejectionOf(failing.result())).toMatchObject({ code: "MILLRACE_MANAGER_STOPPED" });
+  });
 });

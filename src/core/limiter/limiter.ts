@@ -42,11 +42,6 @@ export class Limiter {
     return this.#limit;
   }
 
-  /** Whether anything is limited. */
-  get limits(): boolean {
-    return this.#limit.tasksPerSecond < Number.POSITIVE_INFINITY || this.queues.any || this.handlers.any;
-  }
-
   /** Permits that all tasks together could take now. */
   available(now: number): number {
     return this.#shared.available(now);

@@ -12,11 +12,6 @@ export class OwnLimits {
     for (const [name, limit] of limits) this.set(name, limit, now);
   }
 
-  /** Whether any name has a limit. */
-  get any(): boolean {
-    return this.#buckets.size > 0;
-  }
-
   get(name: string): RateLimit | undefined {
     return this.#limits.get(name);
   }

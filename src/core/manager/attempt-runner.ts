@@ -40,8 +40,8 @@ export interface AttemptRunnerParts {
   readonly durable: () => Aftermath | undefined;
   /** Middleware round attempts; undefined where there is none. */
   readonly wrapped: WrappedAttempts | undefined;
-  /** A slot may have become free, or a task ready; at this instant, where one was read for it. */
-  readonly onProgress: (now?: number) => void;
+  /** A slot may have become free, or a task ready. */
+  readonly onProgress: () => void;
   /** Permits have come back. */
   readonly onPermits: () => void;
 }
@@ -141,9 +141,8 @@ export class AttemptRunner implements AttemptKeeper {
 
   handlerEnded(attempt: Attempt, ended: Outcome): void {
     const { clock, onProgress } = this.#parts;
-    const now = clock.now();
     // Those who hear of it may still abort the attempt.
-    if (!attempt.over) attempt.progress?.end(now);
+    if (!attempt.over) attempt.progress?.end(clock.now());
     if (attempt.over) {
       attempt.lane.abandoned--; // it was given up before, and has ended after all
     } else {
@@ -151,12 +150,12 @@ export class AttemptRunner implements AttemptKeeper {
       const outcome = aftermath.weigh(attempt, ended);
       if (outcome.returned && attempt.cause === undefined) {
         this.#recordEnd(attempt);
-        aftermath.complete(attempt, outcome.value, now);
+        aftermath.complete(attempt, outcome.value, clock.now());
       } else {
-        this.#end(attempt, outcome, now, false);
+        this.#end(attempt, outcome, clock.now(), false);
       }
     }
-    onProgress(now);
+    onProgress();
   }
 
   handedBack(attempt: Attempt): void {

@@ -122,9 +122,9 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     expired: (task, now) => canceller.expire(task, now),
   });
   const settler = createSettler(ground, watches);
-  const onProgress = (now?: number) => {
+  const onProgress = () => {
     conditions.check();
-    dispatcher.dispatch(now);
+    dispatcher.dispatch();
   };
   const enqueuer = new ContextEnqueuer(world, lifecycle);
   const onPermits = () => dispatcher.reconsider();

@@ -114,12 +114,8 @@ export class Dispatcher implements Alarm {
     queueMicrotask(this.#dispatchSoon);
   }
 
-  /**
-   * Starts whatever can be started now, within the turn.
-   * @param at the instant of what brought this about, where it is known: an end, and the start that follows
-   *   from it, happen at the same one, and the clock is read once for both
-   */
-  dispatch(at?: number): void {
+  /** Starts whatever can be started now, within the turn. */
+  dispatch(): void {
     this.#again = true;
     if (this.#dispatching) return; // the loop below goes on and sees what has become possible
     this.#dispatching = true;
@@ -127,8 +123,7 @@ export class Dispatcher implements Alarm {
       while (this.#again) {
         this.#again = false;
         this.#parts.claim(this.#parts.backlog.queued > 0); // before what waits here takes all there is
-        while (!this.#yielded && !this.#isHeldBack() && this.#startNext(at)) at = undefined;
-        at = undefined;
+        while (!this.#yielded && !this.#isHeldBack() && this.#startNext()) {}
         this.#parts.claim(false); // and what these have left
         for (const pool of this.#pools) pool.handOver(); // which may end some, and make room for others
       }
@@ -158,11 +153,8 @@ export class Dispatcher implements Alarm {
     return pauses.all || !lifecycle.starting || results.blocking;
   }
 
-  /**
-   * One start, or one task that turned out not to be startable; false when nothing more can be done now.
-   * @param at the instant, where it was read before
-   */
-  #startNext(at: number | undefined): boolean {
+  /** One start, or one task that turned out not to be startable; false when nothing more can be done now. */
+  #startNext(): boolean {
     const { backlog, limiter, canceller, clock } = this.#parts;
     const group = backlog.ready.next();
     const task = group?.head;
@@ -170,7 +162,7 @@ export class Dispatcher implements Alarm {
       this.#endLimited();
       return false;
     }
-    const now = at !== undefined && this.#isExact(at, task) ? at : clock.now();
+    const now = clock.now();
     if (canceller.endsInsteadOfStarting(task, now)) {
       this.#countTurn(now); // a hundred thousand that end here must not hold the loop either
       return true;
@@ -189,11 +181,6 @@ export class Dispatcher implements Alarm {
     if (pool === undefined) this.#start(backlog.take(group), group, lane, now);
     else this.#startBatch(group, lane, toBatchSize(task, pool), now);
     return true;
-  }
-
-  /** Code of users may have run since, which enqueued this task, or took too long for a limit. */
-  #isExact(at: number, task: Task): boolean {
-    return at >= task.readySince && !this.#parts.limiter.limits;
   }
 
   #endLimited(now?: number): void {
