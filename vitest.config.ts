@@ -44,6 +44,7 @@ export default defineConfig({
     maxWorkers: 4,
     sequence: { sequencer: LongestFirst },
     testTimeout: isLong ? 3_600_000 : 60_000,
+    hookTimeout: 60_000, // a Redis on a crowded machine takes its time to start
     reporters: report ? ["default", ["json", { outputFile: report }]] : ["default"],
     projects: [
       {
