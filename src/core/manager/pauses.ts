@@ -12,7 +12,7 @@ export class Pauses {
   readonly #lifecycle: Lifecycle;
   readonly #queues: QueueSet;
   #all = false;
-  /** Those that stand and were made during the stop; undefined is the pause of all. */
+  /** Those that were made during the stop, as are all after them; undefined is the pause of all. */
   readonly #madeInStop = new Set<string | undefined>();
 
   constructor(lifecycle: Lifecycle, queues: QueueSet) {
@@ -40,7 +40,6 @@ export class Pauses {
 
   /** Ends the pause of a queue, or that of all, whenever it was made. */
   resume(queue?: string): void {
-    this.#madeInStop.delete(queue);
     if (queue === undefined) {
       this.#all = false;
     } else {
