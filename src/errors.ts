@@ -123,7 +123,8 @@ export class DeadlineError extends TaskError {
 
 /**
  * A stop ended the task before it had finished by itself. `cause` is what its handler threw, where that was
- * the refusal of what it enqueued, or came of it.
+ * the refusal of what it enqueued, or came of it; and of a task that waited for another attempt, why its
+ * last one failed.
  */
 export class ManagerStoppedError extends TaskError {
   readonly code = "MILLRACE_MANAGER_STOPPED";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { PauseOptions, TaskManager } from "../../src/index.js";
-import { createManager } from "../support/manual-manager.js";
+import { ManagerStoppedError, type PauseOptions, type TaskManager } from "../../src/index.js";
+import { createManager, rejectionOf, untilAborted } from "../support/manual-manager.js";
 
 /** Both kinds of pause: that of all, and that of the queue in which the tasks of these tests are. */
 const PAUSES: readonly (readonly [string, PauseOptions | undefined])[] = [
@@ -23,6 +23,12 @@ async function createFailing() {
 /** So long goes on what was accepted: until `killAfterMs` before the deadline. */
 const STOP = { deadlineMs: 3_000 };
 const ABORT_MS = 2_000;
+
+async function expectFailureAsCause(handle: { result(): Promise<unknown> }): Promise<void> {
+  const error = await rejectionOf(handle.result());
+  expect(error).toBeInstanceOf(ManagerStoppedError);
+  expect(error).toHaveProperty("cause", expect.objectContaining({ message: "fails" }));
+}
 
 function endOf(tasks: TaskManager, { id }: { readonly id: string }) {
   const { state, reason, attempt } = tasks.get(id) ?? {};
@@ -107,6 +113,84 @@ describe.each(PAUSES)("a stop in which %s later", (_, paused) => {
     await clock.advance(50);
     expect(await stopped).toMatchObject({ alive: 1, cancelled: 1, durationMs: 50 });
     expect(endOf(tasks, handle)).toEqual(["cancelled", "stopped", 1]);
+  });
+});
+
+describe.each(PAUSES)("a stop that begins where %s, with more than it ends in one turn", (_, paused) => {
+  const MANY = 5_000;
+
+  it("ends all that waited, also where a resume comes before it has come to each", async () => {
+    const { clock, tasks } = createManager({ concurrency: 4 });
+    await tasks.pause(paused);
+    tasks.enqueueMany(Array.from({ length: MANY }, () => () => expect.unreachable("it had to end")));
+    const stopped = tasks.stopGraceful(STOP);
+    expect(tasks.stats().queued).toBeGreaterThan(0);
+    tasks.resume(paused);
+    await clock.advance(0);
+    expect(await stopped).toMatchObject({ alive: MANY, neverStarted: MANY });
+  });
+
+  it("lets what ran be tried again after a resume, whatever it has not come to yet", async () => {
+    const { clock, tasks } = createManager({ maxAttempts: 2, backoff: () => 0, concurrency: 1 });
+    let fail: (error: Error) => void = () => {};
+    const failed = new Promise<never>((__, reject) => {
+      fail = reject;
+    });
+    const handle = tasks.enqueue(({ attempt }) => (attempt === 1 ? failed : "worked"));
+    await clock.settle();
+    await tasks.pause(paused);
+    tasks.enqueueMany(Array.from({ length: MANY }, () => () => expect.unreachable("it had to end")));
+    const stopped = tasks.stopGraceful(STOP);
+    tasks.resume(paused);
+    fail(new Error("fails"));
+    expect(await handle.result()).toBe("worked");
+    expect(tasks.stats().queued, "the test looks while the stop goes on").toBeGreaterThan(0);
+    expect(await stopped).toMatchObject({ alive: MANY + 1, completed: 1, neverStarted: MANY });
+  });
+});
+
+describe("the error of a task that a stop ended between two attempts", () => {
+  it("has why it failed as its cause, where a pause holds it", async () => {
+    const { clock, tasks, handle } = await createFailing();
+    await tasks.pause();
+    void tasks.stopGraceful(STOP);
+    await clock.advance(50);
+    await expectFailureAsCause(handle);
+  });
+
+  it("has it where it waited for its next attempt when the stop began", async () => {
+    const { clock, tasks } = createManager({ maxAttempts: 2, backoff: () => 60_000 });
+    const handle = tasks.enqueue(() => Promise.reject(new Error("fails")));
+    await clock.settle();
+    void tasks.stopGraceful(STOP);
+    await expectFailureAsCause(handle);
+  });
+
+  it("has it where the abort of the stop came before its next attempt", async () => {
+    const { clock, tasks } = createManager({ maxAttempts: 2, backoff: () => ABORT_MS - 1, concurrency: 1 });
+    const handle = tasks.enqueue(() => Promise.reject(new Error("fails")));
+    await clock.settle();
+    tasks.enqueue(untilAborted);
+    await clock.settle();
+    void tasks.stopGraceful(STOP);
+    await clock.advance(ABORT_MS);
+    await expectFailureAsCause(handle);
+  });
+
+  it("has none where no attempt failed, or the last one was aborted", async () => {
+    const { clock, tasks } = createManager({ maxAttempts: 3, backoff: () => 0, concurrency: 1 });
+    const running = tasks.enqueue((context) => {
+      if (context.attempt === 1) throw new Error("fails");
+      return untilAborted(context);
+    });
+    const waiting = tasks.enqueue(() => expect.unreachable("another one runs"));
+    await clock.settle();
+    void tasks.stopNow();
+    for (const handle of [running, waiting]) {
+      const error = await rejectionOf(handle.result());
+      expect(error).toBeInstanceOf(ManagerStoppedError);
+      expect(error).not.toHaveProperty("cause");
+    }
   });
 });
 

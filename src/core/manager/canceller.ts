@@ -3,7 +3,7 @@ import { isTerminal, type TaskReason } from "../../task/states.js";
 import type { Task } from "../../task/task.js";
 import type { AttemptRunner } from "./attempt-runner.js";
 import type { Backlog } from "./backlog.js";
-import { type AbortCause, cancelledError, stoppedError } from "./conclude.js";
+import { type AbortCause, cancelledError, stoppedBetweenAttempts, stoppedError } from "./conclude.js";
 import type { DurableEnds } from "./durable/durable-ends.js";
 import type { Journal } from "./journal.js";
 import type { Defeat, Settler } from "./settler.js";
@@ -17,13 +17,13 @@ export interface CancellerParts {
   readonly durable: () => Pick<DurableEnds, "endWaiting"> | undefined;
 }
 
-/** A `cancelAll` that is under way: what it has not reached yet must not start. */
+/** A walk over all tasks that is under way and ends some: those of them that it has not reached must not start. */
 export interface Sweep {
-  /** How many tasks it has decided about. */
-  readonly cancelled: number;
-  /** Cancels the task if it was there when the sweep began. */
-  cancel(task: Task, now: number): boolean;
-  end(): void;
+  /** How many tasks it has ended. */
+  readonly ended: number;
+  /** Ends the task if it is one of those, and was there when the sweep began. */
+  visit(task: Task, now: number): boolean;
+  close(): void;
 }
 
 /**
@@ -49,7 +49,8 @@ export class Canceller {
 
   /** The manager stops. */
   stop(task: Task, now: number): boolean {
-    return this.#end(task, "cancel", "stopped", () => stoppedError(task), now);
+    const error = task.state === "running" ? () => stoppedError(task) : stoppedBetweenAttempts(task);
+    return this.#end(task, "cancel", "stopped", error, now);
   }
 
   /** A waiting task makes room for another, unless who heard of a drop before it has ended it meanwhile. */
@@ -63,19 +64,22 @@ export class Canceller {
     this.#endWaiting(task, { transition: "cancel", reason: "dropped", error }, now);
   }
 
-  /** From now on no task up to this number starts, until the sweep ends. */
-  beginSweep(upTo: number, reason: unknown): Sweep {
-    let cancelled = 0;
+  /**
+   * From now on no task up to this number starts that is to be ended, until the sweep is closed.
+   * @param end ends the task if it is to be, and says whether it did
+   */
+  beginSweep(upTo: number, end: (task: Task, now: number) => boolean): Sweep {
+    let ended = 0;
     const sweep: Sweep = {
-      get cancelled() {
-        return cancelled;
+      get ended() {
+        return ended;
       },
-      cancel: (task, now) => {
-        if (task.number > upTo || !this.cancel(task, reason, now)) return false;
-        cancelled++;
+      visit: (task, now) => {
+        if (task.number > upTo || !end(task, now)) return false;
+        ended++;
         return true;
       },
-      end: () => this.#sweeps.delete(sweep),
+      close: () => this.#sweeps.delete(sweep),
     };
     this.#sweeps.add(sweep);
     return sweep;
@@ -86,7 +90,7 @@ export class Canceller {
     const expiresAt = task.details?.expiresAt;
     if (expiresAt !== undefined && expiresAt <= now) return this.expire(task, now);
     if (this.#sweeps.size === 0) return false;
-    for (const sweep of this.#sweeps) if (sweep.cancel(task, now)) return true;
+    for (const sweep of this.#sweeps) if (sweep.visit(task, now)) return true;
     return false;
   }
 

@@ -87,3 +87,9 @@ export function stoppedError(task: Task, options?: { readonly cause: unknown }):
   const message = `Task ${task.id} was ended by a stop of its manager`;
   return withoutStack(() => new ManagerStoppedError(message, task.id, options));
 }
+
+/** The same where no attempt runs: why the last one failed, if it did, is the `cause`. */
+export function stoppedBetweenAttempts(task: Task): () => ManagerStoppedError {
+  const { error: cause } = task;
+  return () => stoppedError(task, cause === undefined ? undefined : { cause });
+}

@@ -196,13 +196,13 @@ export class Controls {
   async cancelAll(reason: unknown): Promise<number> {
     const { canceller, clock, intake, registry, runner } = this.#core;
     const upTo = intake.lastNumber;
-    const sweep = canceller.beginSweep(upTo, reason);
+    const sweep = canceller.beginSweep(upTo, (task, now) => canceller.cancel(task, reason, now));
     try {
-      for (const { task } of runner.attempts()) sweep.cancel(task, clock.now());
-      await visitInPortions(registry.upTo(upTo), clock, (task) => sweep.cancel(task, clock.now()));
-      return sweep.cancelled;
+      for (const { task } of runner.attempts()) sweep.visit(task, clock.now());
+      await visitInPortions(registry.upTo(upTo), clock, (task) => sweep.visit(task, clock.now()));
+      return sweep.ended;
     } finally {
-      sweep.end();
+      sweep.close();
     }
   }
 

@@ -53,6 +53,14 @@ export class Pauses {
     return !this.#lifecycle.started || this.#lasts(undefined) || this.#lasts(queue);
   }
 
+  /** The same for what stands now, whatever becomes of it. */
+  heldForGood(): (task: Task) => boolean {
+    if (!this.#lifecycle.started || this.#lasts(undefined)) return () => true;
+    const names = new Set<string>();
+    for (const { name } of this.#queues.queues()) if (this.#lasts(name)) names.add(name);
+    return ({ queue }) => names.has(queue);
+  }
+
   #lasts(queue: string | undefined): boolean {
     return this.has(queue) && !this.#madeInStop.has(queue);
   }

@@ -3,7 +3,7 @@ import type { Task } from "../../task/task.js";
 import type { Limiter } from "../limiter/limiter.js";
 import type { Attempt } from "./attempt.js";
 import type { Backlog } from "./backlog.js";
-import { stoppedError } from "./conclude.js";
+import { stoppedBetweenAttempts } from "./conclude.js";
 import type { Rescheduling, TimedRetry } from "./concluder.js";
 import type { Journal } from "./journal.js";
 import type { Lifecycle } from "./lifecycle.js";
@@ -70,7 +70,7 @@ export class Readmission {
     const { lifecycle, pauses, settler } = this.#parts;
     const hasTime = dueAt <= lifecycle.lastStartAt;
     if (hasTime && (lifecycle.phase !== "draining" || !pauses.holdForGood(task))) return false;
-    const error = stoppedError(task);
+    const error = stoppedBetweenAttempts(task);
     settler.defeat(task, { transition: "cancel", reason: "stopped", error }, now, abandoned);
     return true;
   }

@@ -189,14 +189,24 @@ export class Shutdown implements Alarm {
     return Object.freeze({ alive, ...this.#counts, durationMs });
   }
 
-  /** Ends what waits longer than the stop does, or where a pause lasts. */
+  /**
+   * Ends what waits longer than the stop does, or where a pause lasts. What stands at this instant decides for
+   * all: a resume that comes before the walk has reached a task is too late for it.
+   */
   async #cancelHopeless(abortAt: number): Promise<void> {
-    const { canceller, clock, pauses } = this.#parts;
-    await this.#visit((task) => {
-      if (isTerminal(task.state) || task.state === "running") return;
+    const { canceller, clock, intake, pauses, runner } = this.#parts;
+    const isHeld = pauses.heldForGood();
+    const running = new Set([...runner.attempts()].map(({ task }) => task)); // these may come back
+    const sweep = canceller.beginSweep(intake.lastNumber, (task, now) => {
+      if (task.state === "running" || running.has(task)) return false;
       const late = task.state === "scheduled" && (task.readyAt ?? 0) > abortAt;
-      if (late || pauses.holdForGood(task)) canceller.stop(task, clock.now());
+      return (late || isHeld(task)) && canceller.stop(task, now);
     });
+    try {
+      await this.#visit((task) => sweep.visit(task, clock.now()));
+    } finally {
+      sweep.close();
+    }
   }
 
   #abort(): void {
