@@ -1,10 +1,21 @@
 import type { Backend } from "../../ports/backend.js";
 import type { StoredTask } from "../../ports/backend-inspector.js";
-import type { Clock, Timer } from "../../ports/clock.js";
+import type { Clock } from "../../ports/clock.js";
 import type { StoredOutcome } from "../../task/stored-outcome.js";
+import { EarliestTimer } from "./earliest-timer.js";
+import { HeardQueues } from "./heard-queues.js";
 
 /** One who waits for the end of a task; `undefined` is for a task that the store has no more. */
 type Tell = (outcome: StoredOutcome | undefined) => void;
+
+/** A task for whose end somebody waits. */
+interface AwaitedTask {
+  readonly queue: string;
+  readonly tells: Set<Tell>;
+  /** When the store is asked after it, unless a signal comes before; and how long that was put off. */
+  lookAt: number;
+  lookMs: number;
+}
 
 /** The store is asked after so long at first, where no signal comes, and ever more seldom. */
 const FIRST_LOOK_MS = 250;
@@ -13,83 +24,107 @@ const LAST_LOOK_MS = 5_000;
 /** So many are looked for in one call. */
 const BATCH = 500;
 
-/** Signals of so many queues are heard; of others, the store is asked. */
-const MAX_QUEUES = 1_000;
-
 /**
  * Those who wait for durable tasks to end, wherever these run. The store signals ends; signals may be lost,
- * and so it is asked from time to time, about all of them at once.
+ * and so it is asked after each task from time to time, about many at once.
  */
 export class ResultWaiters {
-  readonly #backend: Pick<Backend, "inspector" | "signals">;
+  readonly #backend: Pick<Backend, "inspector">;
   readonly #clock: Clock;
-  /** By queue, what stops hearing it. */
-  readonly #heard = new Map<string, () => void>();
-  readonly #waiting = new Map<string, Set<Tell>>();
-  #timer: Timer | undefined;
-  #lookMs = FIRST_LOOK_MS;
+  readonly #heard: HeardQueues;
+  readonly #awaited = new Map<string, AwaitedTask>();
+  readonly #timer: EarliestTimer;
   #due = new Set<string>();
   #soon = false;
-  #closed = false;
+  /** The store is being asked after all that is overdue: it is not asked beside that. */
+  #asking = false;
 
   constructor(backend: Pick<Backend, "inspector" | "signals">, clock: Clock) {
     this.#backend = backend;
     this.#clock = clock;
+    this.#heard = new HeardQueues(backend.signals, (id) => this.look(id));
+    this.#timer = new EarliestTimer(clock, () => void this.#askOverdue());
   }
 
   /** Tells of the end of a task, once. @returns stops waiting; may be called more than once */
   wait(id: string, tell: Tell): () => void {
-    let tells = this.#waiting.get(id);
-    if (tells === undefined) {
-      tells = new Set();
-      this.#waiting.set(id, tells);
-    }
-    tells.add(tell);
-    this.#hear(id.slice(0, id.indexOf(":")));
+    const awaited = this.#awaited.get(id) ?? this.#begin(id);
+    awaited.tells.add(tell);
     this.look(id);
     return () => {
-      tells.delete(tell);
-      if (tells.size === 0 && this.#waiting.get(id) === tells) this.#waiting.delete(id);
-      if (this.#waiting.size === 0) this.#disarm();
+      awaited.tells.delete(tell);
+      if (awaited.tells.size === 0 && this.#awaited.get(id) === awaited) this.#end(id, awaited);
     };
   }
 
   /** Something has been heard of the task. */
   look(id: string): void {
-    if (!this.#waiting.has(id)) return;
+    const awaited = this.#awaited.get(id);
+    if (awaited === undefined) return;
+    awaited.lookMs = FIRST_LOOK_MS;
     this.#due.add(id);
     if (this.#soon) return;
     this.#soon = true;
     queueMicrotask(() => {
       this.#soon = false;
-      const due = [...this.#due];
-      this.#due.clear();
-      this.#lookMs = FIRST_LOOK_MS;
-      void this.#lookAt(due);
+      const due = this.#due;
+      this.#due = new Set();
+      void this.#ask([...due]);
     });
   }
 
   close(): void {
-    this.#closed = true;
-    for (const leave of this.#heard.values()) leave();
-    this.#heard.clear();
-    this.#disarm();
-    this.#waiting.clear();
+    this.#heard.close();
+    this.#timer.clear();
+    this.#awaited.clear();
   }
 
-  /** Whether or not its tasks run here: whoever only produces waits for results, too. */
-  #hear(queue: string): void {
-    if (this.#closed || this.#heard.has(queue) || this.#heard.size >= MAX_QUEUES) return;
-    const finished = (id: string) => this.look(id);
-    this.#heard.set(queue, this.#backend.signals.listen([queue], { ...DEAF, finished }));
+  #begin(id: string): AwaitedTask {
+    const queue = id.slice(0, id.indexOf(":"));
+    const awaited = { queue, tells: new Set<Tell>(), lookAt: 0, lookMs: FIRST_LOOK_MS };
+    this.#awaited.set(id, awaited);
+    this.#heard.enter(queue);
+    return awaited;
   }
 
-  async #lookAt(ids: readonly string[]): Promise<void> {
+  #end(id: string, { queue }: AwaitedTask): void {
+    this.#awaited.delete(id);
+    this.#heard.leave(queue);
+    if (this.#awaited.size === 0) this.#timer.clear();
+  }
+
+  async #askOverdue(): Promise<void> {
+    if (this.#asking) return;
+    this.#asking = true;
+    const now = this.#clock.now();
+    const overdue: string[] = [];
+    for (const [id, awaited] of this.#awaited) {
+      if (awaited.lookAt > now) continue;
+      awaited.lookMs = Math.min(LAST_LOOK_MS, awaited.lookMs * 2);
+      overdue.push(id);
+    }
+    await this.#ask(overdue);
+    this.#asking = false;
+    this.#arm();
+  }
+
+  /** Those that have ended are told of; the others are to be asked after again. */
+  async #ask(ids: readonly string[]): Promise<void> {
+    for (const id of ids) this.#putOff(id, Number.POSITIVE_INFINITY);
     for (let from = 0; from < ids.length; from += BATCH) {
-      const some = ids.slice(from, from + BATCH).filter((id) => this.#waiting.has(id));
+      const some = ids.slice(from, from + BATCH).filter((id) => this.#awaited.has(id));
       if (some.length > 0) await this.#read(some);
     }
-    this.#arm();
+    const now = this.#clock.now();
+    for (const id of ids) this.#timer.set(this.#putOff(id, now));
+  }
+
+  /** The store is not asked after it before `lookMs` from then. @returns when that is over */
+  #putOff(id: string, from: number): number {
+    const awaited = this.#awaited.get(id);
+    if (awaited === undefined) return Number.POSITIVE_INFINITY;
+    awaited.lookAt = from + awaited.lookMs;
+    return awaited.lookAt;
   }
 
   async #read(ids: readonly string[]): Promise<void> {
@@ -106,25 +141,16 @@ export class ResultWaiters {
   }
 
   #tell(id: string, outcome: StoredOutcome | undefined): void {
-    const tells = this.#waiting.get(id);
-    this.#waiting.delete(id);
-    for (const tell of tells ?? []) tell(outcome);
+    const awaited = this.#awaited.get(id);
+    if (awaited === undefined) return;
+    this.#end(id, awaited);
+    for (const tell of awaited.tells) tell(outcome);
   }
 
+  /** For the next one that is overdue; others that are soon after it are asked after together with it. */
   #arm(): void {
-    if (this.#waiting.size === 0 || this.#timer !== undefined) return;
-    this.#timer = this.#clock.setTimeout(() => {
-      this.#timer = undefined;
-      this.#lookMs = Math.min(LAST_LOOK_MS, this.#lookMs * 2);
-      void this.#lookAt([...this.#waiting.keys()]);
-    }, this.#lookMs);
-  }
-
-  #disarm(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
+    let at = Number.POSITIVE_INFINITY;
+    for (const { lookAt } of this.#awaited.values()) at = Math.min(at, lookAt);
+    this.#timer.set(Math.max(at, this.#clock.now() + FIRST_LOOK_MS));
   }
 }
-
-/** To all that does not concern those who wait. */
-const DEAF = { wake: () => {}, cancelAsked: () => {}, storeLost: () => {} };
