@@ -188,7 +188,9 @@ export interface ClaimedTask extends Lease {
   readonly enqueuedAt: number;
   /** When it was last put back from the dead letters, by the same clock; undefined where it never was. */
   readonly replayedAt: number | undefined;
-  /** How long it had been ready, by the store's clock. */
+  /** When it was claimed, by the same clock. */
+  readonly claimedAt: number;
+  /** How long it had been ready, by the same clock. */
   readonly waitMs: number;
 }
 

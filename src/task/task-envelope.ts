@@ -26,6 +26,8 @@ export interface TaskEnvelope {
   readonly backoff?: BackoffRule | undefined;
   /** The end of its whole life, in milliseconds since the epoch. */
   readonly deadlineAt?: number | undefined;
+  /** How long that may be, from its acceptance by the store; the earlier end counts. */
+  readonly ttlMs?: number | undefined;
   readonly name?: string | undefined;
   readonly description?: string | undefined;
   readonly metadata?: TaskMetadata | undefined;
@@ -66,6 +68,7 @@ const CHECKS: check.Checks<TaskEnvelope> = {
   ...TASK_TEXT_CHECKS,
   backoff: backoffRuleCheck,
   deadlineAt: check.instant,
+  ttlMs: check.duration(0),
   metadata: metadataCheck,
   headers: headersCheck,
   resultTtlMs: check.duration(0),

@@ -425,6 +425,11 @@ const BROKEN: readonly Broken[] = [
     ["counts attempts that were retried", "makes a task a dead letter, once"],
   ],
   [
+    "answers as if no time had passed",
+    answering(({ tasks }) => ({ tasks: tasks.map((task) => ({ ...task, claimedAt: task.enqueuedAt })) })),
+    ["tells how long a task was there"],
+  ],
+  [
     "tells no attempts of what it gives up",
     answering(({ crashed }) => ({ crashed: crashed.map((one) => ({ ...one, attempts: 0 })) })),
     ["makes a task a dead letter, once"],

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import {
+  type Clock,
   cancelTask,
   DeadlineError,
   DuplicateTaskError,
@@ -247,14 +248,78 @@ describe("ends of time", () => {
     });
   });
 
+  test("T1: ttlMs and deadline go by the store's clock, however those of the processes are off", async () => {
+    const { clock, manager, read } = createScene();
+    const HOUR_MS = 3_600_000;
+    const off = (byMs: number): Clock => ({
+      now: () => clock.now(),
+      wallNow: () => clock.wallNow() + byMs,
+      setTimeout: (callback, delayMs) => clock.setTimeout(callback, delayMs),
+      setImmediate: (callback) => clock.setImmediate(callback),
+    });
+    const handlers = defineHandlers({
+      runs: { payload: json<string>(), run: (_, { signal }) => untilAborted({ signal }), maxAttempts: 1 },
+    });
+    const producer = manager({ handlers, consume: false, clock: off(-HOUR_MS) });
+    const worker = manager({ handlers, clock: off(HOUR_MS), concurrency: 10, autoStart: false });
+    const deadline = clock.wallNow() + 1_000;
+    const running = [
+      await producer.enqueueDurable("runs", "x", { ttlMs: 1_000 }),
+      await producer.enqueueDurable("runs", "x", { deadline }),
+      await producer.enqueueDurable("runs", "x", { ttlMs: 1_000, deadline: deadline + HOUR_MS }),
+      await producer.enqueueDurable("runs", "x", { ttlMs: HOUR_MS, deadline }),
+    ];
+    const over = [
+      await producer.enqueueDurable("runs", "x", { ttlMs: 100 }),
+      await producer.enqueueDurable("runs", "x", { deadline: clock.wallNow() + 100 }),
+    ];
+    await clock.advance(200);
+    worker.start();
+    await clock.advance(790);
+    for (const { id } of over)
+      expect(await read(id)).toMatchObject({ place: "dead", attempts: 0, outcome: { reason: "deadline" } });
+    for (const { id } of running) expect(await read(id)).toMatchObject({ place: "leased" });
+    await clock.advance(20);
+    for (const { id } of running)
+      expect(await read(id)).toMatchObject({ place: "dead", attempts: 1, outcome: { reason: "deadline" } });
+  });
+
+  test("what is due only after the end of its life ends with that, and never starts", async () => {
+    const { clock, manager } = createScene();
+    const { attempts, run } = steered([]);
+    const tasks = manager({ handlers: defineHandlers({ work: { payload: json<string>(), run } }) });
+    const ends: number[] = [];
+    for (const options of [
+      { delayMs: 60_000, ttlMs: 500 },
+      { delayMs: 60_000, ttlMs: 0.3 + 500 },
+      { runAt: clock.wallNow() + 60_000, deadline: clock.wallNow() + 500 },
+    ]) {
+      const handle = await tasks.enqueueDurable("work", "x", options);
+      void rejectionOf(handle.result()).then((error) => {
+        expect(error).toBeInstanceOf(DeadlineError);
+        ends.push(Math.round(clock.now()));
+      });
+    }
+    await clock.advance(1_000);
+    expect(ends).toEqual([500, 500, 500]);
+    expect(attempts).toEqual([]);
+  });
+
   test("a deadline that passes while it waits for a retry, and one while it runs", async () => {
     const { clock, manager, read } = createScene();
     const handlers = defineHandlers({
-      fails: { payload: json<string>(), run: fail, backoff: fixed({ delayMs: 5_000 }) },
+      fails: { payload: json<string>(), run: fail, backoff: fixed({ delayMs: 600_000 }) },
+      waits: {
+        payload: json<string>(),
+        run: () => {
+          throw reschedule({ delayMs: 600_000 });
+        },
+      },
       runs: { payload: json<string>(), run: (_, { signal }) => untilAborted({ signal }) },
     });
     const tasks = manager({ handlers });
     const waiting = await tasks.enqueueDurable("fails", "x", { ttlMs: 1_000 });
+    const rescheduled = await tasks.enqueueDurable("waits", "x", { ttlMs: 1_000 });
     const running = await tasks.enqueueDurable("runs", "x", { ttlMs: 1_000 });
     await clock.advance(1_001);
     expect(await read(running.id)).toMatchObject({
@@ -262,12 +327,12 @@ describe("ends of time", () => {
       attempts: 1,
       outcome: { reason: "deadline" },
     });
-    await clock.advance(5_000);
-    expect(await read(waiting.id)).toMatchObject({
-      place: "dead",
-      attempts: 1,
-      outcome: { reason: "deadline" },
-    });
+    await clock.advance(1_100); // a second more, since clocks drift
+    for (const [{ id }, attempts] of [
+      [waiting, 1],
+      [rescheduled, 0],
+    ] as const)
+      expect(await read(id)).toMatchObject({ place: "dead", attempts, outcome: { reason: "deadline" } });
   });
 });
 

@@ -467,6 +467,6 @@ describe("a schema that answers later", () => {
     await called;
     const stored = await Promise.all(["default:one", "default:two"].map(read));
     expect(stored.map((task) => Buffer.from(task?.payload ?? []).toString())).toEqual(['{"n":1}', '{"n":2}']);
-    expect(JSON.parse(stored[1]?.envelope ?? "")).toMatchObject({ deadlineAt: clock.wallNow() + 50 });
+    expect(JSON.parse(stored[1]?.envelope ?? "")).toEqual({ v: 1, ttlMs: 50 });
   });
 });

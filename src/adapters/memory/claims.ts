@@ -139,6 +139,7 @@ function toClaimedTask(record: TaskRecord): ClaimedTask {
     payload: payload === undefined ? new Uint8Array() : copyOf(payload),
     enqueuedAt: record.enqueuedAt,
     replayedAt: record.replayedAt,
-    waitMs: record.waitMs,
+    claimedAt: record.claimedAt,
+    waitMs: Math.max(0, record.claimedAt - record.readyAt),
   };
 }

@@ -78,7 +78,7 @@ export class Places {
   toLeased(record: TaskRecord, leaseMs: number): void {
     this.#leave(record);
     const { now, elapsed } = this.#time;
-    record.waitMs = Math.max(0, now - record.readyAt);
+    record.claimedAt = now;
     record.deliveries++;
     record.token = Math.max(record.token + 1, Math.floor(now * 1000));
     record.settledBy = undefined;

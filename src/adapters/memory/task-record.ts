@@ -37,12 +37,12 @@ export class TaskRecord {
   token = 0;
   /** By the wall clock, where it is delayed. */
   dueAt = 0;
-  /** By the wall clock, where it is ready. */
+  /** By the wall clock: when it last became ready. */
   readyAt = 0;
   /** By the wall clock: when it was last put back from the dead letters. */
   replayedAt: number | undefined;
-  /** How long it was ready before its last claim. */
-  waitMs = 0;
+  /** By the wall clock: when it was last claimed. */
+  claimedAt = 0;
   /** Elapsed time at which its lease expires, or its dead letter is dropped. */
   expiresAt = 0;
   /** Its place among dead letters, the oldest first. */

@@ -103,6 +103,7 @@ export function toClaimedTask(queue: string, head: Buffer, record: Buffer, claim
     attempts: record.readUInt32BE(18),
     enqueuedAt: record.readUIntBE(46, 6),
     replayedAt: record.readUIntBE(40, 6) || undefined,
+    claimedAt,
   };
 }
 

@@ -123,7 +123,7 @@ export function claimed({ queue, handlers }: ClaimRequest): Reader<ClaimAnswer> 
 function isClaimedTask(one: unknown): one is ClaimedTask {
   if (!isFields(one)) return false;
   const { id, token, handler, payload, envelope, priority, weight, cost } = one;
-  const { attempts, deliveries, replayedAt, waitMs } = one;
+  const { attempts, deliveries, enqueuedAt, replayedAt, claimedAt, waitMs } = one;
   return (
     isText(id) &&
     isText(handler) &&
@@ -135,7 +135,9 @@ function isClaimedTask(one: unknown): one is ClaimedTask {
     isCost(cost) &&
     isCount(attempts) &&
     isCount(deliveries) &&
+    isDuration(enqueuedAt) &&
     (replayedAt === undefined || isDuration(replayedAt)) &&
+    isDuration(claimedAt) &&
     isDuration(waitMs)
   );
 }

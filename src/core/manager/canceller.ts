@@ -17,7 +17,7 @@ export interface CancellerParts {
   readonly durable: () => Pick<DurableEnds, "endWaiting"> | undefined;
 }
 
-/** A walk over all tasks that is under way and ends some: those of them that it has not reached must not start. */
+/** A walk over all tasks that is under way and ends some: those that it has not reached must not start. */
 export interface Sweep {
   /** How many tasks it has ended. */
   readonly ended: number;

@@ -190,8 +190,8 @@ export class Shutdown implements Alarm {
   }
 
   /**
-   * Ends what waits longer than the stop does, or where a pause lasts. What stands at this instant decides for
-   * all: a resume that comes before the walk has reached a task is too late for it.
+   * Ends what waits longer than the stop does, or where a pause lasts. What stands at this instant decides
+   * for all: a resume that comes before the walk has reached a task is too late for it.
    */
   async #cancelHopeless(abortAt: number): Promise<void> {
     const { canceller, clock, intake, pauses, runner } = this.#parts;

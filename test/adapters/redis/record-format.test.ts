@@ -38,6 +38,7 @@ test("a task comes out of its record as it was put in", () => {
   expect(rest).toEqual({
     ...{ id: "q:a", token: 2 ** 52, deliveries: 3, waitMs: 40, handler: "a.b:c", envelope: '{"n":"€"}' },
     ...{ priority: -7, weight: 1_000, cost: 2 ** 40, attempts: 0, enqueuedAt: 0, replayedAt: undefined },
+    claimedAt: 1_000,
   });
 });
 

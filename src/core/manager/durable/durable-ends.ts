@@ -122,8 +122,9 @@ export class DurableEnds implements Aftermath {
   /** Tells the store; what follows here waits until it has confirmed that. */
   settle(run: DurableRun, ending: DurableEnding): void {
     run.ending = ending;
-    run.task.rememberAttempt(this.#parts.clock.now()); // the way to the store is no part of it
-    this.#parts.consumer().settle(run.held, toSettlement(run, ending));
+    const now = this.#parts.clock.now();
+    run.task.rememberAttempt(now); // the way to the store is no part of it
+    this.#parts.consumer().settle(run.held, toSettlement(run, ending, now));
   }
 
   confirmed(held: HeldLease): void {

@@ -1,5 +1,4 @@
 import type { IdempotencyClaim, NewTask } from "../../../ports/backend.js";
-import type { Clock } from "../../../ports/clock.js";
 import { expected } from "../../../task/checks.js";
 import { type CheckedDurableOptions, readDurableOptions } from "../../../task/durable-task-options.js";
 import type { HandlerDefinition } from "../../../task/handler-definition.js";
@@ -12,7 +11,6 @@ import type { TaskPlanner } from "../task-plan.js";
 import { toDurableId } from "./durable-id.js";
 
 export interface DurableRequestsParts {
-  readonly clock: Clock;
   readonly planner: TaskPlanner;
   readonly idempotency: IdempotencyRules;
   readonly defaultQueue: string;
@@ -83,8 +81,10 @@ export class DurableRequests {
     options: CheckedDurableOptions,
   ): DurableRequest {
     const { createId, defaultQueue } = this.#parts;
+    const { deadline = Number.POSITIVE_INFINITY, runAt } = options;
+    const { ttlMs = handler.ttlMs } = options;
     const queue = options.queue ?? handler.queue ?? defaultQueue;
-    const envelope = this.#toEnvelope(handler, options);
+    const envelope = toEnvelope(options, ttlMs);
     const task = {
       id: toDurableId(queue, options.id ?? createId()),
       handler: handler.name,
@@ -94,27 +94,12 @@ export class DurableRequests {
       weight: options.weight ?? handler.weight ?? 1,
       cost: options.cost ?? handler.cost ?? 1,
       maxDeliveries: options.maxDeliveries ?? handler.maxDeliveries ?? MAX_DELIVERIES,
-      delayMs: options.delayMs ?? 0,
-      runAt: options.runAt,
+      // One that would only be due after the end of its life is due, and fails, at that.
+      delayMs: Math.min(options.delayMs ?? 0, ttlMs ?? Number.POSITIVE_INFINITY),
+      runAt: runAt === undefined ? undefined : Math.min(runAt, deadline),
       idempotency: this.#toIdempotency(handler, options),
     };
     return { handler, queue, task, envelope };
-  }
-
-  /** What the task itself says; what its handler, its queue and its manager say holds where it runs. */
-  #toEnvelope(handler: HandlerDefinition, options: CheckedDurableOptions): TaskEnvelope {
-    const deadlineAt = this.#toDeadline(handler, options);
-    if (deadlineAt === undefined && SAID.every((name) => options[name] === undefined)) return PLAIN_ENVELOPE;
-    const said = SAID.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]);
-    if (deadlineAt !== undefined) said.push(["deadlineAt", deadlineAt]);
-    return Object.fromEntries(said);
-  }
-
-  #toDeadline({ ttlMs: ownTtlMs }: HandlerDefinition, options: CheckedDurableOptions): number | undefined {
-    const { deadline, ttlMs = ownTtlMs } = options;
-    if (ttlMs === undefined) return deadline;
-    const byTtl = this.#parts.clock.wallNow() + ttlMs;
-    return deadline === undefined ? byTtl : Math.min(deadline, byTtl);
   }
 
   #toIdempotency(handler: HandlerDefinition, options: CheckedDurableOptions): IdempotencyClaim | undefined {
@@ -127,4 +112,15 @@ export class DurableRequests {
     const onDuplicate = said?.onDuplicate ?? own?.onDuplicate ?? rules.onDuplicate;
     return { key, ttlMs, onDuplicate };
   }
+}
+
+/** What the task itself says; what its handler, its queue and its manager say holds where it runs. */
+function toEnvelope(options: CheckedDurableOptions, ttlMs: number | undefined): TaskEnvelope {
+  const { deadline } = options;
+  const isPlain = deadline === undefined && ttlMs === undefined;
+  if (isPlain && SAID.every((name) => options[name] === undefined)) return PLAIN_ENVELOPE;
+  const said = SAID.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]);
+  if (deadline !== undefined) said.push(["deadlineAt", deadline]);
+  if (ttlMs !== undefined) said.push(["ttlMs", ttlMs]);
+  return Object.fromEntries(said);
 }

@@ -16,7 +16,6 @@ import type { HeldLease } from "../../durable/held-lease.js";
 import type { Limiter } from "../../limiter/limiter.js";
 import type { QueueSet } from "../../queue/queue-set.js";
 import type { AttemptRunner } from "../attempt-runner.js";
-import type { Calendar } from "../calendar.js";
 import type { Carriers } from "../carriers.js";
 import type { Journal } from "../journal.js";
 import type { Lane, Lanes } from "../lane.js";
@@ -27,9 +26,9 @@ import type { Watches } from "../watches.js";
 import type { ClaimRoom } from "./claim-room.js";
 import type { DurableEnds } from "./durable-ends.js";
 import { DurableRun, DurableTask, runUnder } from "./durable-run.js";
+import { lifeLeftMs } from "./life-left.js";
 
 export interface DurableRunsParts {
-  readonly calendar: Calendar;
   readonly carriers: Carriers;
   readonly clock: Clock;
   readonly consumer: () => Consumer;
@@ -71,14 +70,15 @@ export class DurableRuns {
       consumer().settle(held, { kind: "nack", nack });
       return true;
     }
-    const envelope = read.problem === undefined ? forThisLife(read.envelope, claimed) : {};
+    const envelope = read.problem === undefined ? read.envelope : {};
     const lane = this.#laneOf(handler);
     if (read.problem === undefined && !room.admits(held, lane)) return false;
-    const run = this.#admit(held, handler, envelope);
+    const leftMs = lifeLeftMs(envelope, claimed);
+    const run = this.#admit(held, handler, envelope, clock.now() + leftMs);
     if (read.problem !== undefined) {
       const error = refusedPayload(handler.name, "envelope", `cannot be read: ${read.message}`);
       ends.settle(run, { next: "fail", reason: "error", error });
-    } else if (envelope.deadlineAt !== undefined && envelope.deadlineAt <= clock.wallNow()) {
+    } else if (leftMs <= 0) {
       const error = new DeadlineError(`Task ${claimed.id} did not end before its deadline`, claimed.id);
       ends.settle(run, { next: "fail", reason: "deadline", error });
     } else {
@@ -115,13 +115,13 @@ export class DurableRuns {
     return module === undefined ? inline : (threads ?? inline);
   }
 
-  #admit(held: HeldLease, handler: HandlerDefinition, envelope: TaskEnvelope): DurableRun {
-    const { calendar, carriers, clock, planner, registry, settler, takeNumber, watches } = this.#parts;
+  #admit(held: HeldLease, handler: HandlerDefinition, envelope: TaskEnvelope, endsAt: number): DurableRun {
+    const { carriers, clock, planner, registry, settler, takeNumber, watches } = this.#parts;
     const { task: claimed } = held;
     const now = clock.now();
     const { id, cost, token: fencingToken, deliveries } = claimed;
-    const { name, description, metadata, correlationId, deadlineAt } = envelope;
-    const expiresAt = deadlineAt === undefined ? undefined : calendar.toMonotonic(deadlineAt);
+    const { name, description, metadata, correlationId } = envelope;
+    const expiresAt = endsAt === Number.POSITIVE_INFINITY ? undefined : endsAt;
     const task = new DurableTask({
       profile: planner.durableProfile(handler, held.queue, envelope),
       number: takeNumber(),
@@ -181,13 +181,6 @@ const INLINE: LaneName = "inline";
 /** Stands for the work until the payload has been decoded. */
 function unstarted(): never {
   throw new Error("It has not been decoded");
-}
-
-/** A deadline that had passed when the task was put back from the dead letters is that of its life before. */
-function forThisLife(envelope: TaskEnvelope, { replayedAt }: ClaimedTask): TaskEnvelope {
-  const { deadlineAt } = envelope;
-  if (deadlineAt === undefined || replayedAt === undefined || deadlineAt > replayedAt) return envelope;
-  return { ...envelope, deadlineAt: undefined };
 }
 
 /** The payload goes through its schema once more: what cannot pass is a failed attempt, as any other. */

@@ -3,7 +3,10 @@ import type { Settlement } from "../../durable/held-lease.js";
 import type { DurableEnding } from "./durable-ending.js";
 import type { DurableRun } from "./durable-run.js";
 
-export function toSettlement(run: DurableRun, ending: DurableEnding): Settlement {
+/** So far may the clocks of a process and of the store part while it holds a task. */
+const DRIFT_MS = 1_000;
+
+export function toSettlement(run: DurableRun, ending: DurableEnding, now: number): Settlement {
   const { resultTtlMs } = run;
   const charged = run.task.attempt > run.held.task.attempts; // one that has not begun is none
   switch (ending.next) {
@@ -29,11 +32,20 @@ export function toSettlement(run: DurableRun, ending: DurableEnding): Settlement
     case "retry":
       return {
         kind: "nack",
-        nack: { kind: "retry", delayMs: ending.delayMs, error: toStoredError(ending.error) },
+        nack: { kind: "retry", delayMs: delayOf(run, ending, now), error: toStoredError(ending.error) },
       };
     case "reschedule":
-      return { kind: "nack", nack: { kind: "reschedule", delayMs: ending.delayMs, error: undefined } };
+      return {
+        kind: "nack",
+        nack: { kind: "reschedule", delayMs: delayOf(run, ending, now), error: undefined },
+      };
     case "hand-back":
       return { kind: "nack", nack: { kind: "hand-back", delayMs: 0, error: undefined } };
   }
+}
+
+/** What would only go on after the end of its whole life comes back soon after that, and fails. */
+function delayOf({ task }: DurableRun, { delayMs }: { readonly delayMs: number }, now: number): number {
+  const { expiresAt = Number.POSITIVE_INFINITY } = task.details ?? {};
+  return Math.min(delayMs, Math.max(0, expiresAt - now) + DRIFT_MS);
 }

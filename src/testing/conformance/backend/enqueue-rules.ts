@@ -11,7 +11,7 @@ const KEPT = { outcome: "kept", replaced: undefined };
 async function givesWhatItKept(trial: BackendTrial): Promise<void> {
   const task = newTask("q:a", { priority: -3, weight: 7, cost: 2.5, envelope: "{ as it was }" });
   assert.deepEqual(await trial.enqueue(task), [KEPT]);
-  const { payload, enqueuedAt, waitMs, token, ...rest } = await trial.claimOne();
+  const { payload, enqueuedAt, claimedAt, waitMs, token, ...rest } = await trial.claimOne();
   const { id, handler, envelope, priority, weight, cost } = task;
   assert.deepEqual(rest, {
     ...{ id, handler, envelope, priority, weight, cost },
@@ -21,6 +21,7 @@ async function givesWhatItKept(trial: BackendTrial): Promise<void> {
   assert(Number.isSafeInteger(token) && token > 0, `a token is a whole number, not ${token}`);
   assert(enqueuedAt > Date.UTC(2020), `an instant is in milliseconds since the epoch, not ${enqueuedAt}`);
   assert(waitMs >= 0, "it has waited for a while");
+  assert(claimedAt >= enqueuedAt, `it was claimed at ${claimedAt}, and enqueued at ${enqueuedAt}`);
 }
 
 async function leavesNothing(trial: BackendTrial): Promise<void> {
@@ -127,12 +128,14 @@ export const ENQUEUE_RULES: readonly BackendRule[] = [
     },
   },
   {
-    name: "tells how long a task was ready, by its own clock",
+    name: "tells how long a task was there, and ready, by its own clock",
     async check(trial) {
       await trial.keep("q:a");
       await trial.pass(1);
-      const { waitMs, enqueuedAt } = await trial.claimOne();
-      assert(waitMs >= trial.subject.leaseMs * 0.9, `it was ready for longer than ${waitMs} ms`);
+      const { claimedAt, enqueuedAt, waitMs } = await trial.claimOne();
+      const leastMs = trial.subject.leaseMs * 0.9;
+      assert(waitMs >= leastMs, `it was ready for longer than ${waitMs} ms`);
+      assert(claimedAt - enqueuedAt >= leastMs, `it was there for longer than ${claimedAt - enqueuedAt} ms`);
       assert.equal(enqueuedAt, (await trial.find("q:a")).enqueuedAt);
     },
   },

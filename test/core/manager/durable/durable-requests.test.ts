@@ -47,13 +47,13 @@ describe("what the store is given of a durable task", () => {
   });
 
   it("is what the handler says, and what the task says before it", async () => {
-    const { clock, given, tasks } = createProducer();
+    const { given, tasks } = createProducer();
     await tasks.enqueueDurable("own", 1, { idempotencyKey: "a" });
     await tasks.enqueueDurable("own", 1, {
       ...{ id: "x", queue: "q", priority: -1, weight: 9, cost: 8, maxDeliveries: 7, delayMs: 6 },
       ...{ ttlMs: 9_000, idempotencyKey: "b", idempotency: { ttlMs: 1, onDuplicate: "keep" } },
     });
-    const envelopeOf = (ttlMs: number) => JSON.stringify({ v: 1, deadlineAt: clock.wallNow() + ttlMs });
+    const envelopeOf = (ttlMs: number) => JSON.stringify({ v: 1, ttlMs });
     expect(given).toMatchObject([
       {
         ...{ priority: 2, weight: 3, cost: 4, maxDeliveries: 5, delayMs: 0, envelope: envelopeOf(1_000) },
@@ -85,16 +85,40 @@ describe("what the store is given of a durable task", () => {
       expect(each[index]).toEqual({ v: 1, [name]: whole[name] });
   });
 
-  it("has the earlier one of its deadlines, and none that no Date can reach", async () => {
+  it("has its instant and its duration as they were given: they go by the store's clock", async () => {
     const { clock, given, tasks } = createProducer();
-    const now = clock.wallNow();
-    for (const deadline of [now + 10, now + 30])
-      await tasks.enqueueDurable("plain", 1, { deadline, ttlMs: 20 });
-    await tasks.enqueueDurable("plain", 1, { deadline: now + 30 });
-    const deadlines = given.map(({ envelope }) => JSON.parse(envelope).deadlineAt - now);
-    expect(deadlines).toEqual([10, 20, 30]);
-    const far = await rejectionOf(tasks.enqueueDurable("plain", 1, { ttlMs: 8.64e15 }));
+    const deadline = clock.wallNow() + 10;
+    for (const options of [{ deadline }, { ttlMs: 20 }, { deadline: new Date(deadline), ttlMs: 8.64e15 }])
+      await tasks.enqueueDurable("plain", 1, options);
+    expect(given.map(({ envelope }) => JSON.parse(envelope))).toEqual([
+      { v: 1, deadlineAt: deadline },
+      { v: 1, ttlMs: 20 },
+      { v: 1, deadlineAt: deadline, ttlMs: 8.64e15 },
+    ]);
+    const far = await rejectionOf(tasks.enqueueDurable("plain", 1, { deadline: 8.65e15 }));
     expect(far).toMatchObject({ code: "MILLRACE_OPTION" });
     expect(given).toHaveLength(3);
+  });
+
+  it("is due no later than its life ends, where both go from the call or both are instants", async () => {
+    const { clock, given, tasks } = createProducer();
+    const at = clock.wallNow() + 1_000;
+    for (const options of [
+      { delayMs: 500, ttlMs: 200 },
+      { delayMs: 200, ttlMs: 500 },
+      { runAt: at + 500, deadline: at },
+      { runAt: at, deadline: at + 500 },
+      { runAt: at + 500, ttlMs: 1 },
+      { delayMs: 500, deadline: at - 1_000 },
+    ])
+      await tasks.enqueueDurable("plain", 1, options);
+    expect(given.map(({ delayMs, runAt }) => [delayMs, runAt])).toEqual([
+      [200, undefined],
+      [200, undefined],
+      [0, at],
+      [0, at],
+      [0, at + 500],
+      [500, undefined],
+    ]);
   });
 });
