@@ -457,6 +457,7 @@ const BROKEN: readonly Broken[] = [
       "lets a task that is replayed",
       "puts a thousand dead letters",
       "puts each dead letter back",
+      "leaves no dead letter behind",
       "drops the oldest dead letters",
       "keeps as many dead letters",
       "drops dead letters that are",
@@ -514,7 +515,7 @@ const BROKEN: readonly Broken[] = [
         replay: ({ queue }) =>
           sound.inspector.replay({ queue, ids: undefined, handler: undefined, reason: undefined }),
       }),
-    ["puts those dead letters back", "drops the oldest dead letters"],
+    ["puts those dead letters back", "leaves no dead letter behind", "drops the oldest dead letters"],
   ],
   [
     "gives payloads that nobody asked for",

@@ -6,7 +6,7 @@ import type {
   ReplayRequest,
   StoredTask,
 } from "../../ports/backend-inspector.js";
-import { strange, toList, toNumber, toText } from "./answer-values.js";
+import { strange, toList, toText } from "./answer-values.js";
 import { toCounts } from "./answers.js";
 import { runByQueue } from "./by-queue.js";
 import type { ScriptValue } from "./pack-texts.js";
@@ -71,11 +71,14 @@ export class RedisInspector implements BackendInspector {
 
   async #replayAll(request: ReplayRequest): Promise<ReplayAnswer> {
     const replayed: string[] = [];
-    for (let passed = 0; ; ) {
-      const step = await this.#step(request, REPLAYS_PER_CALL - replayed.length, passed, []);
+    for (let from = "-inf"; ; ) {
+      const most = REPLAYS_PER_CALL - replayed.length;
+      const step = await this.#step(request, most, [STEPS_PER_REPLAY, from]);
       replayed.push(...step.replayed);
-      if (step.more || step.isEnd) return { replayed, more: step.more };
-      passed = step.passed;
+      // It goes on but where somebody else has given more of them one score than one step looks at.
+      const isStuck = step.passed === from && step.replayed.length === 0;
+      if (step.more || step.isEnd || isStuck) return { replayed, more: step.more };
+      from = step.passed;
     }
   }
 
@@ -87,7 +90,7 @@ export class RedisInspector implements BackendInspector {
     const replayed: string[] = [];
     for (let at = 0; at < rests.length; at += STEPS_PER_REPLAY) {
       const some = rests.slice(at, at + STEPS_PER_REPLAY);
-      const step = await this.#step(request, REPLAYS_PER_CALL - replayed.length, -1, some);
+      const step = await this.#step(request, REPLAYS_PER_CALL - replayed.length, [0, ...some]);
       replayed.push(...step.replayed);
       if (step.more) return { replayed, more: true };
     }
@@ -97,15 +100,14 @@ export class RedisInspector implements BackendInspector {
   async #step(
     { queue, handler = "", reason = "" }: ReplayRequest,
     most: number,
-    passed: number,
-    rests: readonly string[],
-  ): Promise<ReplayAnswer & { readonly passed: number; readonly isEnd: boolean }> {
-    const args: ScriptValue[] = [most, handler, reason, passed, STEPS_PER_REPLAY, ...rests];
+    chosen: readonly ScriptValue[],
+  ): Promise<ReplayAnswer & { readonly passed: string; readonly isEnd: boolean }> {
+    const args = [most, handler, reason, ...chosen];
     const answer = await this.#runner.run(REPLAY, this.#keys.of(queue).meta, args, "producer");
     return {
       more: answer[0] === 1,
-      passed: toNumber(answer[1]),
-      isEnd: answer[2] === 1,
+      isEnd: answer[1] === 1,
+      passed: toText(answer[2]),
       replayed: toList(answer[3]).map((rest) => `${queue}:${toText(rest)}`),
     };
   }

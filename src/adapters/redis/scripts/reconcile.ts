@@ -38,7 +38,7 @@ for _, rest in ipairs(args) do
   elseif place == 'l' then
     restore(leased, now + record[LEASE], rest)
   elseif place == 'x' then
-    restore(dead, micros, rest)
+    restore(dead, micros + restored, rest) -- few have the same
   elseif place == 'f' and redis.call('PTTL', record[KEY]) < 0 then
     redis.call('PEXPIRE', record[KEY], 60000)
   end

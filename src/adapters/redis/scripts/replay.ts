@@ -7,9 +7,9 @@ import { createScript } from "./script.js";
  * Puts dead letters of one queue back to work.
  *
  * KEYS: 1 `meta`. Of `args`: 1 how many at most; 2 handler or an empty text; 3 reason or an empty text; 4 how
- * many to pass over, or -1 where they are named; 5 how many to look at; then the rest of each id that is
- * named. Returns `1` if there are more than the limit, how many it has passed over in all, `1` if it came to
- * the end, and the rest of the id of each that it put back.
+ * many to look at, or 0 where they are named; 5 at which score to begin, or else the rest of each id that is
+ * named. Returns `1` if there are more than the limit, `1` if it came to the end, the score of the last one
+ * that it passed over, and the rest of the id of each that it put back.
  */
 export const REPLAY = createScript(
   "replay",
@@ -21,15 +21,15 @@ export const REPLAY = createScript(
   `
 prune()
 local most, handler, reason = tonumber(args[1]), args[2], args[3]
-local passed, steps = tonumber(args[4]), tonumber(args[5])
-local named = passed < 0
+local steps, score = tonumber(args[4]), args[5]
 local chosen = {}
-if named then
-  for at = 6, #args do chosen[#chosen + 1] = args[at] end
+if steps == 0 then
+  for at = 5, #args do chosen[#chosen + 1] = args[at] end
 else
-  chosen = redis.call('ZRANGE', dead, passed, passed + steps - 1)
+  -- By the score, and not by how many were passed over: others may have put these back meanwhile.
+  chosen = redis.call('ZRANGE', dead, score, '+inf', 'BYSCORE', 'LIMIT', 0, steps)
 end
-local isEnd = (named or #chosen < steps) and 1 or 0
+local isEnd = (steps == 0 or #chosen < steps) and 1 or 0
 
 local function revive(record)
   leave(record)
@@ -46,8 +46,7 @@ local function revive(record)
   if holder == record[REST] then redis.call('PERSIST', key) end
 end
 
-local replayed = {}
-local more = 0
+local replayed, more, passed = {}, 0, nil
 for _, rest in ipairs(chosen) do
   local record = loadRecord(rest)
   local fits = record and record[PLACE] == 'x' and (handler == '' or handlerOf(record) == handler)
@@ -60,10 +59,11 @@ for _, rest in ipairs(chosen) do
     revive(record)
     replayed[#replayed + 1] = rest
   else
-    passed = passed + 1
+    passed = rest
   end
 end
+if steps > 0 and passed then score = redis.call('ZSCORE', dead, passed) end
 tell()
-return { more, passed, isEnd, replayed }
+return { more, isEnd, score, replayed }
 `,
 );

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { NewTask } from "../../../ports/backend.js";
 import type { ReplayRequest } from "../../../ports/backend-inspector.js";
 import type { BackendRule } from "./backend-rule.js";
 import { type BackendTrial, LONG_MS } from "./backend-trial.js";
@@ -66,13 +67,19 @@ async function beginsAnew(trial: BackendTrial): Promise<void> {
   assert(await trial.ack(again));
 }
 
-async function replaysInSteps(trial: BackendTrial): Promise<void> {
-  const tasks = newTasks(REPLAYS + 5);
+/** In the order in which they are given. */
+async function bury(trial: BackendTrial, tasks: readonly NewTask[]): Promise<void> {
   await trial.enqueue(...tasks);
-  const claimed = (await trial.claim()).tasks;
+  const names = new Set(tasks.map(({ handler }) => handler));
+  const claimed = (await trial.claim({ handlers: handlers(...names) })).tasks;
   const error = STORED_ERROR;
   const rest = { reason: "error", error, charged: true, resultTtlMs: LONG_MS };
   await trial.backend.deadLetter(claimed.map(({ id, token }) => ({ id, token, ...rest })));
+}
+
+async function replaysInSteps(trial: BackendTrial): Promise<void> {
+  const tasks = newTasks(REPLAYS + 5);
+  await bury(trial, tasks);
   const request = { queue: "q", ids: undefined, handler: undefined, reason: undefined };
   const first = await trial.backend.inspector.replay(request);
   assert.deepEqual([first.replayed.length, first.more], [REPLAYS, true]);
@@ -105,6 +112,25 @@ export const DEAD_LETTER_RULES: readonly BackendRule[] = [
       const ids = both.flatMap(({ replayed }) => replayed);
       assert.deepEqual([...ids].sort(), ["q:1", "q:2", "q:3", "q:4"]);
       assert.deepEqual(await trial.counts(), { ready: 4 });
+    },
+  },
+  {
+    name: "leaves no dead letter behind that fits, whoever puts others back meanwhile (D17)",
+    async check(trial) {
+      const names = ["one", "two", "three"];
+      const tasks = newTasks(3_000).map((task, index) => ({ ...task, handler: names[index % 3] ?? "" }));
+      for (let at = 0; at < tasks.length; at += 500) await bury(trial, tasks.slice(at, at + 500));
+      const clients = [trial.backend, await trial.connect(), await trial.connect()];
+      const answers = await Promise.all(
+        clients.map(({ inspector }, index) =>
+          inspector.replay({ queue: "q", ids: undefined, handler: names[index], reason: undefined }),
+        ),
+      );
+      assert.deepEqual(
+        answers.map(({ replayed, more }) => [replayed.length, more]),
+        names.map(() => [1_000, false]),
+      );
+      assert.deepEqual(await trial.counts(), { ready: 3_000 });
     },
   },
   {
