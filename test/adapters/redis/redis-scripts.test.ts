@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { StoredOutcome } from "../../../src/task/stored-outcome.js";
 import { LONG_MS } from "../../../src/testing/conformance/backend/backend-trial.js";
-import { completed, newTask, newTasks } from "../../../src/testing/conformance/backend/stored-things.js";
+import { completed, newTask, newTasks, STORED_ERROR } from "../../../src/testing/conformance/backend/stored-things.js";
 import { RedisScene } from "../../support/redis-scene.js";
 import { RedisServer } from "../../support/redis-server.js";
 
@@ -278,6 +278,29 @@ test("a store without tasks leaves behind what there is once for each queue alon
   await expect.poll(() => scene.raw.keys(scene.key("*"))).toHaveLength(2);
   const left = await scene.raw.keys(scene.key("*"));
   expect(left.sort()).toEqual([scene.key("handlers"), scene.key("meta")]);
+});
+
+test("the index of outcomes goes with the last of them, by itself, however they came to be", async () => {
+  const HOUR_MS = 3_600_000;
+  const left = () => scene.raw.pttl(scene.key("finished"));
+  const upTo = async (ms: number) => {
+    const leftMs = await left();
+    expect(leftMs).toBeGreaterThan(ms - 30_000);
+    expect(leftMs).toBeLessThanOrEqual(ms + 61_000);
+  };
+  await scene.keep("q:a");
+  expect(await scene.ack(await scene.claimOne(), { resultTtlMs: HOUR_MS })).toBe(true);
+  await upTo(HOUR_MS);
+  await scene.keep("q:b");
+  await scene.ack(await scene.claimOne(), { resultTtlMs: 1_000 }); // no shorter than the one before needs
+  await upTo(HOUR_MS);
+  await scene.keep("q:c");
+  await scene.backend.cancel([{ id: "q:c", error: STORED_ERROR, resultTtlMs: 2 * HOUR_MS }]);
+  await upTo(2 * HOUR_MS);
+  await scene.keep("q:d");
+  await scene.ack(await scene.claimOne(), { resultTtlMs: 1e300 });
+  expect(await left()).toBeGreaterThan(2 ** 46);
+  expect(await scene.counts()).toMatchObject({ finished: 4 });
 });
 
 test("a call with thousands of tasks is made in portions, and the same call again changes nothing", async () => {

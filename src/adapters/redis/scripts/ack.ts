@@ -70,8 +70,7 @@ local function endPlain(rest)
   redis.call('SET', key, 'fa-' .. string.sub(text, 4, 16) .. toReport(attempts) .. string.sub(text, 23, 34) ..
     outcomeUntil .. string.sub(text, 41, FIXED_BYTES - 4) .. '\\0\\0\\0\\0' ..
     string.sub(text, FIXED_BYTES + 1, body) .. outcome, 'PX', keptFor)
-  local last = #outcomes
-  outcomes[last + 1], outcomes[last + 2] = whole(now + ttl), rest
+  noteOutcome(rest, now + ttl)
   ended[#ended + 1] = rest
   return true
 end

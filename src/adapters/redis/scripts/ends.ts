@@ -33,10 +33,7 @@ local function keepOutcome(record, outcome)
   local text = record[TEXT]
   redis.call('SET', record[KEY], toHead(record) .. string.sub(text, HEAD_BYTES + 1, FIXED_BYTES - 4) ..
     '\\0\\0\\0\\0' .. string.sub(text, FIXED_BYTES + 1, bodyBytes(record)) .. outcome, 'PX', ttl)
-  if left > 0 then
-    outcomes[#outcomes + 1] = whole(record[OUTCOME_UNTIL])
-    outcomes[#outcomes + 1] = record[REST]
-  end
+  if left > 0 then noteOutcome(record[REST], record[OUTCOME_UNTIL]) end
 end
 
 local function noteEnd(record, isCancelled, ttl)

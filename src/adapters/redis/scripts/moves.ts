@@ -4,12 +4,28 @@
  * one go.
  */
 export const MOVES = `
-local woken, ended, asked, outcomes = false, {}, {}, {}
+local woken, ended, asked, outcomes, lastOutcome = false, {}, {}, {}, 0
 
-local function tell()
+-- It is kept until then, at least.
+local function noteOutcome(rest, instant)
+  local last = #outcomes
+  outcomes[last + 1], outcomes[last + 2] = whole(instant), rest
+  if instant > lastOutcome then lastOutcome = instant end
+end
+
+-- The index goes with the last of its outcomes, and a minute more: nobody may ever come to this queue again.
+local function tellOutcomes()
+  if #outcomes == 0 then return end
   for at = 1, #outcomes, 1000 do
     redis.call('ZADD', finished, unpack(outcomes, at, math.min(at + 999, #outcomes)))
   end
+  local ttl = whole(lastOutcome - now + 60000)
+  redis.call('PEXPIRE', finished, ttl, 'NX')
+  redis.call('PEXPIRE', finished, ttl, 'GT')
+end
+
+local function tell()
+  tellOutcomes()
   local channel = base .. 'signals'
   if woken then redis.call('PUBLISH', channel, 'w') end
   if #asked > 0 then redis.call('PUBLISH', channel, 'c' .. table.concat(asked, ' ')) end
