@@ -22,7 +22,10 @@ export interface DurableTaskOptions
   maxDeliveries?: number | undefined;
   /** How long its outcome is kept for those who ask for it. Default: the handler's, then 600,000. */
   resultTtlMs?: number | undefined;
-  /** Whether it is kept as a dead letter when it has failed for good. Default: the handler's, then true. */
+  /**
+   * Whether it is kept as a dead letter when it has failed for good; after a crash loop it always is.
+   * Default: the handler's, then true.
+   */
   deadLetter?: boolean | undefined;
 }
 

@@ -46,7 +46,10 @@ export interface HandlerDefaults {
   maxDeliveries?: number | undefined;
   /** Durable tasks: how long an outcome is kept for those who ask, in milliseconds. Default 600,000. */
   resultTtlMs?: number | undefined;
-  /** Durable tasks: whether one that has failed for good is kept as a dead letter. Default true. */
+  /**
+   * Durable tasks: whether one that has failed for good is kept as a dead letter; after a crash loop it
+   * always is. Default true.
+   */
   deadLetter?: boolean | undefined;
   /** At most so many of its tasks run at once, over all lanes and queues. Default: no limit. */
   maxConcurrency?: number | undefined;

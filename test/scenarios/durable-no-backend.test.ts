@@ -71,3 +71,32 @@ describe("durable calls on a manager without a backend", () => {
     else expect(await sum).toBe(3);
   });
 });
+
+describe("one backend for two managers", () => {
+  test("is refused, and the first one goes on with it", async () => {
+    const backend = memoryBackend();
+    const first = new TaskManager({ handlers, backend });
+    onTestFinished(async () => void (await first.stopNow()));
+    const refusal = thrownBy(() => new TaskManager({ handlers, backend, consume: false }));
+    expect(refusal).toMatchObject({ code: "MILLRACE_OPTION", option: "backend" });
+    expect(refusal).toMatchObject({ message: expect.stringContaining("each closes its own") });
+    expect(await (await first.enqueueDurable("add", payload)).result()).toBe(3);
+  });
+
+  test("is refused also after the first one has stopped, and closed it", async () => {
+    const backend = memoryBackend();
+    await new TaskManager({ handlers, backend }).stopNow();
+    expect(thrownBy(() => new TaskManager({ handlers, backend }))).toMatchObject({ code: "MILLRACE_OPTION" });
+    const another = new TaskManager({ handlers, backend: backend.connect() });
+    expect(await another.stopNow()).toMatchObject({ alive: 0 });
+  });
+
+  test("is none where the first one was refused for another option", async () => {
+    const backend = memoryBackend();
+    const options: TaskManagerOptions = { backend, capacity: -1 };
+    expect(thrownBy(() => new TaskManager(options))).toMatchObject({ option: "capacity" });
+    const tasks = new TaskManager({ handlers, backend });
+    onTestFinished(async () => void (await tasks.stopNow()));
+    expect(await (await tasks.enqueueDurable("add", payload)).result()).toBe(3);
+  });
+});

@@ -61,7 +61,8 @@ describe("a handler that imports the package has the classes that its thread has
 
   test("so are the refusals of what it enqueues", async () => {
     const { run } = createThreads(one, handlers);
-    expect(await run("refusals")).toEqual({ unknown: true, unsent: true, full: true });
+    const ours = { unknown: true, unsent: true, full: true };
+    expect(await run("refusals")).toEqual([ours, ours]);
   });
 
   test("and its two entry points know the steering of each other", async () => {

@@ -1,4 +1,19 @@
 /// <reference types="node" preserve="true" />
+// Those that a handler may meet there, and throw.
+export {
+  DeadlineError,
+  DuplicateTaskError,
+  ManagerStoppedError,
+  MillraceError,
+  NotAcceptingError,
+  OptionError,
+  PayloadError,
+  QueueFullError,
+  TaskCancelledError,
+  TaskError,
+  TaskTimeoutError,
+  UnknownHandlerError,
+} from "../../errors.js";
 export { type Codec, type CodecOptions, type CodecPart, defineCodec } from "../../task/codec.js";
 export {
   type CancelTask,

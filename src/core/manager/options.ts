@@ -12,6 +12,7 @@ import type { ObserverErrorReporter } from "../../task/observer-error.js";
 import { type RateLimitOptions, rateLimitCheck } from "../../task/rate-limit.js";
 import { SETTINGS_CHECKS } from "../../task/task-options.js";
 import { type ThreadOptions, threadOptionsCheck } from "../../task/thread-options.js";
+import { isTaken } from "../durable/taken-backends.js";
 import type { RetentionLimits } from "./retention.js";
 
 /**
@@ -109,8 +110,9 @@ export interface TaskManagerOptions<H extends AnyHandlers = AnyHandlers> {
   /** How idempotency keys are held, unless a handler or task says otherwise, and how many. */
   idempotency?: ManagerIdempotencyOptions | undefined;
   /**
-   * Where durable tasks live, such as `memoryBackend()`. The manager closes it when it has stopped. Default:
-   * none, and calls for durable tasks do not compile, or fail where the compiler cannot know.
+   * Where durable tasks live, such as `memoryBackend()`. The manager closes it when it has stopped: so no
+   * other manager may be given the same one. Default: none, and calls for durable tasks do not compile, or
+   * fail where the compiler cannot know.
    */
   backend?: Backend | undefined;
   /**
@@ -195,7 +197,7 @@ const CHECKS: check.Checks<TaskManagerOptions> = {
   onObserverError: check.callback(),
   middleware: middlewareCheck,
   idempotency: managerIdempotencyCheck,
-  backend: check.having<Backend>("a backend", "enqueue", "claim", "extend", "ack", "nack", "close"),
+  backend: backendCheck,
   consume: consumeCheck,
   leaseMs: check.integer(1_000, MAX_LEASE_MS),
   maxBlockedMs: check.duration(1_000),
@@ -240,4 +242,12 @@ function readQueues(value: unknown, path: string): Record<string, QueueOptions> 
     queues[name] = check.readOptions<QueueOptions>(`${path}.${name}`, options, QUEUE_CHECKS);
   }
   return queues;
+}
+
+function backendCheck(value: unknown, path: string): Backend {
+  const methods = ["enqueue", "claim", "extend", "ack", "nack", "close"] as const;
+  const backend = check.having<Backend>("a backend", ...methods)(value, path);
+  if (!isTaken(backend)) return backend;
+  const what = "a backend that no other task manager was given: each closes its own when it stops";
+  throw check.expected(path, what, backend);
 }

@@ -1,7 +1,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { StoredOutcome } from "../../../src/task/stored-outcome.js";
 import { LONG_MS } from "../../../src/testing/conformance/backend/backend-trial.js";
-import { completed, newTask, newTasks, STORED_ERROR } from "../../../src/testing/conformance/backend/stored-things.js";
+import {
+  completed,
+  newTask,
+  newTasks,
+  STORED_ERROR,
+} from "../../../src/testing/conformance/backend/stored-things.js";
 import { RedisScene } from "../../support/redis-scene.js";
 import { RedisServer } from "../../support/redis-server.js";
 

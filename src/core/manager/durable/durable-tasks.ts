@@ -12,6 +12,7 @@ import { EnqueueBatcher } from "../../durable/enqueue-batcher.js";
 import { GuardedBackend } from "../../durable/guarded-backend.js";
 import { ResultWaiters } from "../../durable/result-waiters.js";
 import { StoreCalls } from "../../durable/store-calls.js";
+import { take } from "../../durable/taken-backends.js";
 import type { Mishaps } from "../../events/mishaps.js";
 import type { Alarm, Alarms } from "../alarms.js";
 import type { Conditions } from "../conditions.js";
@@ -77,6 +78,7 @@ export class DurableTasks implements Alarm {
   constructor(given: Backend, options: ResolvedOptions, parts: DurableTasksParts) {
     const { clock, random } = parts;
     this.calls = new StoreCalls(clock);
+    take(given);
     const guarded = new GuardedBackend(given, clock, options.leaseMs / 3);
     const backend = new CountedBackend(guarded, this.calls);
     const consumer = () => this.#consumer;
