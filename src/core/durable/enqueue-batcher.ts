@@ -1,10 +1,13 @@
 import type { Backend, EnqueueAnswer, NewTask } from "../../ports/backend.js";
 import type { Clock, Timer } from "../../ports/clock.js";
 
-/** Tasks in one call to the store; a single call of a user may bring more. */
+/** Tasks in one call to the store. */
 const BATCH = 1_000;
 
-/** The same in bytes of payloads and envelopes: who brings little is not to wait for what others bring. */
+/**
+ * The same in bytes of payloads and envelopes: who brings little is not to wait for what others bring, and
+ * each call has only so much time.
+ */
 const BATCH_BYTES = 8 * 1_024 * 1_024;
 
 /** So many calls are under way at a time, at most. */
@@ -82,10 +85,22 @@ export class EnqueueBatcher {
     return answers[index] as EnqueueAnswer;
   }
 
-  /** Gives the answers for these tasks, which are sent in one call. */
+  /**
+   * Gives the answers for these tasks, which are sent in one call unless they are too many or too large. It
+   * rejects when all is known: nothing more is kept after that.
+   */
   async enqueue(tasks: readonly NewTask[]): Promise<readonly EnqueueAnswer[]> {
-    let bytes = 0;
-    for (const task of tasks) bytes += sizeOf(task);
+    const parts = toParts(tasks);
+    const [only] = parts;
+    if (parts.length === 1 && only !== undefined) return this.#enqueuePart(only);
+    const answers = await Promise.allSettled(parts.map((part) => this.#enqueuePart(part)));
+    return answers.flatMap((answer) => {
+      if (answer.status === "rejected") throw answer.reason;
+      return answer.value;
+    });
+  }
+
+  async #enqueuePart({ tasks, bytes }: Part): Promise<readonly EnqueueAnswer[]> {
     const batch = this.#batchFor(tasks.length, bytes);
     const from = batch.tasks.length;
     for (const task of tasks) batch.tasks.push(task);
@@ -153,4 +168,27 @@ function isFull({ bytes, tasks }: Batch): boolean {
 
 function sizeOf({ payload, envelope }: NewTask): number {
   return payload.length + envelope.length;
+}
+
+/** Some of the tasks of one call that fit into one batch; one that is too large by itself is alone. */
+interface Part {
+  readonly tasks: readonly NewTask[];
+  readonly bytes: number;
+}
+
+function toParts(tasks: readonly NewTask[]): readonly Part[] {
+  const parts: Part[] = [];
+  let from = 0;
+  let bytes = 0;
+  for (const [index, task] of tasks.entries()) {
+    const size = sizeOf(task);
+    if (index - from >= BATCH || (index > from && bytes + size > BATCH_BYTES)) {
+      parts.push({ tasks: tasks.slice(from, index), bytes });
+      from = index;
+      bytes = 0;
+    }
+    bytes += size;
+  }
+  if (from < tasks.length) parts.push({ tasks: from === 0 ? tasks : tasks.slice(from), bytes });
+  return parts;
 }

@@ -132,16 +132,54 @@ describe("EnqueueBatcher", () => {
     expect(clock.timers).toBe(0);
   });
 
-  it("sends the tasks of one call in one call, however many they are, and no others with them", async () => {
+  it("sends the tasks of one call in one, or in full ones where they are too many, in their order", async () => {
     const { batcher, calls, clock, sizes } = createBatcher();
-    const told = [900, 200, 2_500, 1].map((count) => batcher.enqueue(tasksOf(count, `${count}-`)));
+    const counts = [900, 200, 2_500, 1];
+    const told = counts.map((count) => batcher.enqueue(tasksOf(count, `${count}-`)));
     await clock.settle();
-    expect(sizes()).toEqual([900, 200, 2_500]);
+    expect(sizes()).toEqual([900, 200, 1_000, 1_000]);
     for (const { answer } of calls) answer();
     await clock.settle();
-    expect(sizes()).toEqual([900, 200, 2_500, 1]);
+    expect(sizes()).toEqual([900, 200, 1_000, 1_000, 501]);
+    calls[4]?.answer();
+    const expected = counts.map((count) => tasksOf(count, `${count}-`).map(answerTo));
+    expect(await Promise.all(told)).toEqual(expected);
+  });
+
+  it("sends no more than 8 MiB of one call at a time, unless one task is larger", async () => {
+    const { batcher, calls, clock, sizes } = createBatcher();
+    const told = batcher.enqueue(
+      [3, 3, 3, 9, 1, 1].map((size, index) => {
+        const payload = new Uint8Array(size * 1_024 * 1_024);
+        return newTask(`t${index}`, { payload });
+      }),
+    );
+    await clock.settle();
+    expect(sizes()).toEqual([2, 1, 1]);
+    for (const { answer } of calls) answer();
+    await clock.settle();
+    expect(sizes()).toEqual([2, 1, 1, 2]);
     calls[3]?.answer();
-    expect((await Promise.all(told)).map(({ length }) => length)).toEqual([900, 200, 2_500, 1]);
+    expect(await told).toHaveLength(6);
+  });
+
+  it("tells of the failure of a part when all other parts are known", async () => {
+    const { batcher, calls, clock } = createBatcher();
+    let rejection: unknown;
+    const told = batcher.enqueue(tasksOf(6_000)).catch((error: unknown) => {
+      rejection = error;
+    });
+    await clock.settle();
+    calls[1]?.fail(new Error("full"));
+    await clock.settle();
+    expect([calls.length, rejection]).toEqual([5, undefined]);
+    for (let answered = 0; answered < calls.length; answered++) {
+      calls[answered]?.answer();
+      await clock.settle();
+    }
+    await told;
+    expect(calls).toHaveLength(6);
+    expect(rejection).toMatchObject({ message: "full" });
   });
 
   it("lets no call wait for more than 8 MiB of what others bring", async () => {
