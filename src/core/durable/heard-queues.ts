@@ -6,8 +6,8 @@ const MAX_QUEUES = 1_000;
 interface HeardQueue {
   /** How many wait for tasks of this queue. */
   waiting: number;
-  /** Undefined where it is not heard, since enough others are. */
-  readonly stop: (() => void) | undefined;
+  /** Undefined while it is not heard, since enough others are. */
+  stop: (() => void) | undefined;
 }
 
 /**
@@ -32,10 +32,11 @@ export class HeardQueues {
   /** Somebody waits for a task of this queue, whether or not its tasks run here. */
   enter(queue: string): void {
     if (this.#closed) return;
-    const known = this.#queues.get(queue);
+    const known = this.#queues.get(queue) ?? { waiting: 0, stop: undefined };
+    this.#queues.set(queue, known);
     this.#spare.delete(queue);
-    if (known !== undefined) known.waiting++;
-    else this.#queues.set(queue, { waiting: 1, stop: this.#hear(queue) });
+    known.waiting++;
+    known.stop ??= this.#hear(queue);
   }
 
   /** Once for each `enter`. */

@@ -118,12 +118,21 @@ test("a queue for which nobody waits any more makes room for another", async () 
   await settle(clock);
   expect(two.rejection()).toBeInstanceOf(TaskCancelledError); // heard at once
 
-  await one.cancel();
+  const three = await wait("one-more"); // there is room for it now
+  expect(heard).toContain("one-more");
+  await three.cancel();
   await settle(clock);
+  expect(three.rejection()).toBeInstanceOf(TaskCancelledError);
   expect(one.rejection()).toBeUndefined();
+  await wait("four-more");
+  const five = await wait("five-more");
+  expect(heard).not.toContain("five-more");
+  await five.cancel();
+  await settle(clock);
+  expect(five.rejection()).toBeUndefined();
   await clock.advance(5_250);
   await settle(clock);
-  expect(one.rejection()).toBeInstanceOf(TaskCancelledError); // asked after
+  expect(five.rejection()).toBeInstanceOf(TaskCancelledError); // asked after
   await producer.stopNow();
   expect(heard.size).toBe(0);
 });
