@@ -11,6 +11,9 @@ const STEP_EVERY_MS = 5_000;
 /** So many keys Redis looks at for one step. */
 const KEYS_PER_STEP = 1_000;
 
+/** So many records one script looks at: a few milliseconds of the server's time, which all others wait for. */
+const RECORDS_PER_SCRIPT = 200;
+
 export interface ReconcilerParts {
   readonly connection: RedisConnection;
   readonly runner: ScriptRunner;
@@ -41,7 +44,7 @@ export class Reconciler {
 
   /** Looks at the next records. */
   async step(): Promise<void> {
-    const { connection, keys, log, runner } = this.#parts;
+    const { connection, keys } = this.#parts;
     const answer = await connection.call({
       send: (client) =>
         client.callBuffer("scan", [this.#cursor, "MATCH", keys.recordPattern, "COUNT", KEYS_PER_STEP]),
@@ -52,15 +55,22 @@ export class Reconciler {
     const records = new Map<string, string[]>();
     for (const key of toList(found)) {
       const [queue, rest] = keys.readRecordKey(toText(key)) ?? [];
-      if (queue !== undefined && rest !== undefined)
-        records.set(queue, [...(records.get(queue) ?? []), rest]);
+      if (queue === undefined || rest === undefined) continue;
+      const rests = records.get(queue) ?? [];
+      records.set(queue, rests);
+      rests.push(rest);
     }
     this.#cursor = toText(cursor); // one queue that cannot be mended must not keep the others from it
-    const ends = [...records].map(async ([queue, rests]) => {
-      const [restored] = await runner.run(RECONCILE, keys.of(queue).meta, rests, "producer");
+    await Promise.allSettled([...records].map(([queue, rests]) => this.#restore(queue, rests)));
+  }
+
+  async #restore(queue: string, rests: readonly string[]): Promise<void> {
+    const { keys, log, runner } = this.#parts;
+    for (let from = 0; from < rests.length; from += RECORDS_PER_SCRIPT) {
+      const some = rests.slice(from, from + RECORDS_PER_SCRIPT);
+      const [restored] = await runner.run(RECONCILE, keys.of(queue).meta, some, "producer");
       const count = toNumber(restored);
       if (count > 0) log.trouble("tasks that were in no index were put back", { queue, count });
-    });
-    await Promise.allSettled(ends);
+    }
   }
 }

@@ -63,7 +63,7 @@ import { StoreMarks } from "./store-marks.js";
 const ENQUEUES: Portion<NewTask> = { most: 1_000, sizeOf };
 
 /** What other scripts take at once: a few milliseconds of the server's time. */
-const SETTLEMENTS = 500;
+const SETTLEMENTS = 250;
 
 /**
  * Keeps durable tasks in Redis 7.0 or later, on `ioredis`. It connects at the first call, on one connection

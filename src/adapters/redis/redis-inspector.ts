@@ -24,7 +24,7 @@ const READS = { most: 100, sizeOf: () => 0 };
 const REPLAYS_PER_CALL = 1_000;
 
 /** So many dead letters are looked at by one call of the script. */
-const STEPS_PER_REPLAY = 500;
+const STEPS_PER_REPLAY = 250;
 
 /** Looks at what Redis has. */
 export class RedisInspector implements BackendInspector {
