@@ -11,7 +11,7 @@ const STEP_EVERY_MS = 5_000;
 /** So many keys Redis looks at for one step. */
 const KEYS_PER_STEP = 1_000;
 
-/** So many records one script looks at: a few milliseconds of the server's time, which all others wait for. */
+/** So many records one script looks at: that takes a few milliseconds, for which all others wait. */
 const RECORDS_PER_SCRIPT = 200;
 
 export interface ReconcilerParts {
