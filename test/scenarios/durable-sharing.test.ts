@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { defineHandlers, json } from "../../src/index.js";
+import { defineHandlers, json, type RateLimitOptions } from "../../src/index.js";
 import { createScene } from "../support/durable-scene.js";
 
 /** Handlers that note what they are given and end after `takesMs`. */
@@ -10,6 +10,12 @@ function recording(clock: { setTimeout(callback: () => void, ms: number): unknow
     if (takesMs > 0) await new Promise<void>((resolve) => clock.setTimeout(resolve, takesMs));
   };
   return { runs, run };
+}
+
+interface LimitedParts {
+  readonly manager?: RateLimitOptions;
+  readonly queue?: { readonly rateLimit: RateLimitOptions };
+  readonly handler?: { readonly rateLimit: RateLimitOptions };
 }
 
 const KINDS = ["durable", "local"] as const;
@@ -51,11 +57,17 @@ describe("local and durable tasks share", () => {
     expect(durable.filter((name) => name.endsWith("one"))).toHaveLength(10);
   });
 
-  test("the permits of the shared limit, so that neither kind starves (L6)", async () => {
+  test.each([
+    ["the shared limit", (limit: RateLimitOptions) => ({ manager: limit })],
+    ["a queue's own limit", (limit: RateLimitOptions) => ({ queue: { rateLimit: limit } })],
+    ["a handler's own limit", (limit: RateLimitOptions) => ({ handler: { rateLimit: limit } })],
+  ])("the permits of %s, so that neither kind starves (L6)", async (_, limitedBy) => {
     const { clock, manager } = createScene();
     const { run, runs } = recording(clock);
-    const handlers = defineHandlers({ work: { payload: json<string>(), run } });
-    const tasks = manager({ handlers, tasksPerSecond: 10, burst: 1, autoStart: false });
+    const limited: LimitedParts = limitedBy({ tasksPerSecond: 10, burst: 1 });
+    const handlers = defineHandlers({ work: { payload: json<string>(), run, ...limited.handler } });
+    const queues = { default: { ...limited.queue } };
+    const tasks = manager({ handlers, queues, ...limited.manager, autoStart: false });
     await tasks.enqueueDurableMany(Array.from({ length: 20 }, (_, n) => ["work", `durable ${n}`] as const));
     for (let n = 0; n < 20; n++) tasks.enqueue("work", `local ${n}`);
     tasks.start();
@@ -64,6 +76,9 @@ describe("local and durable tasks share", () => {
     expect(shares(runs, 20)).toEqual({ durable: 10, local: 10 });
     await clock.advance(2_000);
     expect(runs).toHaveLength(40);
+    const { claim, nack } = tasks.stats().durable?.calls ?? expect.unreachable();
+    expect(nack.count).toBeLessThanOrEqual(2); // what is claimed may start
+    expect(claim.count).toBeLessThanOrEqual(45);
   });
 
   test("what one limit allows, however many slots are free (L6)", async () => {

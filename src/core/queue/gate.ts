@@ -43,6 +43,11 @@ export abstract class Gate {
     return (this.#closedBy & closure) !== 0;
   }
 
+  /** Whether nothing else holds it closed. */
+  isOpenWithout(closure: Closure): boolean {
+    return (this.#closedBy & ~closure) === 0;
+  }
+
   close(closure: Closure): void {
     this.#closedBy |= closure;
   }

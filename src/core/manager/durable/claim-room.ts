@@ -3,7 +3,7 @@ import type { Clock } from "../../../ports/clock.js";
 import type { ClaimNeed, Reservation } from "../../durable/claimer.js";
 import type { HeldLease } from "../../durable/held-lease.js";
 import type { Limiter } from "../../limiter/limiter.js";
-import type { Gate } from "../../queue/gate.js";
+import { type Gate, LIMITED } from "../../queue/gate.js";
 import type { QueueSet } from "../../queue/queue-set.js";
 import type { Alarm, Alarms } from "../alarms.js";
 import type { Lane } from "../lane.js";
@@ -79,7 +79,7 @@ export class ClaimRoom implements Alarm {
     const { clock, isOpen, queues } = this.#parts;
     const queue = queues.queue(need.queue);
     const now = clock.now();
-    if (!isOpen() || !queue.open) return undefined;
+    if (!isOpen() || !queue.isOpenWithout(LIMITED)) return undefined;
     const permits = this.#permits(need, now);
     if (permits === 0) return undefined;
     const { handlers, leftOut } = this.#roomOf(now);
@@ -108,8 +108,10 @@ export class ClaimRoom implements Alarm {
     const { clock, isOpen, limiter, queues } = this.#parts;
     const now = clock.now();
     this.#costs.set(handler, cost);
-    if (!isOpen() || !lane.open || !queues.queue(queue).open) return false;
-    if (queues.handler(handler)?.open === false) return false;
+    if (!isOpen() || !lane.open) return false;
+    // What lacks permits for a task of this process may have enough for this one: they are asked for below.
+    for (const gate of [queues.queue(queue), queues.handler(handler)])
+      if (gate?.isOpenWithout(LIMITED) === false) return false;
     if (limiter.sharedWaitMs(cost, now) > 0 || limiter.queues.waitMs(queue, cost, now) > 0) return false;
     return limiter.handlers.waitMs(handler, cost, now) === 0;
   }
