@@ -26,7 +26,7 @@ export class ResultScene {
   constructor() {
     this.results = new Broadcaster({
       ...{ clock: this.clock, events: this.events, errors: this.errors, alarms: this.alarms },
-      running: () => this.running,
+      unfinished: () => this.running,
       onUnblocked: () => this.unblocked++,
     });
   }

@@ -33,7 +33,7 @@ export interface ClaimNeed {
   readonly queue: string;
   /** At least so many permits: what the queue's first task is known to cost. */
   readonly cost: number;
-  /** At least one of these handlers; undefined where any will do. */
+  /** Some of these handlers, and no others; undefined where any will do. */
   readonly oneOf: readonly string[] | undefined;
 }
 
@@ -160,13 +160,18 @@ export class Claimer {
       const { handlers, slots, permits } = reservation;
       const requestId = `${this.#parts.requestPrefix}${++this.#requests}`;
       const request = { requestId, queue, leaseMs: terms.leaseMs, handlers, slots, permits };
-      void this.#send(turn, request, reservation);
+      void this.#send(turn, request, reservation, oneOf !== undefined);
       return;
     }
     this.#timer.set(this.#turns.nextDueAt(now));
   }
 
-  async #send(turn: QueueTurn, request: ClaimRequest, reservation: Reservation): Promise<void> {
+  async #send(
+    turn: QueueTurn,
+    request: ClaimRequest,
+    reservation: Reservation,
+    isForLeftOut: boolean,
+  ): Promise<void> {
     const { clock, host } = this.#parts;
     turn.woken = false;
     const sentAt = clock.now();
@@ -181,7 +186,8 @@ export class Claimer {
     kept.cancel();
     this.#askedAt = undefined;
     release();
-    if (answer !== undefined) this.#note(turn, answer, reservation.leftOut);
+    const otherDueAt = isForLeftOut ? turn.dueAt : Number.POSITIVE_INFINITY;
+    if (answer !== undefined) this.#note(turn, answer, reservation.leftOut, otherDueAt);
     host.claimed(request.queue, answer, sentAt);
     this.claim();
   }
@@ -217,8 +223,11 @@ export class Claimer {
     });
   }
 
-  /** When the queue is to be asked next. */
-  #note(turn: QueueTurn, answer: ClaimAnswer, leftOut: readonly string[]): void {
+  /**
+   * When the queue is to be asked next.
+   * @param otherDueAt when it is, for those handlers that it has not been asked for now
+   */
+  #note(turn: QueueTurn, answer: ClaimAnswer, leftOut: readonly string[], otherDueAt: number): void {
     const { clock, pollMs, random } = this.#parts;
     const { tasks, stoppedAtCost, nextDueMs, crashed, reclaimed } = answer;
     this.#reclaimed += reclaimed;
@@ -231,6 +240,6 @@ export class Claimer {
       return;
     }
     const pollInMs = pollMs * (0.75 + random.next() / 2); // not all processes at once
-    turn.dueAt = clock.now() + Math.min(pollInMs, nextDueMs ?? pollInMs);
+    turn.dueAt = Math.min(otherDueAt, clock.now() + Math.min(pollInMs, nextDueMs ?? pollInMs));
   }
 }

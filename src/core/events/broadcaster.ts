@@ -25,8 +25,8 @@ export interface BroadcasterParts {
     set(subscription: ResultSubscription, at: number): void;
     clear(subscription: ResultSubscription): void;
   };
-  /** Attempts that run now. */
-  readonly running: () => number;
+  /** Attempts whose results are still to come, though no other attempt starts. */
+  readonly unfinished: () => number;
   /** Told when no subscription blocks any more. */
   readonly onUnblocked: () => void;
 }
@@ -123,7 +123,7 @@ export class Broadcaster {
     }
     const channel = new Channel<TaskResult>({
       ...{ capacity, maxBytes, overflow, total: this.tally },
-      excess: this.#parts.running,
+      excess: this.#parts.unfinished,
       onDrop: (result) => {
         drops.dropped++;
         this.#recordDrop(result, name);

@@ -136,7 +136,7 @@ export function assembleCore(options: ResolvedOptions, world: World) {
   const canceller = new Canceller({ ...ground, backlog, runner, settler, durable: ends });
   const results = new Broadcaster({
     ...{ alarms, clock, events: journal.events, errors: ground.observerErrors },
-    running: () => runner.running,
+    unfinished: () => runner.running + (durable?.unconfirmed ?? 0),
     onUnblocked: () => dispatcher.wake(),
   });
   const dispatcher = new Dispatcher({

@@ -82,13 +82,11 @@ export class ClaimRoom implements Alarm {
     if (!isOpen() || !queue.isOpenWithout(LIMITED)) return undefined;
     const permits = this.#permits(need, now);
     if (permits === 0) return undefined;
-    const { handlers, leftOut } = this.#roomOf(now);
+    const rooms = this.#roomOf(now, need.oneOf);
+    const slots = this.#slots(rooms.handlers, Math.min(queue.free, Math.floor(permits / need.cost)));
+    const { handlers, leftOut } = withSlots(rooms, slots);
     if (handlers.length === 0) return undefined;
-    if (need.oneOf !== undefined && !handlers.some(({ name }) => need.oneOf?.includes(name)))
-      return undefined;
-    const slots = this.#slots(handlers, Math.min(queue.free, Math.floor(permits / need.cost)));
     const wanted = slots.reduce((sum, count) => sum + count, 0);
-    if (wanted === 0) return undefined;
     const taken = Math.min(permits, Math.max(wanted, need.cost));
     const kept = new KeptRoom(this.#parts, now);
     kept.keepSlots(slots);
@@ -120,9 +118,10 @@ export class ClaimRoom implements Alarm {
     return this.#costs.get(handler) ?? 1;
   }
 
-  #roomOf(now: number): Rooms {
+  #roomOf(now: number, oneOf: readonly string[] | undefined): Rooms {
     const rooms: Rooms = { handlers: [], leftOut: [] };
     for (const { name, lane } of this.#parts.handlers) {
+      if (oneOf?.includes(name) === false) continue;
       const room = this.#parts.lanes[lane]?.open === true ? this.#handlerRoom(name, now) : 0;
       if (room > 0) rooms.handlers.push({ name, lane, room });
       else rooms.leftOut.push(name);
@@ -188,4 +187,12 @@ export class ClaimRoom implements Alarm {
 /** Whether tasks of this process may want it, too. */
 function isWanted(gate: Gate | undefined): boolean {
   return gate !== undefined && gate.waiting > 0;
+}
+
+/** A lane whose free slots are all left to tasks of this process has none for its handlers. */
+function withSlots({ handlers, leftOut }: Rooms, slots: readonly number[]): Rooms {
+  const hasSlot = ({ lane }: ClaimableHandler) => (slots[lane] ?? 0) > 0;
+  if (handlers.every(hasSlot)) return { handlers, leftOut };
+  const without = handlers.filter((handler) => !hasSlot(handler)).map(({ name }) => name);
+  return { handlers: handlers.filter(hasSlot), leftOut: [...leftOut, ...without] };
 }

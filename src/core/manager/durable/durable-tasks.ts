@@ -125,6 +125,11 @@ export class DurableTasks implements Alarm {
     });
   }
 
+  /** Tasks that have ended here, and whose end the store has not confirmed. */
+  get unconfirmed(): number {
+    return this.#consumer.unconfirmed;
+  }
+
   /** Whether anything of it is under way. */
   get busy(): boolean {
     return !this.#stopped && (this.#consumer.busy || this.#batcher.busy);
