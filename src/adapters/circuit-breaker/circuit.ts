@@ -6,8 +6,9 @@ import {
   type IBackoff,
   type IHalfOpenAfterBackoffContext,
 } from "cockatiel";
-import { ManagerStoppedError, TaskCancelledError } from "../../errors.js";
+import { ManagerStoppedError, NotAcceptingError, TaskCancelledError } from "../../errors.js";
 import type { Clock } from "../../ports/clock.js";
+import { LeaseLostError } from "../../store-errors.js";
 import { findSteering, reschedule } from "../../task/steering.js";
 import type { TaskContext } from "../../task/task-context.js";
 
@@ -140,8 +141,11 @@ async function verdictOf({ signal }: TaskContext, ending: Promise<unknown>): Pro
   return verdict;
 }
 
-/** Whoever steers, or is told to end by somebody else, says nothing of the service. */
+/** Told to end by somebody else, or refused because the manager stops. */
+const NO_FAILURES = [TaskCancelledError, ManagerStoppedError, LeaseLostError, NotAcceptingError] as const;
+
+/** Whoever steers, or has not failed by itself, says nothing of the service. */
 function toVerdict(thrown: unknown): Verdict {
-  if (thrown instanceof TaskCancelledError || thrown instanceof ManagerStoppedError) return "nothing";
+  if (NO_FAILURES.some((type) => thrown instanceof type)) return "nothing";
   return findSteering(thrown) === undefined ? "failure" : "nothing";
 }

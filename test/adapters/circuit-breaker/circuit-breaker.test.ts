@@ -2,6 +2,8 @@ import { describe, expect, it } from "vitest";
 import {
   type CircuitBreakerOptions,
   circuitBreaker,
+  LeaseLostError,
+  NotAcceptingError,
   OptionError,
   reschedule,
   skipRetry,
@@ -86,6 +88,15 @@ describe("a closed circuit", () => {
     await clock.settle();
     cancelled.cancel("not needed");
     await rejectionOf(cancelled.result());
+    expect(await manager.enqueue(() => "let through").result()).toBe("let through");
+  });
+
+  it.each([
+    ["a lost lease", new LeaseLostError("it may run elsewhere", "default:1")],
+    ["a refusal of a manager that stops", new NotAcceptingError("it stops")],
+  ])("does not count %s, which says nothing of the service", async (_, error) => {
+    const { manager } = new Service({ consecutiveFailures: 1 });
+    expect(await rejectionOf(manager.enqueue(() => Promise.reject(error)).result())).toBe(error);
     expect(await manager.enqueue(() => "let through").result()).toBe("let through");
   });
 
