@@ -216,9 +216,10 @@ export class StoreAudit {
     const key = keyOf(task);
     if (replaced !== undefined) {
       const other = this.tasks.get(replaced);
-      if (other === undefined || !other.live)
-        throw this.#fail("I2", `${replaced} was replaced, and had ended`);
-      this.#end(other, "cancelled");
+      // A store that has forgotten both keeps the other one anew where the call comes again, and replaces it at once.
+      const isAnew = this.#hasAged && other?.requestId === task.requestId;
+      if (other?.live) this.#end(other, "cancelled");
+      else if (!isAnew) throw this.#fail("I2", `${replaced} was replaced, and had ended`);
     }
     const holder = this.#keys.get(key);
     if (holder?.live && holder.cancelAsked) this.#checkPlace(holder, this.#look(holder.id));
