@@ -116,6 +116,22 @@ describe("local and durable tasks share", () => {
   });
 });
 
+test("a subscription that blocks drops no result that the store has yet to confirm", async () => {
+  const { clock, manager } = createScene();
+  const handlers = defineHandlers({ work: { payload: json<number>(), run: (n) => n } });
+  const tasks = manager({ handlers, concurrency: 100, autoStart: false });
+  await tasks.enqueueDurableMany(Array.from({ length: 300 }, (_, n) => ["work", n] as const));
+  const subscription = tasks.subscribe({ capacity: 5, overflow: "block" });
+  tasks.start();
+  await clock.settle();
+  const values = new Set<unknown>();
+  for (let n = 0; n < 300; n++) {
+    values.add((await subscription.next()).value?.value);
+    if (n % 50 === 0) await clock.settle();
+  }
+  expect([values.size, subscription.dropped]).toEqual([300, 0]);
+});
+
 describe("a handler's own limits hold for its durable tasks", () => {
   test("a rate limit, whose permits come by time alone (L6)", async () => {
     const { clock, manager } = createScene();
