@@ -178,7 +178,9 @@ export class SimulatedWorker implements ConsumerHost {
     this.#parts.audit.died(this.process);
   }
 
-  nextRound(): void {}
+  beginRound(): void {}
+
+  endRound(): void {}
 
   reserve(need: ClaimNeed): Reservation | undefined {
     if (this.#stopping) this.#parts.verdict.fail("X2", `${this.process.name} claims, and was to stop`);

@@ -18,10 +18,12 @@ export interface Reservation {
 }
 
 export interface ClaimHost {
-  /** A look at all queues begins. */
-  nextRound(): void;
+  /** A look at all queues begins, of which these may have something. */
+  beginRound(needs: readonly ClaimNeed[]): void;
   /** Keeps room for a claim; undefined where there is none now that would do. */
   reserve(need: ClaimNeed): Reservation | undefined;
+  /** It is over: a claim is under way, or there is no room for any. */
+  endRound(): void;
   /** What a claim has brought, if anything; the reservation has just been released. */
   claimed(queue: string, answer: ClaimAnswer | undefined, sentAt: number): void;
   /** A claim has failed, and is made again. */
@@ -35,6 +37,10 @@ export interface ClaimNeed {
   readonly cost: number;
   /** Some of these handlers, and no others; undefined where any will do. */
   readonly oneOf: readonly string[] | undefined;
+}
+
+interface NeedOf extends ClaimNeed {
+  readonly turn: QueueTurn;
 }
 
 export interface ClaimerParts {
@@ -118,6 +124,8 @@ export class Claimer {
   stop(): void {
     this.#started = false;
     this.#timer.clear();
+    this.#parts.host.beginRound([]);
+    this.#parts.host.endRound();
     this.#endPause?.();
   }
 
@@ -149,21 +157,23 @@ export class Claimer {
   /** Claims what there is room for, unless a claim is under way. */
   claim(): void {
     if (!this.#started || this.busy) return;
-    const { clock, host, terms } = this.#parts;
+    const { clock, host } = this.#parts;
     const now = clock.now();
-    host.nextRound();
-    for (const turn of this.#turns.candidates(now)) {
-      const { name: queue, cost, leftOut } = turn;
-      const oneOf = turn.dueAt <= now ? undefined : leftOut;
-      const reservation = host.reserve({ queue, cost, oneOf });
-      if (reservation === undefined) continue;
-      const { handlers, slots, permits } = reservation;
-      const requestId = `${this.#parts.requestPrefix}${++this.#requests}`;
-      const request = { requestId, queue, leaseMs: terms.leaseMs, handlers, slots, permits };
-      void this.#send(turn, request, reservation, oneOf !== undefined);
-      return;
-    }
-    this.#timer.set(this.#turns.nextDueAt(now));
+    const needs = this.#turns.candidates(now).map((turn) => toNeed(turn, now));
+    host.beginRound(needs);
+    if (!needs.some((need) => this.#claimFor(need))) this.#timer.set(this.#turns.nextDueAt(now));
+    host.endRound();
+  }
+
+  #claimFor(need: NeedOf): boolean {
+    const { host, requestPrefix, terms } = this.#parts;
+    const reservation = host.reserve(need);
+    if (reservation === undefined) return false;
+    const { handlers, slots, permits } = reservation;
+    const requestId = `${requestPrefix}${++this.#requests}`;
+    const request = { requestId, queue: need.queue, leaseMs: terms.leaseMs, handlers, slots, permits };
+    void this.#send(need.turn, request, reservation, need.oneOf !== undefined);
+    return true;
   }
 
   async #send(
@@ -242,4 +252,9 @@ export class Claimer {
     const pollInMs = pollMs * (0.75 + random.next() / 2); // not all processes at once
     turn.dueAt = Math.min(otherDueAt, clock.now() + Math.min(pollInMs, nextDueMs ?? pollInMs));
   }
+}
+
+function toNeed(turn: QueueTurn, now: number): NeedOf {
+  const { name: queue, cost, dueAt, leftOut } = turn;
+  return { turn, queue, cost, oneOf: dueAt <= now ? undefined : leftOut };
 }

@@ -14,9 +14,10 @@ import { SlotWatch } from "./slot-watch.js";
 /** Who runs what is claimed. */
 export interface ConsumerHost {
   /** A look at all queues begins, for what may be claimed. */
-  nextRound(): void;
+  beginRound(needs: readonly ClaimNeed[]): void;
   /** Keeps room for a claim; undefined where there is none now that would do. */
   reserve(need: ClaimNeed): Reservation | undefined;
+  endRound(): void;
   /**
    * Starts a task. False where there is no room for it after all, or it cannot be run here: it goes back, at
    * no cost. Where true, `settle` or `abandon` follows, unless `lost` comes before.
@@ -88,7 +89,8 @@ export class Consumer {
       ...parts,
       host: {
         reserve: (need) => (this.#batcher.unconfirmed < MAX_UNCONFIRMED ? host.reserve(need) : undefined),
-        nextRound: () => host.nextRound(),
+        beginRound: (needs) => host.beginRound(needs),
+        endRound: () => host.endRound(),
         claimed: (queue, answer, sentAt) => this.#take(queue, answer, sentAt),
         failed: (error) => host.failed("claim", error),
       },

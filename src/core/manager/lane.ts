@@ -22,6 +22,8 @@ export class Lane implements LaneGate {
   concurrency: number;
   /** Slots in use: a batch of attempts shares one. */
   running = 0;
+  /** How often one was taken. */
+  starts = 0;
   /** Attempts that were given up and go on all the same. */
   abandoned = 0;
   /** Its pool makes no further slot as yet, and all that it has are in use. */
@@ -59,6 +61,7 @@ export class Lane implements LaneGate {
 
   take(): void {
     this.running++;
+    this.starts++;
   }
 
   giveBack(): void {

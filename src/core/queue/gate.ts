@@ -16,6 +16,8 @@ export abstract class Gate {
   /** Since it is known. */
   readonly tally: EndTally = { completed: 0, failed: 0, cancelled: 0, retried: 0 };
   waiting = 0;
+  /** Attempts that have ever started. */
+  starts = 0;
   #running = 0;
   /** Room that is kept for starts to come. */
   #kept = 0;
@@ -28,6 +30,11 @@ export abstract class Gate {
 
   get running(): number {
     return this.#running;
+  }
+
+  /** Whether only so many of its tasks may run at a time. */
+  get hasPlaces(): boolean {
+    return this.maxConcurrency < Number.POSITIVE_INFINITY;
   }
 
   /** How many more may start. */
@@ -59,6 +66,7 @@ export abstract class Gate {
   /** One that waited has started. */
   began(): void {
     this.waiting--;
+    this.starts++;
     this.#running++;
     if (this.free === 0) this.close(FULL);
   }

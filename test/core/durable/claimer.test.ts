@@ -12,7 +12,8 @@ function createClaimer({ leaseMs = 30_000 } = {}) {
   const asked: { readonly at: number; readonly request: ClaimRequest }[] = [];
   const state = { isAway: true, answers: 0, reserved: 0, failures: 0 };
   const host: ClaimHost = {
-    nextRound: () => {},
+    beginRound: () => {},
+    endRound: () => {},
     reserve: () => {
       state.reserved++;
       const release = () => void state.reserved--;

@@ -14,7 +14,14 @@ const NOTHING: ClaimAnswer = {
 
 const ignore = () => {};
 const DEAF = {
-  ...{ nextRound: ignore, claimed: ignore, lost: ignore, cancelAsked: ignore, confirmed: ignore },
+  ...{
+    beginRound: ignore,
+    endRound: ignore,
+    claimed: ignore,
+    lost: ignore,
+    cancelAsked: ignore,
+    confirmed: ignore,
+  },
   ...{ refused: ignore, unknown: ignore, crashed: ignore, failed: ignore, idle: ignore },
 };
 

@@ -5,10 +5,12 @@ import type { HeldLease } from "../../durable/held-lease.js";
 import type { Limiter } from "../../limiter/limiter.js";
 import { type Gate, LIMITED } from "../../queue/gate.js";
 import type { QueueSet } from "../../queue/queue-set.js";
+import type { TaskQueue } from "../../queue/task-queue.js";
 import type { Alarm, Alarms } from "../alarms.js";
 import type { Lane } from "../lane.js";
-import { Contest } from "./contest.js";
+import { type Contested, Contests } from "./contest.js";
 import { KeptRoom } from "./kept-room.js";
+import { KeptTurns } from "./kept-turns.js";
 
 /** A handler of this process. */
 export interface RunnableHandler {
@@ -47,32 +49,57 @@ interface Rooms {
 export class ClaimRoom implements Alarm {
   alarmTicket = -1;
   readonly #parts: ClaimRoomParts;
-  /** By lane. */
-  readonly #lanes: readonly Contest[];
-  readonly #handlers = new Map<string, Contest>();
+  readonly #contests = new Contests();
+  /** Permits of the shared limit. */
+  readonly #permitsOfAll: Contested;
+  readonly #keptTurns: KeptTurns;
+  #needs: readonly ClaimNeed[] = [];
+  /** What the last round has kept. */
+  #kept: readonly Contested[] = [];
+  /** What the round has made a claim for, and which handlers it left out. */
+  #claimed: { readonly need: ClaimNeed; readonly leftOut: readonly string[] } | undefined = undefined;
   /** What the last task of a handler cost that was claimed: the next one is taken to cost as much. */
   readonly #costs = new Map<string, number>();
   #ringsAt = Number.POSITIVE_INFINITY;
 
   constructor(parts: ClaimRoomParts) {
     this.#parts = parts;
-    this.#lanes = parts.lanes.map(() => new Contest());
-    for (const { name, cost } of parts.handlers) {
-      this.#handlers.set(name, new Contest());
-      this.#costs.set(name, cost);
-    }
+    this.#permitsOfAll = new StartsOf(parts.lanes);
+    this.#keptTurns = new KeptTurns({ ...parts, contests: this.#contests });
+    for (const { name, cost } of parts.handlers) this.#costs.set(name, cost);
   }
 
   /** Permits may have become available. */
   ring(): void {
     this.#ringsAt = Number.POSITIVE_INFINITY;
+    if (this.#keptTurns.until <= this.#parts.clock.now()) this.#keptTurns.giveUp();
+    else this.#lookAgain(this.#keptTurns.until);
     this.#parts.onRoom();
   }
 
-  /** A look at all queues begins. */
-  nextRound(): void {
-    for (const contest of this.#lanes) contest.nextRound();
-    for (const contest of this.#handlers.values()) contest.nextRound();
+  beginRound(needs: readonly ClaimNeed[]): void {
+    this.#keptTurns.letGo();
+    this.#contests.nextRound(this.#parts.clock.now());
+    this.#needs = needs;
+    this.#claimed = undefined;
+  }
+
+  endRound(): void {
+    const claimed = this.#claimed;
+    const needs = this.#needs.map((need) =>
+      need === claimed?.need ? { queue: need.queue, oneOf: claimed.leftOut } : need,
+    );
+    const before = this.#kept;
+    this.#kept = this.#keptTurns.keep(needs, this.#parts.clock.now());
+    if (before.some((scarce) => !this.#kept.includes(scarce))) this.#parts.onRoom();
+    this.#lookAgain(Math.min(this.#keptTurns.until, this.#contests.lapsesAt));
+  }
+
+  /** A claimed task has started: it has its places and its slot. */
+  started({ queue, task: { handler } }: HeldLease, lane: Lane): void {
+    const { queues } = this.#parts;
+    for (const taken of [this.#permitsOfAll, lane, queues.queue(queue), queues.handler(handler)])
+      if (taken !== undefined) this.#contests.took(taken);
   }
 
   reserve(need: ClaimNeed): Reservation | undefined {
@@ -83,7 +110,8 @@ export class ClaimRoom implements Alarm {
     const permits = this.#permits(need, now);
     if (permits === 0) return undefined;
     const rooms = this.#roomOf(now, need.oneOf);
-    const slots = this.#slots(rooms.handlers, Math.min(queue.free, Math.floor(permits / need.cost)));
+    const most = Math.min(this.#shareOfPermits(need, now), this.#shareOfQueue(queue, need, now));
+    const slots = this.#slots(rooms.handlers, most);
     const { handlers, leftOut } = withSlots(rooms, slots);
     if (handlers.length === 0) return undefined;
     const wanted = slots.reduce((sum, count) => sum + count, 0);
@@ -92,12 +120,17 @@ export class ClaimRoom implements Alarm {
     kept.keepSlots(slots);
     kept.keepQueue(queue, Math.min(wanted, queue.free), taken);
     for (const { name, room } of handlers) kept.keepHandler(name, Math.min(room, wanted), this.#costOf(name));
+    this.#noteClaim(need, queue, { handlers, leftOut }, slots);
     return {
       handlers,
       slots,
       leftOut,
       permits: permits === Number.POSITIVE_INFINITY ? permits : taken,
-      release: () => kept.release(),
+      release: () => {
+        this.#keptTurns.letGo(); // or what has been claimed would find no room for it
+        kept.release();
+        this.#parts.onRoom();
+      },
     };
   }
 
@@ -133,22 +166,44 @@ export class ClaimRoom implements Alarm {
   #handlerRoom(name: string, now: number): number {
     const { limiter, queues } = this.#parts;
     const gate = queues.handler(name);
-    const free = gate?.free ?? Number.POSITIVE_INFINITY;
-    if (free === 0) return 0;
+    if (gate?.free === 0) return 0;
     const cost = this.#costOf(name);
     const waitMs = limiter.handlers.waitMs(name, cost, now);
     if (waitMs > 0) {
       this.#lookAgain(now + waitMs);
       return 0;
     }
-    // What costs more than a burst takes the whole burst.
-    const affordable = Math.max(1, Math.floor(limiter.handlers.available(name, now) / cost));
-    const room = Math.min(free, affordable);
-    return room < Number.POSITIVE_INFINITY && isWanted(gate) ? this.#share(name, room) : room;
+    const affordable = toStarts(limiter.handlers.available(name, now), cost);
+    return gate === undefined ? affordable : this.#shareOf(gate, affordable);
   }
 
-  #share(name: string, room: number): number {
-    return this.#handlers.get(name)?.share(room) ?? room;
+  /** How many starts of a queue or a handler durable tasks may have, if it has permits for so many. */
+  #shareOf(gate: Gate, affordable: number): number {
+    const free = Math.min(gate.free, affordable);
+    return free < Number.POSITIVE_INFINITY && gate.waiting > 0 ? this.#contests.share(gate, free) : free;
+  }
+
+  #shareOfQueue(queue: TaskQueue, { cost }: ClaimNeed, now: number): number {
+    return this.#shareOf(queue, toStarts(this.#parts.limiter.queues.available(queue.name, now), cost));
+  }
+
+  #shareOfPermits({ cost }: ClaimNeed, now: number): number {
+    const { lanes, limiter, queues } = this.#parts;
+    const starts = toStarts(limiter.available(now), cost);
+    const isContested = starts < Number.POSITIVE_INFINITY && lanes.some((lane) => queues.hasEligible(lane));
+    return isContested ? this.#contests.share(this.#permitsOfAll, starts) : starts;
+  }
+
+  /** What this claim is made with, durable tasks have had their turn at, unless other queues want it, too. */
+  #noteClaim(need: ClaimNeed, queue: TaskQueue, rooms: Rooms, slots: readonly number[]): void {
+    const { lanes, queues } = this.#parts;
+    this.#claimed = { need, leftOut: rooms.leftOut };
+    const others = this.#needs.filter((other) => other !== need);
+    const isLast = ({ name }: ClaimableHandler) => !others.some(({ oneOf }) => oneOf?.includes(name));
+    const gates = rooms.handlers.filter(isLast).map(({ name }) => queues.handler(name));
+    const shared = [this.#permitsOfAll, ...lanes.filter(({ index }) => slots[index] !== 0)];
+    for (const scarce of [queue, ...gates, ...(others.length === 0 ? shared : [])])
+      if (scarce !== undefined) this.#contests.claimed(scarce);
   }
 
   /** 0 where there are too few; then it is looked again when there are enough. */
@@ -176,17 +231,30 @@ export class ClaimRoom implements Alarm {
     let left = most;
     return lanes.map((lane) => {
       if (!lane.open || !handlers.some((handler) => handler.lane === lane.index)) return 0;
-      const free = Math.min(left, lane.free);
-      const count = queues.hasEligible(lane) ? (this.#lanes[lane.index]?.share(free) ?? free) : free;
+      const free = queues.hasEligible(lane) ? this.#contests.share(lane, lane.free) : lane.free;
+      const count = Math.min(left, free);
       left -= count;
       return count;
     });
   }
 }
 
-/** Whether tasks of this process may want it, too. */
-function isWanted(gate: Gate | undefined): boolean {
-  return gate !== undefined && gate.waiting > 0;
+/** What costs more than a burst takes the whole burst. */
+function toStarts(permits: number, cost: number): number {
+  return Math.max(1, Math.floor(permits / cost));
+}
+
+/** All starts there have ever been. */
+class StartsOf implements Contested {
+  readonly #lanes: readonly Lane[];
+
+  constructor(lanes: readonly Lane[]) {
+    this.#lanes = lanes;
+  }
+
+  get starts(): number {
+    return this.#lanes.reduce((sum, lane) => sum + lane.starts, 0);
+  }
 }
 
 /** A lane whose free slots are all left to tasks of this process has none for its handlers. */

@@ -40,7 +40,7 @@ export interface DurableRunsParts {
   readonly planner: TaskPlanner;
   readonly queues: QueueSet;
   readonly registry: Registry;
-  readonly room: Pick<ClaimRoom, "admits">;
+  readonly room: Pick<ClaimRoom, "admits" | "started">;
   readonly runner: AttemptRunner;
   readonly settler: Settler;
   readonly watches: Watches;
@@ -165,7 +165,7 @@ export class DurableRuns {
   /** What fails before it comes to its handler needs no thread for that. */
   #start(run: DurableRun, work: Work, lane: Lane): void {
     const { held, task } = run;
-    const { clock, ends, lanes, limiter, queues, runner } = this.#parts;
+    const { clock, ends, lanes, limiter, queues, room, runner } = this.#parts;
     const { cost, handler } = held.task;
     const now = clock.now();
     const place = typeof work === "function" ? lanes.inline : lane;
@@ -173,6 +173,7 @@ export class DurableRuns {
     limiter.take(held.queue, handler, cost, now);
     ends.begins(run, place.executor.lane);
     runner.start(task, queues.join(held.queue, handler, place), place, now);
+    room.started(held, place);
   }
 }
 

@@ -238,8 +238,9 @@ export class DurableTasks implements Alarm {
   #toHost(room: ClaimRoom, runs: DurableRuns): ConsumerHost {
     const { conditions, dispatch, journal, tallies } = this.#parts;
     return {
-      nextRound: () => room.nextRound(),
+      beginRound: (needs) => room.beginRound(needs),
       reserve: (need) => room.reserve(need),
+      endRound: () => room.endRound(),
       start: (held) => runs.start(held),
       claimed: () => dispatch(),
       lost: (held) => runs.lost(held),

@@ -35,7 +35,7 @@ export class KeptRoom {
   /** Room in a queue, and permits of its own limit and of the shared one. */
   keepQueue(queue: TaskQueue, count: number, permits: number): void {
     const { limiter } = this.#parts;
-    this.#keepGate(queue, count);
+    this.keepPlaces(queue, count);
     limiter.reserve(queue.name, permits, this.#takenAt);
     this.#undo.push((now) => limiter.unreserve(queue.name, permits, this.#takenAt, now));
   }
@@ -44,7 +44,7 @@ export class KeptRoom {
   keepHandler(name: string, count: number, cost: number): void {
     const { limiter, queues } = this.#parts;
     const gate = queues.handler(name);
-    if (gate !== undefined) this.#keepGate(gate, count);
+    if (gate !== undefined) this.keepPlaces(gate, count);
     if (limiter.handlers.get(name) === undefined) return;
     limiter.handlers.take(name, count * cost, this.#takenAt);
     this.#undo.push((now) => limiter.handlers.giveBack(name, count * cost, this.#takenAt, now));
@@ -55,8 +55,8 @@ export class KeptRoom {
     for (const undo of this.#undo) undo(now);
   }
 
-  #keepGate(gate: TaskQueue | HandlerGate<QueueGroup>, count: number): void {
-    if (gate.maxConcurrency === Number.POSITIVE_INFINITY) return;
+  keepPlaces(gate: TaskQueue | HandlerGate<QueueGroup>, count: number): void {
+    if (!gate.hasPlaces) return;
     gate.keep(count);
     this.#undo.push(() => {
       if (gate.letGo(count)) this.#parts.queues.open(gate, FULL);
