@@ -7,10 +7,20 @@ export const STORED_ERROR: StoredError = '{"v":1,"thrown":"no, “never”\\n","
 
 /** A task that is like most others. */
 export function newTask(id: string, said: Partial<NewTask> = {}): NewTask {
+  // One literal: cases make hundreds of thousands, and what is spread from several takes twenty times as long.
   return {
-    ...{ id, handler: "work", payload: new Uint8Array([1, 2, 3]), envelope: `{"id":"${id}"}` },
-    ...{ priority: 0, weight: 1, cost: 1, maxDeliveries: 10, delayMs: 0 },
-    ...{ runAt: undefined, idempotency: undefined, ...said },
+    id,
+    handler: "work",
+    payload: Uint8Array.of(1, 2, 3),
+    envelope: `{"id":"${id}"}`,
+    priority: 0,
+    weight: 1,
+    cost: 1,
+    maxDeliveries: 10,
+    delayMs: 0,
+    runAt: undefined,
+    idempotency: undefined,
+    ...said,
   };
 }
 
@@ -30,5 +40,6 @@ export function completed(value?: Uint8Array): StoredOutcome {
 /** Whatever kind of array holds them. */
 export function sameBytes(found: Uint8Array | undefined, expected: Uint8Array, what = "the bytes"): void {
   assert(found instanceof Uint8Array, `${what} are a Uint8Array`);
+  if (Buffer.compare(found, expected) === 0) return;
   assert.equal(Buffer.from(found).toString("hex"), Buffer.from(expected).toString("hex"), what);
 }
