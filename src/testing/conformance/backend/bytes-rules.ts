@@ -16,7 +16,7 @@ const BYTES: Readonly<Record<string, Uint8Array>> = {
   "an empty list": text("[]"),
   "what a protocol could mean": text("$-1\r\n*0\r\n:1\r\n-ERR\r\n"),
   "part of a buffer": new Uint8Array(new Uint8Array([9, 8, 7, 6]).buffer, 1, 2),
-  "a mebibyte": Uint8Array.from({ length: 2 ** 20 }, (_, index) => (index * 7919) >> 3),
+  "a mebibyte": new Uint8Array(2 ** 20).map((_, index) => (index * 7919) >> 3),
 };
 
 async function keepsBytes(trial: BackendTrial, bytes: Uint8Array): Promise<void> {
