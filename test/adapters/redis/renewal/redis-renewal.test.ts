@@ -125,8 +125,11 @@ test("tells within `catchUp` what was renewed while this thread was blocked", as
 test("begins while this thread is blocked from its first lease on", async () => {
   const { leased, renewal, told } = opened();
   renewal.keep([await leased()], 0);
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LEASE_MS);
-  renewal.catchUp();
+  // On a crowded machine its thread may take more than a lease to start.
+  for (let leases = 0; told.length === 0 && leases < 10; leases++) {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LEASE_MS);
+    renewal.catchUp();
+  }
   expect(told.length).toBeGreaterThan(0);
 });
 
