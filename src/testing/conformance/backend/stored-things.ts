@@ -7,7 +7,7 @@ export const STORED_ERROR: StoredError = '{"v":1,"thrown":"no, “never”\\n","
 
 /** A task that is like most others. */
 export function newTask(id: string, said: Partial<NewTask> = {}): NewTask {
-  // One literal: cases make hundreds of thousands, and what is spread from several takes twenty times as long.
+  // One literal: a run makes many thousands, and spreading several takes twenty times as long.
   return {
     id,
     handler: "work",
