@@ -39,8 +39,8 @@ export class Contest {
    * @param starts how many have ever been taken, by anyone
    */
   share(free: number, starts: number, round: Round): number {
-    if (free % 2 === 0) return free / 2;
     this.#look(starts, round);
+    if (free % 2 === 0) return free / 2;
     if (this.#durable) return (free + 1) / 2;
     this.#leftAt ??= round.at;
     return (free - 1) / 2;
