@@ -133,7 +133,8 @@ export interface DelayInput {
 /**
  * The delay before the retry that follows `input.attempt`, in milliseconds.
  * @param random draws from 0 up to 1, for the jitter
- * @throws {OptionError} when a backoff of the user's throws or gives no duration; `cause` is what it threw
+ * @throws {OptionError} when a backoff of the user's gives no duration, or throws. Why the attempt failed is its
+ *   `cause`, or beside what was thrown in the AggregateError that is
  */
 export function backoffDelayMs(backoff: Backoff, input: DelayInput, random: () => number): number {
   if (typeof backoff === "function") return ownDelayMs(backoff, input);
@@ -154,11 +155,18 @@ function growth(rule: BackoffRule, attempt: number): number {
 }
 
 function ownDelayMs(backoff: (input: BackoffInput) => number, input: DelayInput): number {
+  const { attempt, error } = input;
   let delayMs: number;
   try {
-    delayMs = backoff({ attempt: input.attempt, error: input.error, task: input.snapshot() });
-  } catch (cause) {
+    delayMs = backoff({ attempt, error, task: input.snapshot() });
+  } catch (thrown) {
+    const cause = new AggregateError([thrown, error], "What it threw, and why the attempt had failed");
     throw new OptionError("backoff", "The function given as `backoff` threw", { cause });
   }
-  return duration(0)(delayMs, "backoff()");
+  try {
+    return duration(0)(delayMs, "backoff()");
+  } catch (refused) {
+    const { message } = refused as OptionError;
+    throw new OptionError("backoff", message, { cause: error });
+  }
 }

@@ -3,7 +3,7 @@ import { type Checks, duration, expected, oneOf, readOptions } from "./checks.js
 
 /**
  * What a handler throws to say how its task goes on, instead of failing. Thrown as it is or as the `cause`
- * of another error.
+ * of another error; where it is returned, it is taken as thrown.
  */
 export type Steering = Reschedule | SkipRetry | CancelTask | RateLimited;
 
@@ -132,6 +132,11 @@ export const isSkipRetry = (thrown: unknown): boolean => findSteering(thrown)?.s
 export const isCancelTask = (thrown: unknown): boolean => findSteering(thrown)?.steering === "cancel-task";
 /** The same for `rateLimited`. */
 export const isRateLimited = (thrown: unknown): boolean => findSteering(thrown)?.steering === "rate-limited";
+
+/** Whether a handler has returned what it was to throw: then it is taken as thrown. */
+export function isSteering(returned: unknown): returned is Steering {
+  return typeof returned === "object" && returned !== null && SteeringSignal.isMade(returned);
+}
 
 /** The steering in what was thrown or in its chain of causes. Whatever was thrown, this does not throw. */
 export function findSteering(thrown: unknown): Steering | undefined {

@@ -1,6 +1,7 @@
 import { assert } from "../errors.js";
 import type { HandlerDefinition } from "./handler-definition.js";
 import { checkResult } from "./payload.js";
+import { isSteering } from "./steering.js";
 import type { TaskContext, TaskFunction } from "./task-context.js";
 
 /** The work of a task by name: a handler, and the payload that it is called with. */
@@ -29,5 +30,6 @@ export function perform(work: Work, context: TaskContext): unknown {
 }
 
 async function toChecked(handler: HandlerDefinition, result: unknown): Promise<unknown> {
-  return (await checkResult(handler, await result)).value;
+  const value = await result;
+  return isSteering(value) ? value : (await checkResult(handler, value)).value;
 }

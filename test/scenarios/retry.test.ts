@@ -273,10 +273,11 @@ describe("a backoff of the user's", () => {
     ]);
   });
 
-  it("that throws fails the task, once, with what it threw as the cause", async () => {
+  it("that throws fails the task, once, with what it threw and why the attempt failed as the cause", async () => {
     const manager = observeManager();
     const broken = new Error("no such table");
-    const handle = manager.enqueue(() => Promise.reject(new Error("fails")), {
+    const failure = new Error("fails");
+    const handle = manager.enqueue(() => Promise.reject(failure), {
       maxAttempts: 3,
       backoff: () => {
         throw broken;
@@ -284,7 +285,10 @@ describe("a backoff of the user's", () => {
     });
     const error = await rejectionOf(handle.result());
     expect(error).toBeInstanceOf(OptionError);
-    expect(error).toMatchObject({ option: "backoff", cause: broken });
+    expect(error).toMatchObject({ option: "backoff", taskId: handle.id, cause: expect.any(AggregateError) });
+    const { errors } = (error as { cause: AggregateError }).cause;
+    expect(errors[0]).toBe(broken);
+    expect(errors[1]).toBe(failure);
     expect(manager.endsOf(handle.id)).toMatchObject([{ state: "failed", reason: "error", attempt: 1 }]);
   });
 
@@ -293,9 +297,12 @@ describe("a backoff of the user's", () => {
     async (wrong) => {
       const manager = observeManager();
       const backoff = (() => wrong) as unknown as Backoff;
-      const handle = manager.enqueue(() => Promise.reject(new Error("fails")), { maxAttempts: 3, backoff });
+      const failure = new Error("fails");
+      const handle = manager.enqueue(() => Promise.reject(failure), { maxAttempts: 3, backoff });
       const error = await rejectionOf(handle.result());
       expect(error).toBeInstanceOf(OptionError);
+      expect(error).toMatchObject({ option: "backoff", taskId: handle.id });
+      expect((error as Error).cause).toBe(failure);
       expect((error as Error).message).toMatch(/`backoff\(\)` .* found/);
       expect(manager.stats().total).toMatchObject({ failed: 1, retried: 0, started: 1 });
       expect(manager.stats().lanes.inline).toMatchObject({ running: 0 });

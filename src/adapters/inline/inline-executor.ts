@@ -1,5 +1,6 @@
 import type { Executor, RunnableAttempt } from "../../ports/executor.js";
 import type { Outcome } from "../../task/outcome.js";
+import { isSteering } from "../../task/steering.js";
 import { perform } from "../../task/work.js";
 
 /** More than so many are made anew when they are needed. */
@@ -31,7 +32,7 @@ export class InlineExecutor implements Executor {
 }
 
 function toReturned(value: unknown): Outcome {
-  return { returned: true, value };
+  return isSteering(value) ? toThrown(value) : { returned: true, value };
 }
 
 function toThrown(thrown: unknown): Outcome {

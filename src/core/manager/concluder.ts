@@ -1,6 +1,7 @@
 import type { CapturedContext } from "../../ports/context-carrier.js";
 import type { Random } from "../../ports/random.js";
 import { backoffDelayMs } from "../../task/backoff.js";
+import { toFailure } from "../../task/failure.js";
 import type { Outcome } from "../../task/outcome.js";
 import { findSteering } from "../../task/steering.js";
 import { isStopRefusal } from "../../task/stop-refusal.js";
@@ -78,7 +79,7 @@ export class Concluder {
         const delayMs = backoffDelayMs(task.settings.backoff, input, () => random.next());
         timed = { next: "retry", error, delayMs };
       } catch (refused) {
-        if (refused instanceof Error) timed = { next: "fail", reason: "error", error: refused };
+        timed = { next: "fail", reason: "error", error: toFailure(refused, task.id) };
       }
     };
     carriers.enter(task.captured as CapturedContext | undefined, ask, undefined);

@@ -53,11 +53,14 @@ const STEERING = {
     const { retryAfterMs, scope } = findSteering(thrown);
     assert.deepEqual([retryAfterMs, scope], [4_321, "all"]);
   },
-  "steering that is the cause of an Error": (thrown: unknown) => {
-    assert(isSkipRetry(thrown), "it is no `skipRetry` any more");
-    assert.equal(findSteering(thrown)["cause"], "inside");
-  },
+  "steering that is the cause of an Error": inside,
+  "returned instead of thrown": inside,
 };
+
+function inside(thrown: unknown): void {
+  assert(isSkipRetry(thrown), "it is no `skipRetry` any more");
+  assert.equal(findSteering(thrown)["cause"], "inside");
+}
 
 const THROWN: readonly ExecutorRule[] = Object.entries(thrownThings).map(([thing, { check }]) => ({
   name: `tells that a handler threw ${thing}, at once or later`,

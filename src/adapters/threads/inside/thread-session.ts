@@ -2,6 +2,7 @@ import { getHeapStatistics } from "node:v8";
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { checkClone } from "../../../task/clone-check.js";
 import { fromEnvelope } from "../../../task/from-envelope.js";
+import { isSteering } from "../../../task/steering.js";
 import { isStopRefusal, quietInStop } from "../../../task/stop-refusal.js";
 import { toEnvelope } from "../../../task/to-envelope.js";
 import type { MessageFromThread, MessageToThread, RunMessage, ThreadStart } from "../messages.js";
@@ -199,12 +200,12 @@ export class ThreadSession implements FaultListener, TaskHost {
 
   #return(task: ThreadTask, value: unknown): void {
     if (task.over) return;
-    const runMs = threadNow() - task.startedAt;
-    const refusal = refuseResult(task.handler.source, value);
-    if (refusal !== undefined) {
-      this.#throw(task, refusal, false);
+    const thrown = isSteering(value) ? value : refuseResult(task.handler.source, value);
+    if (thrown !== undefined) {
+      this.#throw(task, thrown, false);
       return;
     }
+    const runMs = threadNow() - task.startedAt;
     this.#end(task);
     try {
       this.#post([task.index, value, runMs]);
