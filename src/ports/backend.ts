@@ -188,7 +188,7 @@ export interface ClaimedTask extends Lease {
   readonly enqueuedAt: number;
   /** When it was last put back from the dead letters, by the same clock; undefined where it never was. */
   readonly replayedAt: number | undefined;
-  /** When it was claimed, by the same clock. */
+  /** When the claim was answered, by the same clock: where that is made again, the answer that this is of. */
   readonly claimedAt: number;
   /** How long it had been ready, by the same clock. */
   readonly waitMs: number;

@@ -425,9 +425,24 @@ const BROKEN: readonly Broken[] = [
     ["counts attempts that were retried", "makes a task a dead letter, once"],
   ],
   [
+    "answers a claim that is made again as if no time had passed",
+    (sound) => {
+      const claimedAt = new Map<string, number>();
+      return {
+        claim: async (request) => {
+          const answer = await sound.claim(request);
+          const first = claimedAt.get(request.requestId) ?? answer.tasks[0]?.claimedAt ?? 0;
+          claimedAt.set(request.requestId, first);
+          return { ...answer, tasks: answer.tasks.map((task) => ({ ...task, claimedAt: first })) };
+        },
+      };
+    },
+    ["gives those leases to a claim"],
+  ],
+  [
     "answers as if no time had passed",
     answering(({ tasks }) => ({ tasks: tasks.map((task) => ({ ...task, claimedAt: task.enqueuedAt })) })),
-    ["tells how long a task was there"],
+    ["tells how long a task was there", "gives those leases to a claim"],
   ],
   [
     "tells no attempts of what it gives up",

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import {
+  type ClaimAnswer,
   type Clock,
   cancelTask,
   DeadlineError,
@@ -19,8 +20,11 @@ import {
   TaskTimeoutError,
   UnknownHandlerError,
 } from "../../src/index.js";
+import { breakClient } from "../support/broken-backend.js";
 import { createScene } from "../support/durable-scene.js";
 import { rejectionOf, thrownBy, untilAborted } from "../support/manual-manager.js";
+
+type Pass = (ms: number) => Promise<void>;
 
 /** A handler that does what its payload says, attempt by attempt. */
 function steered(steps: readonly (() => unknown)[]) {
@@ -303,6 +307,63 @@ describe("ends of time", () => {
     await clock.advance(1_000);
     expect(ends).toEqual([500, 500, 500]);
     expect(attempts).toEqual([]);
+  });
+
+  test.each([
+    [
+      "is slow to answer",
+      async (claim: () => Promise<ClaimAnswer>, pass: Pass) => {
+        const answer = await claim();
+        await pass(600);
+        return answer;
+      },
+    ],
+    [
+      "is asked again, since its answer was lost",
+      async (claim: () => Promise<ClaimAnswer>, pass: Pass, call: number) => {
+        const answer = await claim();
+        if (call > 1) return answer;
+        await pass(600);
+        throw new Error("lost");
+      },
+    ],
+  ])("nothing starts after the end of its life where the store %s", async (_, broken) => {
+    const { clock, manager } = createScene();
+    const { attempts, run } = steered([]);
+    let calls = 0;
+    const pass = (ms: number) => new Promise<void>((resolve) => clock.setTimeout(resolve, ms));
+    const handlers = defineHandlers({ work: { payload: json<string>(), run } });
+    const tasks = manager({ handlers, autoStart: false }, (client) =>
+      breakClient(client, (sound) => ({
+        claim: (request) => broken(() => sound.claim(request), pass, ++calls),
+      })),
+    );
+    const late = await tasks.enqueueDurable("work", "x", { ttlMs: 500 });
+    const inTime = await tasks.enqueueDurable("work", "x", { ttlMs: 5_000 });
+    tasks.start();
+    const refused = expect(late.result()).rejects.toBeInstanceOf(DeadlineError);
+    await clock.advance(3_000);
+    await refused;
+    await inTime.result();
+    expect(attempts).toHaveLength(1);
+  });
+
+  test("nothing ends before its time where the store was away when it was claimed", async () => {
+    const { clock, manager } = createScene();
+    const { attempts, run } = steered([]);
+    const handlers = defineHandlers({ work: { payload: json<string>(), run } });
+    let away = true;
+    const tasks = manager({ handlers }, (client) =>
+      breakClient(client, (sound) => ({
+        claim: (request) => (away ? Promise.reject(new Error("away")) : sound.claim(request)),
+      })),
+    );
+    await clock.advance(3_000);
+    const handle = await tasks.enqueueDurable("work", "x", { ttlMs: 2_500 });
+    away = false;
+    await clock.advance(2_000);
+    await handle.result();
+    expect(attempts).toHaveLength(1);
   });
 
   test("a deadline that passes while it waits for a retry, and one while it runs", async () => {

@@ -109,7 +109,8 @@ export class Claims {
     const tasks: ClaimedTask[] = [];
     for (const { id, token } of claim.leases) {
       const record = this.#places.find(id);
-      if (record?.place === "leased" && record.token === token) tasks.push(toClaimedTask(record));
+      if (record?.place === "leased" && record.token === token)
+        tasks.push(toClaimedTask(record, this.#time.now));
     }
     const { stoppedAtCost, crashed, reclaimed } = claim;
     const isCut = crashed.length === STEPS_PER_CLAIM;
@@ -124,7 +125,7 @@ export class Claims {
   }
 }
 
-function toClaimedTask(record: TaskRecord): ClaimedTask {
+function toClaimedTask(record: TaskRecord, claimedAt: number): ClaimedTask {
   const { payload } = record;
   return {
     id: record.id,
@@ -139,7 +140,7 @@ function toClaimedTask(record: TaskRecord): ClaimedTask {
     payload: payload === undefined ? new Uint8Array() : copyOf(payload),
     enqueuedAt: record.enqueuedAt,
     replayedAt: record.replayedAt,
-    claimedAt: record.claimedAt,
+    claimedAt,
     waitMs: Math.max(0, record.claimedAt - record.readyAt),
   };
 }

@@ -53,9 +53,11 @@ function toEnqueueAnswer(queue: string, value: unknown): EnqueueAnswer {
 }
 
 export function toClaimAnswer(queue: string, answer: readonly unknown[]): ClaimAnswer {
-  const [, , stoppedAtCost, nextDueMs, reclaimed, crashed, tasks, claimedAt] = answer;
+  const [, , stoppedAtCost, nextDueMs, reclaimed, crashed, tasks, waitedUntil, claimedAt] = answer;
   return {
-    tasks: readSoundly(() => toClaimedTasks(queue, toList(tasks), toNumber(claimedAt))),
+    tasks: readSoundly(() =>
+      toClaimedTasks(queue, toList(tasks), toNumber(waitedUntil), toNumber(claimedAt)),
+    ),
     stoppedAtCost: unlessNegative(toNumber(stoppedAtCost)),
     nextDueMs: unlessNegative(toNumber(nextDueMs)),
     crashed: toCrashed(queue, toList(crashed)),
@@ -99,12 +101,17 @@ const CANCEL_ANSWERS: Readonly<Record<string, CancelAnswer>> = {
   u: "unknown",
 };
 
-function toClaimedTasks(queue: string, flat: readonly unknown[], claimedAt: number): readonly ClaimedTask[] {
+function toClaimedTasks(
+  queue: string,
+  flat: readonly unknown[],
+  waitedUntil: number,
+  claimedAt: number,
+): readonly ClaimedTask[] {
   const tasks: ClaimedTask[] = [];
   for (let at = 0; at + 1 < flat.length; at += 2) {
     const [head, record] = [flat[at], flat[at + 1]];
     if (!Buffer.isBuffer(head) || !Buffer.isBuffer(record)) return strange();
-    tasks.push(toClaimedTask(queue, head, record, claimedAt));
+    tasks.push(toClaimedTask(queue, [head, record], waitedUntil, claimedAt));
   }
   return tasks;
 }

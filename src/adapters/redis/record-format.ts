@@ -84,17 +84,24 @@ export function asBuffer(bytes: Uint8Array): Buffer {
 
 /**
  * A task that was claimed.
- * @param head the beginning of its record, with what the claim has changed, and the rest of its id
- * @param record as it was before
+ * @param parts the beginning of its record, with what the claim has changed, and the rest of its id; and the
+ *   record as it was before
+ * @param waitedUntil when it was claimed
+ * @param claimedAt when that was answered
  */
-export function toClaimedTask(queue: string, head: Buffer, record: Buffer, claimedAt: number): ClaimedTask {
+export function toClaimedTask(
+  queue: string,
+  [head, record]: readonly [head: Buffer, record: Buffer],
+  waitedUntil: number,
+  claimedAt: number,
+): ClaimedTask {
   const { handler, envelopeAt, payloadAt } = toParts(record);
   return {
     id: `${queue}:${head.toString("utf8", LEASED_BYTES)}`,
     token: readToken(head),
     handler,
     deliveries: head.readUInt16BE(16),
-    waitMs: Math.max(0, claimedAt - head.readUIntBE(22, 6)),
+    waitMs: Math.max(0, waitedUntil - head.readUIntBE(22, 6)),
     payload: record.subarray(payloadAt),
     envelope: record.toString("utf8", envelopeAt, payloadAt),
     priority: record.readInt32BE(58),

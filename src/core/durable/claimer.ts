@@ -24,8 +24,11 @@ export interface ClaimHost {
   reserve(need: ClaimNeed): Reservation | undefined;
   /** It is over: a claim is under way, or there is no room for any. */
   endRound(): void;
-  /** What a claim has brought, if anything; the reservation has just been released. */
-  claimed(queue: string, answer: ClaimAnswer | undefined, sentAt: number): void;
+  /**
+   * What a claim has brought, if anything; the reservation has just been released.
+   * @param sentAt when it was first made, monotonic; and `askedAt`, when it was made that was answered
+   */
+  claimed(queue: string, answer: ClaimAnswer | undefined, sentAt: number, askedAt: number): void;
   /** A claim has failed, and is made again. */
   failed(error: unknown): void;
 }
@@ -37,6 +40,12 @@ export interface ClaimNeed {
   readonly cost: number;
   /** Some of these handlers, and no others; undefined where any will do. */
   readonly oneOf: readonly string[] | undefined;
+}
+
+/** An answer, and when it was asked for. */
+interface Asked {
+  readonly answer: ClaimAnswer | undefined;
+  readonly askedAt: number;
 }
 
 interface NeedOf extends ClaimNeed {
@@ -192,31 +201,32 @@ export class Claimer {
       reserved = false;
     };
     const kept = clock.setTimeout(release, RESERVED_MS);
-    const answer = await this.#ask(request, sentAt, release);
+    const { answer, askedAt } = await this.#ask(request, sentAt, release);
     kept.cancel();
     this.#askedAt = undefined;
     release();
     const otherDueAt = isForLeftOut ? turn.dueAt : Number.POSITIVE_INFINITY;
     if (answer !== undefined) this.#note(turn, answer, reservation.leftOut, otherDueAt);
-    host.claimed(request.queue, answer, sentAt);
+    host.claimed(request.queue, answer, sentAt, askedAt);
     this.claim();
   }
 
   /** Asks again and again; undefined when what it may have been given is not worth having any more. */
-  async #ask(request: ClaimRequest, sentAt: number, release: () => void): Promise<ClaimAnswer | undefined> {
+  async #ask(request: ClaimRequest, sentAt: number, release: () => void): Promise<Asked> {
     const { backend, clock, host, terms } = this.#parts;
     for (;;) {
+      const askedAt = clock.now();
       try {
         const answer = await backend.claim(request);
         this.#retry.succeeded();
         this.#lastAnswerAt = clock.now();
-        return answer;
+        return { answer, askedAt };
       } catch (error) {
         release();
         host.failed(error);
       }
       await this.#pause(this.#retry.next());
-      if (!this.#started || clock.now() - sentAt > terms.leaseMs / 2) return undefined;
+      if (!this.#started || clock.now() - sentAt > terms.leaseMs / 2) return { answer: undefined, askedAt };
     }
   }
 

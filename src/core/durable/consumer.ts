@@ -91,7 +91,7 @@ export class Consumer {
         reserve: (need) => (this.#batcher.unconfirmed < MAX_UNCONFIRMED ? host.reserve(need) : undefined),
         beginRound: (needs) => host.beginRound(needs),
         endRound: () => host.endRound(),
-        claimed: (queue, answer, sentAt) => this.#take(queue, answer, sentAt),
+        claimed: (queue, answer, sentAt, askedAt) => this.#take(queue, answer, sentAt, askedAt),
         failed: (error) => host.failed("claim", error),
       },
     });
@@ -252,14 +252,14 @@ export class Consumer {
     await this.#keeper.close();
   }
 
-  #take(queue: string, answer: ClaimAnswer | undefined, sentAt: number): void {
+  #take(queue: string, answer: ClaimAnswer | undefined, sentAt: number, askedAt: number): void {
     const { host, leaseMs } = this.#options;
     const { tasks = [], crashed = [] } = answer ?? {};
     if (crashed.length > 0) host.crashed(queue, crashed);
     if (this.#gaveUp) return; // nobody is left to keep the leases
     const { marginMs, renewEveryMs } = this.#terms;
-    const trustedUntil = sentAt + leaseMs - marginMs;
-    const taken = tasks.map((task) => new HeldLease(task, queue, trustedUntil, sentAt + renewEveryMs));
+    const times = { askedAt, trustedUntil: sentAt + leaseMs - marginMs, renewAt: sentAt + renewEveryMs };
+    const taken = tasks.map((task) => new HeldLease(task, queue, times));
     this.#keeper.keep(taken);
     for (const held of taken) {
       if (held.state !== "held") continue; // what was started before it has ended all

@@ -6,6 +6,13 @@ export type Settlement =
   | { readonly kind: "nack"; readonly nack: Omit<Nack, keyof Lease> }
   | { readonly kind: "dead-letter"; readonly deadLetter: Omit<DeadLetter, keyof Lease> };
 
+/** What is known of a lease when it is given, monotonic. */
+export interface LeaseTimes {
+  readonly askedAt: number;
+  readonly trustedUntil: number;
+  readonly renewAt: number;
+}
+
 /**
  * A lease of this process, from the claim that gave it until it is let go.
  *
@@ -16,6 +23,8 @@ export type Settlement =
 export class HeldLease {
   readonly task: ClaimedTask;
   readonly queue: string;
+  /** Monotonic. When the claim was made whose answer it came with: not after the store's `claimedAt`. */
+  readonly askedAt: number;
   /** Monotonic. Until then the store cannot have given the task to anybody else. */
   trustedUntil: number;
   /** When it is to be renewed next, monotonic. */
@@ -29,9 +38,11 @@ export class HeldLease {
   #state: "held" | "settling" | "over" = "held";
   #settlement: Settlement | undefined;
 
-  constructor(task: ClaimedTask, queue: string, trustedUntil: number, renewAt: number) {
+  constructor(task: ClaimedTask, queue: string, times: LeaseTimes) {
+    const { askedAt, renewAt, trustedUntil } = times;
     this.task = task;
     this.queue = queue;
+    this.askedAt = askedAt;
     this.trustedUntil = trustedUntil;
     this.renewAt = renewAt;
   }

@@ -95,7 +95,9 @@ function scene({ elsewhere = true } = {}) {
   keeper.start();
   const held = (id: string, token = 1) => {
     const until = clock.now() + LEASE_MS - marginMs;
-    return new HeldLease({ id, token } as ClaimedTask, "q", until, clock.now() + renewEveryMs);
+    return new HeldLease({ id, token } as ClaimedTask, "q", {
+      ...{ askedAt: clock.now(), trustedUntil: until, renewAt: clock.now() + renewEveryMs },
+    });
   };
   const answers = (next: ExtendAnswer) => {
     answer = next;

@@ -10,7 +10,8 @@ function scene() {
   const clock = new ManualClock();
   const pulses = new Int32Array(new SharedArrayBuffer(16));
   const watch = new SlotWatch(clock, pulses, MAX_SILENT_MS);
-  const lease = (id: string) => new HeldLease({ id, token: 1 } as ClaimedTask, "q", 0, 0);
+  const lease = (id: string) =>
+    new HeldLease({ id, token: 1 } as ClaimedTask, "q", { askedAt: 0, trustedUntil: 0, renewAt: 0 });
   /** Time goes on, and these pulses do, in steps of that length. */
   const pass = async (ms: number, turning: readonly number[] = [], stepMs = 100) => {
     for (let passed = 0; passed < ms; passed += stepMs) {

@@ -60,9 +60,10 @@ local function nextDue(isCut)
   return math.max(0, math.ceil(due - now))
 end
 
-local function answer(stoppedAt, due, reclaimed, crashed, tasks, claimedAt)
+local function answer(stoppedAt, due, reclaimed, crashed, tasks, waitedUntil)
   local sequence = redis.call('HGET', meta, 'sequence') or '0'
-  return { epoch, sequence, string.format('%.17g', stoppedAt), due, reclaimed, crashed, tasks, claimedAt }
+  local stopped = string.format('%.17g', stoppedAt)
+  return { epoch, sequence, stopped, due, reclaimed, crashed, tasks, waitedUntil, now }
 end
 
 -- The same claim again.

@@ -73,12 +73,12 @@ export class DurableRuns {
     const envelope = read.problem === undefined ? read.envelope : {};
     const lane = this.#laneOf(handler);
     if (read.problem === undefined && !room.admits(held, lane)) return false;
-    const leftMs = lifeLeftMs(envelope, claimed);
-    const run = this.#admit(held, handler, envelope, clock.now() + leftMs);
+    const endsAt = held.askedAt + lifeLeftMs(envelope, claimed);
+    const run = this.#admit(held, handler, envelope, endsAt);
     if (read.problem !== undefined) {
       const error = refusedPayload(handler.name, "envelope", `cannot be read: ${read.message}`);
       ends.settle(run, { next: "fail", reason: "error", error });
-    } else if (leftMs <= 0) {
+    } else if (endsAt <= clock.now()) {
       const error = new DeadlineError(`Task ${claimed.id} did not end before its deadline`, claimed.id);
       ends.settle(run, { next: "fail", reason: "deadline", error });
     } else {
