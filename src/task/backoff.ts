@@ -133,8 +133,8 @@ export interface DelayInput {
 /**
  * The delay before the retry that follows `input.attempt`, in milliseconds.
  * @param random draws from 0 up to 1, for the jitter
- * @throws {OptionError} when a backoff of the user's gives no duration, or throws. Its `cause` is why the attempt
- *   failed, or an AggregateError of what was thrown and that
+ * @throws {OptionError} when a backoff of the user's gives no duration, or throws. Its `cause` is why the
+ *   attempt failed, or an AggregateError of what was thrown and that
  */
 export function backoffDelayMs(backoff: Backoff, input: DelayInput, random: () => number): number {
   if (typeof backoff === "function") return ownDelayMs(backoff, input);

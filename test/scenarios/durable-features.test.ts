@@ -378,7 +378,11 @@ describe("ends of time", () => {
       },
       runs: { payload: json<string>(), run: (_, { signal }) => untilAborted({ signal }) },
     });
-    const tasks = manager({ handlers });
+    const told: number[] = [];
+    const tasks = manager({
+      handlers,
+      hooks: { onRetried: (_task, { delayMs }) => void told.push(delayMs) },
+    });
     const waiting = await tasks.enqueueDurable("fails", "x", { ttlMs: 1_000 });
     const rescheduled = await tasks.enqueueDurable("waits", "x", { ttlMs: 1_000 });
     const running = await tasks.enqueueDurable("runs", "x", { ttlMs: 1_000 });
@@ -394,6 +398,8 @@ describe("ends of time", () => {
       [rescheduled, 0],
     ] as const)
       expect(await read(id)).toMatchObject({ place: "dead", attempts, outcome: { reason: "deadline" } });
+    expect(told).toHaveLength(1);
+    expect(told[0]).toBeLessThanOrEqual(2_000); // what it waits for, and not ten minutes
   });
 });
 

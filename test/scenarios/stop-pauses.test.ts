@@ -218,3 +218,19 @@ describe("a stop of a manager without pauses", () => {
     expect(await handle.result()).toBe("worked");
   });
 });
+
+it.each(PAUSES)("where %s, a resume comes too late from a listener of `stopping`", async (_, paused) => {
+  const { clock, tasks } = createManager({ concurrency: 1 });
+  const running = tasks.enqueue(async ({ stopping }) => {
+    stopping.addEventListener("abort", () => tasks.resume(paused));
+    await new Promise<void>((resolve) => clock.setTimeout(resolve, 50));
+  });
+  await clock.settle();
+  await tasks.pause(paused);
+  const waiting = tasks.enqueue(() => "ran");
+  const stopped = tasks.stopGraceful(STOP);
+  expect(await rejectionOf(waiting.result())).toBeInstanceOf(ManagerStoppedError);
+  await clock.advance(50);
+  expect(await stopped).toMatchObject({ alive: 2, completed: 1, neverStarted: 1 });
+  await running.result();
+});

@@ -6,10 +6,11 @@ import {
   type IBackoff,
   type IHalfOpenAfterBackoffContext,
 } from "cockatiel";
-import { ManagerStoppedError, NotAcceptingError, TaskCancelledError } from "../../errors.js";
+import { ManagerStoppedError, TaskCancelledError } from "../../errors.js";
 import type { Clock } from "../../ports/clock.js";
 import { LeaseLostError } from "../../store-errors.js";
 import { findSteering, reschedule } from "../../task/steering.js";
+import { isStopRefusal } from "../../task/stop-refusal.js";
 import type { TaskContext } from "../../task/task-context.js";
 
 /** What all circuits of one middleware have in common. */
@@ -141,11 +142,11 @@ async function verdictOf({ signal }: TaskContext, ending: Promise<unknown>): Pro
   return verdict;
 }
 
-/** Told to end by somebody else, or refused because the manager stops. */
-const NO_FAILURES = [TaskCancelledError, ManagerStoppedError, LeaseLostError, NotAcceptingError] as const;
+/** Told to end by somebody else. */
+const NO_FAILURES = [TaskCancelledError, ManagerStoppedError, LeaseLostError] as const;
 
-/** Whoever steers, or has not failed by itself, says nothing of the service. */
+/** Whoever steers, or has not failed by itself but for a stop of a manager, says nothing of the service. */
 function toVerdict(thrown: unknown): Verdict {
-  if (NO_FAILURES.some((type) => thrown instanceof type)) return "nothing";
+  if (NO_FAILURES.some((type) => thrown instanceof type) || isStopRefusal(thrown)) return "nothing";
   return findSteering(thrown) === undefined ? "failure" : "nothing";
 }

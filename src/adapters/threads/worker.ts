@@ -1,6 +1,7 @@
 /// <reference types="node" preserve="true" />
 // Those that a handler may meet there, and throw.
 export {
+  AsyncSchemaError,
   DeadlineError,
   DuplicateTaskError,
   ManagerStoppedError,
@@ -14,6 +15,7 @@ export {
   TaskTimeoutError,
   UnknownHandlerError,
 } from "../../errors.js";
+export { BackendMissingError, LeaseLostError } from "../../store-errors.js";
 export { type Codec, type CodecOptions, type CodecPart, defineCodec } from "../../task/codec.js";
 export {
   type CancelTask,

@@ -41,6 +41,10 @@ class Batch {
       this.#reject(error);
     }
   }
+
+  refuse(error: unknown): void {
+    this.#reject(error);
+  }
 }
 
 /**
@@ -98,6 +102,12 @@ export class EnqueueBatcher {
       if (answer.status === "rejected") throw answer.reason;
       return answer.value;
     });
+  }
+
+  /** Nothing more is sent: what has not been is not kept. */
+  giveUp(error: unknown): void {
+    for (const batch of this.#waiting.splice(0)) batch.refuse(error);
+    this.#arm();
   }
 
   async #enqueuePart({ tasks, bytes }: Part): Promise<readonly EnqueueAnswer[]> {

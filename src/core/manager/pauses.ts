@@ -49,12 +49,12 @@ export class Pauses {
   }
 
   /** Whether a stop takes it that the task will not start: a pause lasts, or nothing was ever started. */
-  holdForGood({ queue }: Task): boolean {
+  holdsForGood({ queue }: Task): boolean {
     return !this.#lifecycle.started || this.#lasts(undefined) || this.#lasts(queue);
   }
 
-  /** The same for what stands now, whatever becomes of it. */
-  heldForGood(): (task: Task) => boolean {
+  /** The same by the pauses that stand now, whatever becomes of them. */
+  standing(): (task: Task) => boolean {
     if (!this.#lifecycle.started || this.#lasts(undefined)) return () => true;
     const names = new Set<string>();
     for (const { name } of this.#queues.queues()) if (this.#lasts(name)) names.add(name);

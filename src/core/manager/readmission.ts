@@ -69,7 +69,7 @@ export class Readmission {
   #tooLate(task: Task, dueAt: number, now: number, abandoned: boolean): boolean {
     const { lifecycle, pauses, settler } = this.#parts;
     const hasTime = dueAt <= lifecycle.lastStartAt;
-    if (hasTime && (lifecycle.phase !== "draining" || !pauses.holdForGood(task))) return false;
+    if (hasTime && (lifecycle.phase !== "draining" || !pauses.holdsForGood(task))) return false;
     const error = stoppedBetweenAttempts(task);
     settler.defeat(task, { transition: "cancel", reason: "stopped", error }, now, abandoned);
     return true;

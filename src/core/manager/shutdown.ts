@@ -122,12 +122,13 @@ export class Shutdown implements Alarm {
 
   stopGraceful(deadlineMs: number): Promise<StopReport> {
     if (this.#report !== undefined) return this.#report;
-    const { clock, alarms, lifecycle, killAfterMs } = this.#parts;
+    const { clock, alarms, lifecycle, killAfterMs, pauses } = this.#parts;
     const now = clock.now();
     const abortAt = now + Math.max(0, deadlineMs - killAfterMs);
+    const isHeld = pauses.standing(); // before anybody hears of the stop
     this.#begin(true, () => lifecycle.advance("draining", abortAt, now + deadlineMs));
     alarms.set(this, abortAt);
-    this.#inBackground(this.#cancelHopeless(abortAt));
+    this.#inBackground(this.#cancelHopeless(abortAt, isHeld));
     return this.#reported();
   }
 
@@ -193,9 +194,8 @@ export class Shutdown implements Alarm {
    * Ends what waits longer than the stop does, or where a pause lasts. What stands at this instant decides
    * for all: a resume that comes before the walk has reached a task is too late for it.
    */
-  async #cancelHopeless(abortAt: number): Promise<void> {
-    const { canceller, clock, intake, pauses, runner } = this.#parts;
-    const isHeld = pauses.heldForGood();
+  async #cancelHopeless(abortAt: number, isHeld: (task: Task) => boolean): Promise<void> {
+    const { canceller, clock, intake, runner } = this.#parts;
     const running = new Set([...runner.attempts()].map(({ task }) => task)); // these may come back
     const sweep = canceller.beginSweep(intake.lastNumber, (task, now) => {
       if (task.state === "running" || running.has(task)) return false;

@@ -94,6 +94,7 @@ describe("a closed circuit", () => {
   it.each([
     ["a lost lease", new LeaseLostError("it may run elsewhere", "default:1")],
     ["a refusal of a manager that stops", new NotAcceptingError("it stops")],
+    ["what comes of one", new Error("could not go on", { cause: new NotAcceptingError("it stops") })],
   ])("does not count %s, which says nothing of the service", async (_, error) => {
     const { manager } = new Service({ consecutiveFailures: 1 });
     expect(await rejectionOf(manager.enqueue(() => Promise.reject(error)).result())).toBe(error);

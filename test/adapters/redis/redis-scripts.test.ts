@@ -96,10 +96,11 @@ describe("a claim that is made again", () => {
     await scene.backend.enqueue("r", newTasks(3, { payload: Buffer.from("bytes") }));
     const request = scene.toRequest();
     const first = await scene.backend.claim(request);
-    expect((await scene.backend.claim(request)).tasks).toEqual(first.tasks);
+    const timeless = first.tasks.map(({ claimedAt: _, ...task }) => task);
+    expect((await scene.backend.claim(request)).tasks).toMatchObject(timeless);
     const [lease] = first.tasks;
     if (lease) await scene.ack(lease);
-    expect((await scene.backend.claim(request)).tasks).toEqual(first.tasks.slice(1));
+    expect((await scene.backend.claim(request)).tasks).toMatchObject(timeless.slice(1));
     await scene.audit();
   });
 

@@ -215,6 +215,21 @@ describe("EnqueueBatcher", () => {
     expect([batcher.busy, state.idle]).toEqual([false, 1]);
   });
 
+  it("sends nothing more once it has given up, and refuses what it has not sent", async () => {
+    const { batcher, calls, clock, sizes } = createBatcher();
+    const many = batcher.enqueue(tasksOf(9_000));
+    void many.catch(() => {});
+    await clock.settle();
+    expect(sizes()).toEqual([1_000, 1_000, 1_000, 1_000]);
+    const refusal = new Error("too late");
+    batcher.giveUp(refusal);
+    for (const call of [...calls]) call.answer();
+    expect(await rejectionOf(many)).toBe(refusal);
+    await clock.advance(1_000);
+    expect(sizes()).toHaveLength(4);
+    expect(batcher.busy).toBe(false);
+  });
+
   it("a store that throws has failed, and the next call is made", async () => {
     const clock = new ManualClock();
     let isBroken = true;

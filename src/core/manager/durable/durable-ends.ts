@@ -17,7 +17,7 @@ import type { Lifecycle } from "../lifecycle.js";
 import type { Settler } from "../settler.js";
 import type { DurableEnding } from "./durable-ending.js";
 import { type DurableRun, runOf, runUnder } from "./durable-run.js";
-import { toSettlement } from "./to-settlement.js";
+import { toSettlement, withinLife } from "./to-settlement.js";
 
 export interface DurableEndsParts {
   readonly clock: Clock;
@@ -120,11 +120,12 @@ export class DurableEnds implements Aftermath {
   }
 
   /** Tells the store; what follows here waits until it has confirmed that. */
-  settle(run: DurableRun, ending: DurableEnding): void {
-    run.ending = ending;
+  settle(run: DurableRun, wanted: DurableEnding): void {
     const now = this.#parts.clock.now();
+    const ending = withinLife(run, wanted, now);
+    run.ending = ending;
     run.task.rememberAttempt(now); // the way to the store is no part of it
-    this.#parts.consumer().settle(run.held, toSettlement(run, ending, now));
+    this.#parts.consumer().settle(run.held, toSettlement(run, ending));
   }
 
   confirmed(held: HeldLease): void {

@@ -199,7 +199,9 @@ export class DurableTasks implements Alarm {
   /** The stop is over: what the store has not confirmed by now is not waited for. */
   ring(): void {
     this.#stopped = true;
-    this.#consumer.giveUp(new StoreUnreachableError("The store did not confirm it before the stop was over"));
+    const error = new StoreUnreachableError("The store did not confirm it before the stop was over");
+    this.#consumer.giveUp(error);
+    this.#batcher.giveUp(error);
     this.#parts.conditions.check();
   }
 

@@ -6,7 +6,7 @@ import type { DurableRun } from "./durable-run.js";
 /** So far may the clocks of a process and of the store part while it holds a task. */
 const DRIFT_MS = 1_000;
 
-export function toSettlement(run: DurableRun, ending: DurableEnding, now: number): Settlement {
+export function toSettlement(run: DurableRun, ending: DurableEnding): Settlement {
   const { resultTtlMs } = run;
   const charged = run.task.attempt > run.held.task.attempts; // one that has not begun is none
   switch (ending.next) {
@@ -32,12 +32,12 @@ export function toSettlement(run: DurableRun, ending: DurableEnding, now: number
     case "retry":
       return {
         kind: "nack",
-        nack: { kind: "retry", delayMs: delayOf(run, ending, now), error: toStoredError(ending.error) },
+        nack: { kind: "retry", delayMs: ending.delayMs, error: toStoredError(ending.error) },
       };
     case "reschedule":
       return {
         kind: "nack",
-        nack: { kind: "reschedule", delayMs: delayOf(run, ending, now), error: undefined },
+        nack: { kind: "reschedule", delayMs: ending.delayMs, error: undefined },
       };
     case "hand-back":
       return { kind: "nack", nack: { kind: "hand-back", delayMs: 0, error: undefined } };
@@ -45,7 +45,8 @@ export function toSettlement(run: DurableRun, ending: DurableEnding, now: number
 }
 
 /** What would only go on after the end of its whole life comes back soon after that, and fails. */
-function delayOf({ task }: DurableRun, { delayMs }: { readonly delayMs: number }, now: number): number {
-  const { expiresAt = Number.POSITIVE_INFINITY } = task.details ?? {};
-  return Math.min(delayMs, Math.max(0, expiresAt - now) + DRIFT_MS);
+export function withinLife({ task }: DurableRun, ending: DurableEnding, now: number): DurableEnding {
+  const { expiresAt } = task.details ?? {};
+  if (expiresAt === undefined || !("delayMs" in ending)) return ending;
+  return { ...ending, delayMs: Math.min(ending.delayMs, Math.max(0, expiresAt - now) + DRIFT_MS) };
 }
