@@ -1,66 +1,75 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { transformSync } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BUILT_TYPES, ONE_CHECKER } from "../support/built-types.js";
+import { RedisServer } from "../support/redis-server.js";
+import { REDIS_URL, readPages, root } from "./pages.js";
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
 // Below the project, so that "millrace" means this package, as it does to whoever installed it.
 const folder = `${root}.tmp/readme`;
-
-const readme = readFileSync(`${root}README.md`, "utf8");
-const examples = [...readme.matchAll(/```ts\n([\s\S]*?)```\n\n```text\n([\s\S]*?)```/g)].map(
-  ([, code = "", output = ""], index) => ({ code, output, file: `${folder}/example-${index + 1}.ts` }),
-);
-/** What programs have beside them: a block whose first line is a comment with its name. */
-const modules = [...readme.matchAll(/```js\n\/\/ ([\w.-]+\.js)\n([\s\S]*?)```/g)].map(
-  ([, name = "", code = ""]) => ({ name, code }),
-);
+const pages = readPages(folder);
+const examples = pages.flatMap((page) => page.examples);
 
 /** What runs: to have each process compile its program takes longer than to run it. */
 const toJs = (file: string) => file.replace(/\.ts$/, ".js");
 
-beforeAll(() => {
+let server: RedisServer;
+
+beforeAll(async () => {
+  server = await RedisServer.start();
+  const here = (code: string) => code.replaceAll(REDIS_URL, server.url);
   rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  for (const { file, code } of examples) {
-    writeFileSync(file, code);
-    writeFileSync(toJs(file), transformSync(code, { loader: "ts", target: "node20" }).code);
+  for (const page of pages) {
+    mkdirSync(page.folder, { recursive: true });
+    for (const { file, code } of page.examples) {
+      writeFileSync(file, code);
+      writeFileSync(toJs(file), transformSync(here(code), { loader: "ts", target: "node20" }).code);
+    }
+    for (const { name, code } of page.modules) writeFileSync(`${page.folder}/${name}`, here(code));
   }
-  for (const { name, code } of modules) writeFileSync(`${folder}/${name}`, code);
   const compilerOptions = { paths: BUILT_TYPES };
-  const config = { extends: "../../test/tsconfig.json", compilerOptions, include: ["*.ts"], exclude: [] };
+  const config = { extends: "../../test/tsconfig.json", compilerOptions, include: ["*/*.ts"], exclude: [] };
   writeFileSync(`${folder}/tsconfig.json`, JSON.stringify(config));
+}, 150_000);
+
+afterAll(async () => {
+  rmSync(folder, { recursive: true, force: true });
+  await server[Symbol.asyncDispose]();
 });
 
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-describe("the README", () => {
+describe.each(pages)("$name", ({ text, examples, modules }) => {
   test("shows the output of every program, so that none goes unchecked", () => {
-    expect(examples.length).toBeGreaterThan(0);
-    expect(readme.match(/```ts\n/g)).toHaveLength(examples.length);
+    expect(text.match(/```ts\n/g) ?? []).toHaveLength(examples.length);
   });
 
   test("has a name for each file that stands beside a program, which uses it", () => {
     const named = modules.map(({ name }) => name);
-    expect(readme.match(/```js\n/g) ?? []).toHaveLength(modules.length);
+    expect(text.match(/```js\n/g) ?? []).toHaveLength(modules.length);
     expect(new Set(named).size).toBe(named.length);
     const unused = named.filter((name) => !examples.some(({ code }) => code.includes(`"./${name}"`)));
     expect(unused).toEqual([]);
   });
 
-  test("has no code outside its fences, and no program twice", () => {
-    const prose = readme.replaceAll(/^```[\s\S]*?^```$/gm, "");
+  test("has no code outside its fences", () => {
+    const prose = text.replaceAll(/^```[\s\S]*?^```$/gm, "");
     const strays = prose
       .split("\n")
       .filter((line) => /^(import|export|const|let|await|console)\b/.test(line.trim()));
     expect(strays).toEqual([]);
     expect(prose).not.toContain("```");
+  });
+});
+
+describe("the programs of all pages", () => {
+  test("are there, each once", () => {
+    expect(pages.length).toBeGreaterThan(1);
+    expect(pages[0]?.examples.length).toBeGreaterThan(0);
     expect(new Set(examples.map(({ code }) => code)).size).toBe(examples.length);
   });
 
-  test("has programs that compile", () => {
+  test("compile", () => {
     const compiler = fileURLToPath(new URL("bin/tsc", import.meta.resolve("typescript/package.json")));
     const compiled = spawnSync(process.execPath, [compiler, "-p", folder, ...ONE_CHECKER], {
       encoding: "utf8",
@@ -69,7 +78,7 @@ describe("the README", () => {
     expect(compiled.status).toBe(0);
   });
 
-  test.each(examples)("prints what it says: $file", ({ code, output, file }) => {
+  test.each(examples)("print what they say: $page, $file", ({ code, output, file }) => {
     const run = spawnSync(process.execPath, [toJs(file)], {
       cwd: root,
       encoding: "utf8",
