@@ -1,5 +1,4 @@
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { compiledExample } from "../support/compiled-examples.js";
@@ -60,12 +59,14 @@ describe("the examples", () => {
     }
   });
 
-  test("are those that the README lists", () => {
-    const readme = readProjectFile("README.md");
-    const linked = [...readme.matchAll(/\]\((examples\/[^)]+)\)/g)].map(([, path = ""]) => path);
-    expect(linked.filter((path) => !existsSync(`${root}${path}`))).toEqual([]);
-    const listed = [...readme.matchAll(/^\| \[[^\]]+\]\((examples\/[^)]+)\)/gm)].map(([, path = ""]) => path);
+  test("are those that their README lists, and as many as that of the project says", () => {
+    const page = readProjectFile("examples/README.md");
+    const listed = [...page.matchAll(/^\| \[[^\]]+\]\(([^)]+)\)/gm)].map(
+      ([, path = ""]) => `examples/${path}`,
+    );
     expect([...listed].sort()).toEqual([...examples].sort());
+    expect(listed).toHaveLength(24);
+    expect(readProjectFile("README.md")).toContain("Twenty-four short programs");
   });
 });
 

@@ -31,15 +31,20 @@ function linksOf(markdown: string): Link[] {
   }));
 }
 
-/** The names that GitHub gives to the headings of a page. */
+/** The name that GitHub gives to a heading. */
+function anchorOf(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}\s_-]/gu, "")
+    .replaceAll(" ", "-");
+}
+
+/** The names of the headings of a page, each once. */
 function anchorsOf(page: string): Set<string> {
   const markdown = readFileSync(page, "utf8").replaceAll(/^```[\s\S]*?^```$/gm, "");
   const anchors = new Set<string>();
   for (const [, heading = ""] of markdown.matchAll(/^#{1,6} (.+)$/gm)) {
-    const name = heading
-      .toLowerCase()
-      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, "")
-      .replaceAll(" ", "-");
+    const name = anchorOf(heading);
     let anchor = name;
     for (let count = 1; anchors.has(anchor); count++) anchor = `${name}-${count}`;
     anchors.add(anchor);
@@ -72,14 +77,21 @@ describe("links", () => {
   });
 });
 
-test("the contents of the README name each of its sections once", () => {
+describe("the contents of the README", () => {
   const readme = readFileSync(join(root, "README.md"), "utf8");
-  const [, contents = ""] = readme.match(/^## Contents\n([\s\S]*?)^## /m) ?? [];
-  const named = linksOf(contents).flatMap(({ target }) => (target.startsWith("#") ? [target.slice(1)] : []));
-  const sections = readme
-    .replaceAll(/^```[\s\S]*?^```$/gm, "")
-    .split("\n")
-    .filter((line) => line.startsWith("## ") && line !== "## Contents");
-  expect(named).toHaveLength(sections.length);
-  expect(new Set(named).size).toBe(named.length);
+  const [, contents = "", after = ""] = readme.match(/^## Contents\n([\s\S]*?)^(## [\s\S]*)/m) ?? [];
+
+  test("name each section after them, and each part of one, in their order", () => {
+    const headings = [...after.replaceAll(/^```[\s\S]*?^```$/gm, "").matchAll(/^#{2,3} (.+)$/gm)];
+    expect(headings.length).toBeGreaterThan(30);
+    const named = linksOf(contents).map(({ text }) => text.toLowerCase());
+    expect(named).toEqual(headings.map(([, heading = ""]) => heading.toLowerCase()));
+  });
+
+  test("lead to what they name", () => {
+    const listed = linksOf(contents);
+    const strays = listed.filter(({ text, target }) => target !== `#${anchorOf(text)}`);
+    expect(strays).toEqual([]);
+    expect(new Set(listed.map(({ target }) => target)).size).toBe(listed.length);
+  });
 });
