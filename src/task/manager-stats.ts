@@ -179,7 +179,7 @@ export type HealthConcern =
   | "rate-limited"
   | "handler-rate-limited"
   | "blocked-by-subscriber"
-  /** Durable tasks are not claimed, kept or ended: the store does not do what it is asked. */
+  /** Durable tasks are not enqueued, claimed, kept or ended: the store does not do what it is asked. */
   | "store-unreachable"
   /** The store has forgotten what it had, in the last five minutes. */
   | "store-lost"

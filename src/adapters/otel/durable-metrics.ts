@@ -80,7 +80,7 @@ const ALL: readonly ObservedMetric[] = [
   },
   {
     ...{ name: "store_reachable", kind: "gauge", unit: "1", attributes: [] },
-    description: "0 while durable tasks are not claimed, kept or ended as they should be, else 1",
+    description: "0 while durable tasks are not enqueued, claimed, kept or ended as they should be, else 1",
     read: ({ health }, observe) => observe(health.concerns.includes("store-unreachable") ? 0 : 1),
   },
   {

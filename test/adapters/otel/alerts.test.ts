@@ -217,7 +217,8 @@ const CASES: readonly AlertCase[] = [
     scraped: { [`store_reachable{${SHOP}}`]: "1x10 0x20 1x29" },
     ...{ firesAt: 13, quietAt: [10, 12, 33, 60], labels: OF_SHOP },
     summary: "shop does not get on with its durable tasks",
-    description: 'Manager "orders" of a:9464 asks its store in vain to claim, renew or end durable tasks.',
+    description:
+      'Manager "orders" of a:9464 asks its store in vain to keep, claim, renew or end durable tasks.',
   },
   {
     alert: "MillraceDeadLetters",

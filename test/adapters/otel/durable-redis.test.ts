@@ -5,6 +5,7 @@ import {
   type AnyHandlers,
   defineHandlers,
   json,
+  StoreUnreachableError,
   TaskManager,
   type TaskManagerOptions,
 } from "../../../src/index.js";
@@ -87,5 +88,19 @@ describe("durable tasks in a Redis, watched", () => {
     expect(log.ends).toEqual(
       expect.arrayContaining(["warn: calls to the store failed", "warn: the store answers again"]),
     );
+  });
+
+  test("say of a producer that Redis is away, and that it is back though nobody calls", async () => {
+    const options = { handlers, consume: false } as const;
+    const { scrape, tasks } = createProcess("produced", options, { commandTimeoutMs: 600 });
+    await tasks.enqueueDurable("mail", "a");
+    expect(tasks.health().concerns).toEqual([]);
+    await server.kill();
+    await expect(tasks.enqueueDurable("mail", "b")).rejects.toThrow(StoreUnreachableError);
+    expect(tasks.health()).toMatchObject({ status: "degraded", concerns: ["store-unreachable"] });
+    expect((await scrape()).sum("store_reachable")).toBe(0);
+    await server.restart();
+    await vi.waitFor(() => expect(tasks.health().status).toBe("ok"), PATIENCE);
+    expect((await scrape()).sum("store_reachable")).toBe(1);
   });
 });

@@ -1,5 +1,6 @@
 import type { ClaimableHandler } from "../../../ports/backend.js";
 import type { Clock } from "../../../ports/clock.js";
+import type { HandlerDefinition } from "../../../task/handler-definition.js";
 import type { ClaimNeed, Reservation } from "../../durable/claimer.js";
 import type { HeldLease } from "../../durable/held-lease.js";
 import type { Limiter } from "../../limiter/limiter.js";
@@ -7,7 +8,7 @@ import { type Gate, LIMITED } from "../../queue/gate.js";
 import type { QueueSet } from "../../queue/queue-set.js";
 import type { TaskQueue } from "../../queue/task-queue.js";
 import type { Alarm, Alarms } from "../alarms.js";
-import type { Lane } from "../lane.js";
+import type { Lane, Lanes } from "../lane.js";
 import { type Contested, Contests } from "./contest.js";
 import { KeptRoom } from "./kept-room.js";
 import { KeptTurns } from "./kept-turns.js";
@@ -263,4 +264,15 @@ function withSlots({ handlers, leftOut }: Rooms, slots: readonly number[]): Room
   if (handlers.every(hasSlot)) return { handlers, leftOut };
   const without = handlers.filter((handler) => !hasSlot(handler)).map(({ name }) => name);
   return { handlers: handlers.filter(hasSlot), leftOut: [...leftOut, ...without] };
+}
+
+/** What this process can run, and where. */
+export function toRunnable(
+  handlers: ReadonlyMap<string, HandlerDefinition>,
+  { inline, threads }: Lanes,
+): readonly RunnableHandler[] {
+  return [...handlers.values()].flatMap(({ name, run, module, cost = 1 }) => {
+    if (module !== undefined && threads !== undefined) return [{ name, cost, lane: threads.index }];
+    return run === undefined ? [] : [{ name, cost, lane: inline.index }];
+  });
 }

@@ -5,7 +5,6 @@ import type { RenewalListener } from "../../../ports/lease-renewal.js";
 import type { Random } from "../../../ports/random.js";
 import { StoreUnreachableError } from "../../../store-errors.js";
 import { type DurableStats, sumDurable } from "../../../task/durable-stats.js";
-import type { HandlerDefinition } from "../../../task/handler-definition.js";
 import { Consumer, type ConsumerHost } from "../../durable/consumer.js";
 import { CountedBackend } from "../../durable/counted-backend.js";
 import { EnqueueBatcher } from "../../durable/enqueue-batcher.js";
@@ -22,9 +21,10 @@ import type { Lifecycle } from "../lifecycle.js";
 import type { ResolvedOptions } from "../resolved-options.js";
 import type { SignalListeners } from "../signal-listeners.js";
 import type { Tallies } from "../tallies.js";
-import { ClaimRoom, type ClaimRoomParts } from "./claim-room.js";
+import { ClaimRoom, type ClaimRoomParts, toRunnable } from "./claim-room.js";
 import { DurableEnds, type DurableEndsParts } from "./durable-ends.js";
 import type { DurableHandleHost } from "./durable-handle.js";
+import { toDurableId } from "./durable-id.js";
 import { DurableIntake } from "./durable-intake.js";
 import { DurableRuns, type DurableRunsParts } from "./durable-runs.js";
 import { StoreCondition } from "./store-condition.js";
@@ -90,12 +90,13 @@ export class DurableTasks implements Alarm {
     const lanes = listLanes(parts.lanes);
     const room = new ClaimRoom({
       ...{ ...parts, lanes },
-      handlers: toClaimable(options.handlers, parts.lanes),
+      handlers: toRunnable(options.handlers, parts.lanes),
       onRoom: () => parts.wake(),
     });
     const { handlers } = options;
     const runs = new DurableRuns({ ...parts, consumer, ends: this.ends, handlers, room });
     const name = createName(random);
+    const nobody = `${name}-0`; // no task has this id
     const { leaseMs, maxBlockedMs } = options;
     const pulses = parts.lanes.threads?.executor.pool?.pulses;
     this.#consumer = new Consumer({
@@ -112,6 +113,8 @@ export class DurableTasks implements Alarm {
     });
     this.condition = new StoreCondition({
       ...{ ...parts, calls: this.calls, consumer: this.#consumer, pollMs: POLL_MS },
+      ask: () =>
+        backend.cancel([{ id: toDurableId(options.defaultQueue, nobody), error: "", resultTtlMs: 0 }]),
     });
     let ids = 0;
     const batcher = new EnqueueBatcher(backend, clock, `${name}-`, () => parts.conditions.check());
@@ -210,6 +213,7 @@ export class DurableTasks implements Alarm {
     for (const unlisten of this.#unlisten) unlisten();
     this.#waiters.close();
     for (const stop of [...this.#waiting]) stop();
+    this.condition.close();
     await this.#consumer.close();
     await this.#backend.close();
   }
@@ -278,14 +282,6 @@ export class DurableTasks implements Alarm {
       read: async (id) => (await this.#backend.inspector.read([id], { payloads: false }))[0],
     };
   }
-}
-
-/** What this process can run, and where. */
-function toClaimable(handlers: ReadonlyMap<string, HandlerDefinition>, { inline, threads }: Lanes) {
-  return [...handlers.values()].flatMap(({ name, run, module, cost = 1 }) => {
-    if (module !== undefined && threads !== undefined) return [{ name, cost, lane: threads.index }];
-    return run === undefined ? [] : [{ name, cost, lane: inline.index }];
-  });
 }
 
 /** What tells this manager's ids and requests from those of all others, ever: 82 bits of chance. */

@@ -1,11 +1,18 @@
 import { describe, expect, it } from "vitest";
-import { defineHandlers, json, memoryBackend, StoreUnreachableError } from "../../../../src/index.js";
+import {
+  defineHandlers,
+  json,
+  memoryBackend,
+  StoreFullError,
+  StoreUnreachableError,
+} from "../../../../src/index.js";
 import type {
   BackendRenewer,
   LeaseRenewal,
   RenewalListener,
   RenewedLease,
 } from "../../../../src/ports/lease-renewal.js";
+import { coreOf } from "../../../../src/task-manager.js";
 import { ManualClock } from "../../../../src/testing/index.js";
 import { breakClient } from "../../../support/broken-backend.js";
 import { createDurable } from "../../../support/faulty-store.js";
@@ -135,12 +142,74 @@ describe("the health of a manager with a store", () => {
     expect(tasks.stats().durable.storeLosses).toBe(1);
   });
 
-  it("does not blame a producer's store for tasks of which nobody asks any more", async () => {
-    const { clock, link, tasks } = createDurable({ handlers, consume: false });
+  it("says so when a producer's last call has failed, until the next one succeeds", async () => {
+    const { link, tasks } = createDurable({ handlers, consume: false });
     link.fail(unreachable, "enqueue");
     await expect(tasks.enqueueDurable("mail", "a")).rejects.toThrow("no answer");
-    await clock.advance(600_000);
+    expect(tasks.health()).toMatchObject({ status: "degraded", concerns: ["store-unreachable"] });
+    link.mend();
+    await tasks.enqueueDurable("mail", "a");
+    expect(tasks.health()).toMatchObject({ status: "ok", concerns: [] });
+  });
+
+  it("is never well while each call of a producer fails, however seldom these are", async () => {
+    const { clock, link, tasks } = createDurable({ handlers, consume: false });
+    link.fail(unreachable, "enqueue", "cancel");
+    for (let minutes = 0; minutes < 10; minutes++) {
+      await expect(tasks.enqueueDurable("mail", "a")).rejects.toThrow("no answer");
+      for (let seconds = 0; seconds < 60; seconds++) {
+        expect(tasks.health().concerns).toEqual(["store-unreachable"]);
+        await clock.advance(1_000);
+      }
+    }
+  });
+
+  it("asks the store by itself when a producer whose call failed calls no more", async () => {
+    const { clock, link, tasks } = createDurable({ handlers, consume: false });
+    link.fail(unreachable, "enqueue", "cancel");
+    await expect(tasks.enqueueDurable("mail", "a")).rejects.toThrow("no answer");
+    await clock.advance(60_000);
+    expect(tasks.health().concerns).toEqual(["store-unreachable"]);
+    link.mend();
+    await clock.advance(5_000);
     expect(tasks.health().concerns).toEqual([]);
-    expect(tasks.stats().durable.calls.enqueue.errors).toEqual({ MILLRACE_STORE_UNREACHABLE: 1 });
+    const { calls } = tasks.stats().durable;
+    expect(calls.enqueue.errors).toEqual({ MILLRACE_STORE_UNREACHABLE: 1 });
+    const { count } = calls.cancel;
+    await clock.advance(600_000);
+    expect(tasks.stats().durable.calls.cancel.count).toBe(count); // and no more, once that is known
+  });
+
+  it("does not take the store for reachable again since one can read, while it keeps nothing", async () => {
+    const { clock, link, tasks } = createDurable({ handlers, consume: false });
+    const kept = await tasks.enqueueDurable("mail", "a");
+    link.fail(unreachable, "enqueue", "cancel");
+    await expect(tasks.enqueueDurable("mail", "b")).rejects.toThrow("no answer");
+    await kept.progress();
+    await clock.advance(30_000);
+    expect(tasks.stats().durable.calls.read.count).toBeGreaterThan(0);
+    expect(tasks.health().concerns).toEqual(["store-unreachable"]);
+  });
+
+  it("says nothing of a store that is full, or of what only metrics ask for", async () => {
+    const { clock, link, tasks } = createDurable({ handlers });
+    await clock.advance(1_000);
+    link.fail(new StoreFullError("no room"), "enqueue");
+    link.failCounts(unreachable);
+    await expect(tasks.enqueueDurable("mail", "a")).rejects.toThrow("no room");
+    await expect(coreOf(tasks).durable?.counts()).rejects.toThrow("no answer");
+    expect(tasks.health().concerns).toEqual([]);
+  });
+
+  it("has stopped, and nothing more, when a stop cuts off what a producer asks for", async () => {
+    const { clock, link, tasks } = createDurable({ handlers, consume: false });
+    link.hang("enqueue", "cancel");
+    const enqueued = expect(tasks.enqueueDurable("mail", "a")).rejects.toThrow("closed before it answered");
+    await clock.advance(10);
+    const stopped = tasks.stopNow();
+    await clock.advance(5_000);
+    await stopped;
+    await enqueued;
+    expect(tasks.health()).toMatchObject({ status: "stopped", concerns: ["stopped"] });
   });
 });
