@@ -100,6 +100,7 @@ export type {
   StoredPlace,
   StoredTask,
 } from "./ports/backend-inspector.js";
+export type { BackendLog } from "./ports/backend-log.js";
 export type { BackendSignals, SignalListener } from "./ports/backend-signals.js";
 export type { Clock, Timer } from "./ports/clock.js";
 export type {

@@ -82,7 +82,7 @@ export class TaskManager<
   constructor(options?: TaskManagerOptions<H> & BackendIn<B>) {
     const read = readManagerOptions(options);
     const resolved = resolveOptions(read, parallelism());
-    const { clock = new SystemClock(), random = new SystemRandom() } = read;
+    const { clock = new SystemClock(), logger, random = new SystemRandom() } = read;
     const carrier = new AsyncContext();
     const rooted = new RootedClock(clock, carrier); // a thread outlives the call that needs it first
     this.#core = assembleCore(resolved, {
@@ -95,7 +95,7 @@ export class TaskManager<
     this.#controls = new Controls(this.#core);
     const point = toInstrumentationPoint(this.#core);
     point.attach(new TaskChannels(point));
-    if (read.logger !== undefined) new ManagerLog(read.logger, point, () => this.#core.shutdown.report);
+    if (logger !== undefined) new ManagerLog(logger, point, this.#core.shutdown).serve(read.backend);
     if (resolved.autoStart) this.start();
     if (resolved.signal !== undefined) this.#core.shutdown.stopOn(resolved.signal);
   }

@@ -1,5 +1,6 @@
 import type { StoredError, StoredOutcome } from "../task/stored-outcome.js";
 import type { BackendInspector } from "./backend-inspector.js";
+import type { BackendLog } from "./backend-log.js";
 import type { BackendSignals } from "./backend-signals.js";
 import type { BackendRenewer } from "./lease-renewal.js";
 
@@ -29,6 +30,8 @@ export interface Backend {
   readonly inspector: BackendInspector;
   /** Undefined where leases live by calls of `extend` alone. */
   readonly renewer?: BackendRenewer | undefined;
+  /** Undefined where it says nothing but by what its calls come to. */
+  readonly log?: BackendLog | undefined;
 
   /**
    * Keeps new tasks. One that comes twice in a call is kept once, and `taken` the second time.

@@ -17,7 +17,7 @@ describe("the log of a manager with worker threads", () => {
   const logged = () => {
     const manager = createThreaded();
     const log = new LogRecorder();
-    new ManagerLog(log, manager[instrumentation](), () => manager.core.shutdown.report);
+    new ManagerLog(log, manager[instrumentation](), manager.core.shutdown);
     return { log, host: manager.pool.host, clock: manager.clock };
   };
 

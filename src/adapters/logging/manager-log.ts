@@ -1,6 +1,7 @@
 import { AsyncResource } from "node:async_hooks";
+import type { Backend } from "../../ports/backend.js";
 import type { InstrumentationPoint } from "../../ports/instrumentation.js";
-import type { LogFields, Logger } from "../../ports/logger.js";
+import type { LogFields, Logger, LogLevel } from "../../ports/logger.js";
 import { toErrorType } from "../../task/error-type.js";
 import type { Mishap } from "../../task/mishap.js";
 import type { TaskEvent, TaskEventType } from "../../task/task-event.js";
@@ -68,6 +69,11 @@ interface Unsaid {
 
 export type LogSource = Pick<InstrumentationPoint, "clock" | "listen" | "listenToMishaps" | "recordError">;
 
+/** Has the promise of the report, once a stop has begun. */
+export interface StopSource {
+  readonly report: Promise<object> | undefined;
+}
+
 /**
  * Says what an operator has to know, in one line of each kind in 10 seconds at most. It listens only to what
  * is rare where all is well. Lines are written outside of the call in which they came up, in the async
@@ -76,17 +82,28 @@ export type LogSource = Pick<InstrumentationPoint, "clock" | "listen" | "listenT
 export class ManagerLog {
   readonly #logger: Logger;
   readonly #source: LogSource;
-  readonly #stopReport: () => Promise<object> | undefined;
+  readonly #stop: StopSource;
   readonly #root = new AsyncResource("MillraceLog", { requireManualDestroy: true });
   readonly #unsaid = new Map<Kind, Unsaid>();
 
-  /** @param stopReport gives the promise of the report, once a stop has begun */
-  constructor(logger: Logger, source: LogSource, stopReport: () => Promise<object> | undefined) {
+  constructor(logger: Logger, source: LogSource, stop: StopSource) {
     this.#logger = logger;
     this.#source = source;
-    this.#stopReport = stopReport;
+    this.#stop = stop;
     source.listen((event) => this.#hear(event), HEARD);
     source.listenToMishaps((mishap) => this.#hearMishap(mishap));
+  }
+
+  /** Writes what a store has to say, as the store says it, where it was given no logger of its own. */
+  serve(backend: Pick<Backend, "log"> | undefined): void {
+    const write = (level: LogLevel) => (fields: LogFields, text: string) =>
+      this.#writeSoon({ level, text, fields });
+    const [debug, info, warn, error] = [write("debug"), write("info"), write("warn"), write("error")];
+    try {
+      backend?.log?.sayTo({ debug, info, warn, error });
+    } catch (broken) {
+      this.#source.recordError(broken, "logger");
+    }
   }
 
   #hear(event: TaskEvent): void {
@@ -111,7 +128,7 @@ export class ManagerLog {
       this.#count("deadLettered", { task: id, handler, queue, reason, attempts });
     } else if (event.type === "stopping") {
       this.#writeSoon({ level: "info", text: "stop begun", fields: { graceful: event.graceful } });
-      void this.#stopReport()?.then((report) => this.#sayStopped(report));
+      void this.#stop.report?.then((report) => this.#sayStopped(report));
     }
   }
 

@@ -13,7 +13,7 @@ export interface KeeperParts {
   readonly ready: (client: Redis) => void;
   /** The client that was ready is so no more. */
   readonly lost: () => void;
-  readonly failed: (error: unknown) => void;
+  readonly failed: (error: unknown, client: Redis) => void;
 }
 
 /**
@@ -45,7 +45,7 @@ export class ClientKeeper {
     const client = this.#parts.create();
     this.#client = client;
     client.on("error", (error: unknown) => {
-      if (client === this.#client) this.#parts.failed(error);
+      if (client === this.#client) this.#parts.failed(error, client);
     });
     client.on("ready", () => {
       if (client !== this.#client) return;
@@ -77,7 +77,7 @@ export class ClientKeeper {
     const { failed, readyWithinMs } = this.#parts;
     const giveUp = () => {
       if (client !== this.#client || client.status === "ready") return;
-      failed(new Error(`The connection was not ready within ${readyWithinMs} ms`));
+      failed(new Error(`The connection was not ready within ${readyWithinMs} ms`), client);
       this.#drop();
       this.#openLater();
     };

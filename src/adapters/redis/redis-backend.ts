@@ -15,6 +15,7 @@ import type {
   NewTask,
 } from "../../ports/backend.js";
 import type { BackendInspector } from "../../ports/backend-inspector.js";
+import type { BackendLog } from "../../ports/backend-log.js";
 import type { BackendSignals } from "../../ports/backend-signals.js";
 import type { BackendRenewer } from "../../ports/lease-renewal.js";
 import {
@@ -78,6 +79,7 @@ export function redisBackend(options: RedisBackendOptions): Backend {
 
 class RedisBackend implements Backend {
   readonly inspector: BackendInspector;
+  readonly log: BackendLog;
   readonly #renewer: RedisRenewer;
   readonly #signals: RedisSignals;
   readonly #connection: RedisConnection;
@@ -90,6 +92,7 @@ class RedisBackend implements Backend {
     const { address, prefix, maxDead, deadTtlMs, commandTimeoutMs, logger } = settings;
     const create = clientFactory(address);
     const log = new RedisLog(logger);
+    this.log = log;
     const keys = new StoreKeys(prefix);
     this.#keys = keys;
     this.#connection = new RedisConnection({

@@ -1,9 +1,9 @@
 import type { Redis } from "ioredis";
 import { StoreUnreachableError } from "../../store-errors.js";
-import { toErrorType } from "../../task/error-type.js";
 import { ClientKeeper } from "./client-keeper.js";
-import { failureCode, failureRule, toStoreError } from "./redis-failures.js";
+import { failureRule, toStoreError } from "./redis-failures.js";
 import type { RedisLog } from "./redis-log.js";
+import { addressFields, troubleFields } from "./trouble-fields.js";
 
 /** So many calls may be without an answer at a time. */
 const MAX_CALLS = 10_000;
@@ -59,7 +59,7 @@ export class RedisConnection {
       create: parts.create,
       ready: (client) => this.#begin(client),
       lost: () => {},
-      failed: (error) => this.#hear(error),
+      failed: (error, client) => this.#hear(error, client),
     });
   }
 
@@ -135,7 +135,8 @@ export class RedisConnection {
     this.#silentCalls++;
     if (client !== this.#keeper.ready || this.#silentCalls < MAX_SILENT_CALLS) return;
     this.#silentCalls = 0;
-    this.#parts.log.trouble("Redis does not answer: the connection is replaced", {});
+    const fields = addressFields(client);
+    this.#parts.log.trouble("Redis does not answer: the connection is replaced", fields);
     this.#keeper.replace();
   }
 
@@ -153,12 +154,10 @@ export class RedisConnection {
     });
   }
 
-  #hear(error: unknown): void {
+  #hear(error: unknown, client: Redis): void {
     const known = error instanceof Error ? error : new Error(String(error));
     this.#lastError = known;
-    const code = failureCode(known);
-    const fields = { errorType: toErrorType(known), ...(code === undefined ? undefined : { code }) };
-    this.#parts.log.trouble("the connection to Redis is in trouble", fields);
+    this.#parts.log.trouble("the connection to Redis is in trouble", troubleFields(known, client));
     if (this.#isRefused()) for (const go of [...this.#waiting]) go();
   }
 

@@ -1,11 +1,12 @@
+import type { BackendLog } from "../../ports/backend-log.js";
 import type { LogFields, Logger, LogLevel } from "../../ports/logger.js";
 
 /** At most one line in so long tells of trouble that comes again and again. */
 const EVERY_MS = 1_000;
 
 /** Says what an operator has to know. What the logger does with it changes nothing here. */
-export class RedisLog {
-  readonly #logger: Logger | undefined;
+export class RedisLog implements BackendLog {
+  #logger: Logger | undefined;
   readonly #found = new Set<string>();
   #saidAt = Number.NEGATIVE_INFINITY;
   #unsaid = 0;
@@ -14,7 +15,11 @@ export class RedisLog {
     this.#logger = logger;
   }
 
-  /** Trouble that passes. `errorType` is all that is said of an error. */
+  sayTo(logger: Logger): void {
+    this.#logger ??= logger;
+  }
+
+  /** Trouble that passes. Of an error, no more is said than its type, its code, and where it was met. */
   trouble(text: string, fields: LogFields): void {
     const now = performance.now();
     if (now - this.#saidAt < EVERY_MS) {

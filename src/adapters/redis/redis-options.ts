@@ -69,7 +69,7 @@ export interface RedisBackendOptions {
    * renewed on the event loop, as they are with `false`, and the `logger` is told.
    */
   renewal?: RedisRenewalOptions | false | undefined;
-  /** Where it is said what is wrong with the server or the way to it. Default: nowhere. */
+  /** Told what is wrong with the server or the way to it. Default: the `logger` of the manager. */
   logger?: Logger | undefined;
 }
 

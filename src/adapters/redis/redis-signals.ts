@@ -1,11 +1,10 @@
 import type { Redis } from "ioredis";
 import type { BackendSignals, SignalListener } from "../../ports/backend-signals.js";
-import { toErrorType } from "../../task/error-type.js";
 import { ClientKeeper } from "./client-keeper.js";
 import { READY_CALLS } from "./redis-connection.js";
-import { failureCode } from "./redis-failures.js";
 import type { RedisLog } from "./redis-log.js";
 import type { StoreKeys } from "./store-keys.js";
+import { troubleFields } from "./trouble-fields.js";
 
 /** How often a connection that hears nothing is asked whether it is there, in milliseconds. */
 const ASK_EVERY_MS = 15_000;
@@ -42,7 +41,7 @@ export class RedisSignals implements BackendSignals {
       create: parts.create,
       ready: (client) => this.#begin(client),
       lost: () => {},
-      failed: (error) => this.#complain(error),
+      failed: (error, client) => this.#complain(error, client),
     });
   }
 
@@ -128,13 +127,12 @@ export class RedisSignals implements BackendSignals {
       if (client === this.#keeper.ready) this.#keeper.replace();
     }, this.#parts.commandTimeoutMs);
     timer.unref();
-    answer.then(then, (error: unknown) => this.#complain(error)).finally(() => clearTimeout(timer));
+    answer.then(then, (error: unknown) => this.#complain(error, client)).finally(() => clearTimeout(timer));
   }
 
-  #complain(error: unknown): void {
-    const code = failureCode(error);
-    const fields = { errorType: toErrorType(error), ...(code === undefined ? undefined : { code }) };
-    if (!this.#closed) this.#parts.log.trouble("signals of Redis are not heard", fields);
+  #complain(error: unknown, client: Redis): void {
+    if (this.#closed) return;
+    this.#parts.log.trouble("signals of Redis are not heard", troubleFields(error, client));
   }
 
   #hear(channel: string, text: string): void {

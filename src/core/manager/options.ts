@@ -142,8 +142,8 @@ export interface TaskManagerOptions<H extends AnyHandlers = AnyHandlers> {
    * were abandoned, tasks dropped or refused for want of room, results or hook calls dropped, worker threads
    * lost, what finished tasks had left behind in one threw, and that an observer failed (`warn`, each kind
    * once in 10 seconds at most, with the `count` since its last line; what is left is said with the next one,
-   * or at the stop). Never a payload, metadata, or the text of an error. Default: silent. For a line about
-   * each attempt there is `logging`.
+   * or at the stop). So is what the `backend` has to say, unless it has a logger of its own. Never a payload,
+   * metadata, or the text of an error. Default: silent. For a line about each attempt there is `logging`.
    */
   logger?: Logger | undefined;
   /** Where time comes from; `ManualClock` of `millrace/testing` serves tests. Default: the system. */

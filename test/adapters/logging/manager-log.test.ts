@@ -9,17 +9,22 @@ import {
   json,
   type Logger,
   logging,
+  memoryBackend,
   StoreUnreachableError,
   TaskManager,
 } from "../../../src/index.js";
 import { coreOf } from "../../../src/task-manager.js";
 import { ManualClock, seededRandom } from "../../../src/testing/index.js";
+import { breakClient } from "../../support/broken-backend.js";
 import { createDurable } from "../../support/faulty-store.js";
 import { LogRecorder } from "../../support/log-recorder.js";
 import { createManager, thrownBy, untilAborted } from "../../support/manual-manager.js";
 import { observeManager } from "../../support/observed-manager.js";
 
 const nothing = () => {};
+const thrower = (error: Error) => {
+  throw error;
+};
 const forEver = () => new Promise<never>(() => {});
 
 /** A stream that keeps what is written to it. */
@@ -33,6 +38,22 @@ class Page extends Writable {
 }
 
 describe("the log of a manager", () => {
+  it("has what its store says, which may break it as little as a logger may", async () => {
+    const log = new LogRecorder();
+    const store = memoryBackend();
+    let said: Logger | undefined;
+    const backend = breakClient(store, () => ({ log: { sayTo: (logger) => (said = logger) } }));
+    const { clock } = createManager({ logger: log, backend });
+    said?.error({ policy: "allkeys-lru" }, "it may evict tasks");
+    expect(log.entries).toEqual([]); // not inside of the call that it is about
+    await clock.settle();
+    expect(log.entries).toEqual([["error", "it may evict tasks", { policy: "allkeys-lru" }]]);
+    const thrown = new Error("not today");
+    const broken = breakClient(memoryBackend(), () => ({ log: { sayTo: () => thrower(thrown) } }));
+    const { tasks } = createManager({ logger: log, backend: broken });
+    expect(tasks.stats().observerErrors).toBe(1);
+  });
+
   it("says nothing while all is well, and of a stop its beginning and its report", async () => {
     const log = new LogRecorder();
     const { clock, tasks } = createManager({ logger: log, maxAttempts: 2, backoff: fixed({ delayMs: 1 }) });
