@@ -36,7 +36,8 @@ for (const handle of [first, wrong, ping]) {
 }
 
 isServiceUp = true;
-console.log(await tasks.replayDeadLetters({ ids: [first.id] })); // or { filter: { queue, handler, reason } }
+const { replayed } = await tasks.replayDeadLetters({ ids: [first.id] }); // or a `filter`
+console.log(replayed);
 console.log(await first.result()); // attempts begin anew
 await tasks.stopGraceful();
 for (const letter of letters.sort()) console.log(letter);

@@ -28,7 +28,11 @@ export type {
   ResumeOptions,
   ThreadSizeOptions,
 } from "./core/manager/controls.js";
-export type { DeadLetterFilter, DeadLetterSelection } from "./core/manager/durable/dead-letter-selection.js";
+export type {
+  DeadLetterFilter,
+  DeadLetterSelection,
+  ReplayReport,
+} from "./core/manager/durable/dead-letter-selection.js";
 export type { DurableHandle } from "./core/manager/durable/durable-handle.js";
 export type {
   QueueOptions,
@@ -93,6 +97,7 @@ export type {
 } from "./ports/backend.js";
 export type {
   BackendInspector,
+  HeldDeadLetter,
   QueueCounts,
   ReadOptions,
   ReplayAnswer,
@@ -100,7 +105,6 @@ export type {
   StoredPlace,
   StoredTask,
 } from "./ports/backend-inspector.js";
-export type { BackendLog } from "./ports/backend-log.js";
 export type { BackendSignals, SignalListener } from "./ports/backend-signals.js";
 export type { Clock, Timer } from "./ports/clock.js";
 export type {
@@ -111,7 +115,7 @@ export type {
   RenewalOptions,
   RenewedLease,
 } from "./ports/lease-renewal.js";
-export type { LogFields, Logger, LogLevel } from "./ports/logger.js";
+export type { BackendLog, LogFields, Logger, LogLevel } from "./ports/logger.js";
 export type { Random } from "./ports/random.js";
 export {
   BackendMissingError,

@@ -15,7 +15,7 @@ import {
   type ResumeOptions,
 } from "./core/manager/controls.js";
 import { assembleCore, type Core } from "./core/manager/core.js";
-import type { DeadLetterSelection } from "./core/manager/durable/dead-letter-selection.js";
+import type { DeadLetterSelection, ReplayReport } from "./core/manager/durable/dead-letter-selection.js";
 import type { DurableHandle } from "./core/manager/durable/durable-handle.js";
 import { toInstrumentationPoint } from "./core/manager/instrumentation-point.js";
 import {
@@ -210,10 +210,10 @@ export class TaskManager<
 
   /**
    * Puts dead letters back to work, with their attempts and deliveries begun anew: those of these ids, or all
-   * that the filter lets through. Resolves to their ids.
+   * that the filter lets through. One whose idempotency key another task holds stays what it is.
    * @throws {BackendMissingError} @throws {StoreUnreachableError} @throws {OptionError}
    */
-  async replayDeadLetters(selection: DeadLetterSelection & NeedsBackend<B>): Promise<string[]> {
+  async replayDeadLetters(selection: DeadLetterSelection & NeedsBackend<B>): Promise<ReplayReport> {
     return await this.#controls.replayDeadLetters(selection);
   }
 

@@ -9,7 +9,8 @@ export interface BackendInspector {
 
   /**
    * Puts dead letters back to work, as if they had just been enqueued: attempts and deliveries begin anew.
-   * The envelope stays as it was; who claims the task is told when it was put back.
+   * The envelope stays as it was; who claims the task is told when it was put back. It holds its idempotency
+   * key again. Where another task holds that, it stays a dead letter: two would do the same work.
    * At most 1,000 for each call: `more` says that there are others, to be found by calling again.
    */
   replay(request: ReplayRequest): Promise<ReplayAnswer>;
@@ -71,8 +72,18 @@ export interface ReplayRequest {
   readonly reason: string | undefined;
 }
 
-/** What was put back. */
+/** What came of a replay. */
 export interface ReplayAnswer {
+  /** The ids of those that were put back. */
   readonly replayed: readonly string[];
+  /** Those that stay dead letters, since their work is another task's by now. */
+  readonly held: readonly HeldDeadLetter[];
   readonly more: boolean;
+}
+
+/** A dead letter whose idempotency key another task holds. */
+export interface HeldDeadLetter {
+  readonly id: string;
+  /** The task that holds it. */
+  readonly heldBy: string;
 }

@@ -1,8 +1,8 @@
 import type { StoredError, StoredOutcome } from "../task/stored-outcome.js";
 import type { BackendInspector } from "./backend-inspector.js";
-import type { BackendLog } from "./backend-log.js";
 import type { BackendSignals } from "./backend-signals.js";
 import type { BackendRenewer } from "./lease-renewal.js";
+import type { BackendLog } from "./logger.js";
 
 /**
  * Where durable tasks live, between the processes that share them. A task there is in one place at a time:
@@ -117,6 +117,8 @@ export interface IdempotencyClaim {
   readonly ttlMs: number;
   /** What happens where another task holds the key; `replace` cancels that one, if it waits. */
   readonly onDuplicate: "keep" | "replace" | "reject";
+  /** Whether the key is let go of when its task fails, as when that is cancelled. Undefined: it is held. */
+  readonly onFailure?: "hold" | "free" | undefined;
 }
 
 /**

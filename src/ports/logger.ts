@@ -14,3 +14,12 @@ export interface Logger {
   warn(fields: LogFields, text: string): unknown;
   error(fields: LogFields, text: string): unknown;
 }
+
+/** Where a store says what no call tells: what is wrong with its set-up, or with the way to it. */
+export interface BackendLog {
+  /**
+   * Says it to this logger, unless whoever made the backend gave it one. A manager with a `logger` calls this
+   * before anything else. It does not throw.
+   */
+  sayTo(logger: Logger): void;
+}

@@ -7,6 +7,12 @@ import { type Check, type Checks, duration, expected, integer, oneOf, readOption
  */
 export type OnDuplicate = "keep" | "replace" | "reject";
 
+/**
+ * What becomes of the key of a task that has failed for good: it is held as that of one that has completed
+ * (`"hold"`), or free at once, as that of one that was cancelled (`"free"`).
+ */
+export type OnFailure = "hold" | "free";
+
 /** How the idempotency key of a task is held. */
 export interface IdempotencyOptions {
   /**
@@ -19,6 +25,11 @@ export interface IdempotencyOptions {
    * milliseconds. 0: only while it is live. Default 86,400,000, a day.
    */
   ttlMs?: number | undefined;
+  /**
+   * What becomes of the key when the task of this call fails for good. Default `"hold"`: the work is not
+   * tried again under this key before `ttlMs` is over. `"free"`: the next call with it tries again.
+   */
+  onFailure?: OnFailure | undefined;
 }
 
 /** What holds for the idempotency keys of all tasks that say nothing else, and how many keys are held. */
@@ -34,6 +45,7 @@ export interface ManagerIdempotencyOptions extends IdempotencyOptions {
 export interface IdempotencyRules {
   readonly onDuplicate: OnDuplicate;
   readonly ttlMs: number;
+  readonly onFailure: OnFailure;
   readonly maxKeys: number;
 }
 
@@ -43,6 +55,7 @@ const CONTROL = /\p{Cc}/u;
 const CHECKS: Checks<IdempotencyOptions> = {
   onDuplicate: oneOf<OnDuplicate>("keep", "replace", "reject"),
   ttlMs: duration(0),
+  onFailure: oneOf<OnFailure>("hold", "free"),
 };
 const MANAGER_CHECKS: Checks<ManagerIdempotencyOptions> = { ...CHECKS, maxKeys: integer(0) };
 
@@ -64,6 +77,7 @@ export function toIdempotencyRules(said: ManagerIdempotencyOptions = {}): Idempo
   return Object.freeze({
     onDuplicate: said.onDuplicate ?? "keep",
     ttlMs: said.ttlMs ?? 86_400_000,
+    onFailure: said.onFailure ?? "hold",
     maxKeys: said.maxKeys ?? 100_000,
   });
 }

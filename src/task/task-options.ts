@@ -39,7 +39,8 @@ export interface TaskOptions {
    * one handler.
    *
    * A key is held while its task is live, and after it completed or failed until `idempotency.ttlMs` from its
-   * acceptance. A task that was cancelled, dropped or stopped frees its key with its end.
+   * acceptance. A task that was cancelled, dropped or stopped frees its key with its end, and with
+   * `idempotency.onFailure: "free"` one that has failed.
    */
   idempotencyKey?: string | undefined;
   /** How the key is held, and what a duplicate gets. Default: the handler's, then the manager's. */

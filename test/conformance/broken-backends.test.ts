@@ -199,6 +199,7 @@ const BROKEN: readonly Broken[] = [
     "lets no lease expire",
     asking(() => ({ leaseMs: 1e9 })),
     [
+      "lets go of the key of a task in a crash loop",
       "keeps what a payload was",
       "lets a task keep its place among equals when its",
       "leaves the tasks of handlers",
@@ -345,12 +346,19 @@ const BROKEN: readonly Broken[] = [
     "holds keys for nobody",
     taking(() => ({ idempotency: undefined })),
     [
+      "puts a dead letter back when its key",
+      "puts no dead letter back whose key",
+      "lets a dead letter that is put back hold",
+      "puts one of several dead letters back",
+      "lets go of the key of a task that becomes a dead letter",
+      "lets go of the key of a task that fails and leaves",
       "bears ids, queues, handlers and",
       "keeps no second",
       "replaces the",
       "does not replace",
       "takes a key for another",
       "holds a",
+      "holds the key",
       "lets go of a key when",
       "takes tasks of one call",
       "keeps one of the tasks",
@@ -360,13 +368,45 @@ const BROKEN: readonly Broken[] = [
     "holds keys only while their tasks live",
     taking(({ idempotency }) => ({ idempotency: idempotency && { ...idempotency, ttlMs: 0 } })),
     [
+      "puts no dead letter back whose key",
       "keeps no second task with the key of one that is dead",
       "keeps no second task with the key of one that is finished",
       "does not replace the holder of a key that is dead",
       "does not replace the holder of a key that is finished",
       "lets go of a key when",
       "holds a key beyond the",
+      "holds the key",
     ],
+  ],
+  [
+    "frees no key by a failure",
+    taking(({ idempotency }) => ({ idempotency: idempotency && { ...idempotency, onFailure: "hold" } })),
+    [
+      "puts no dead letter back whose key",
+      "puts a dead letter back when its key",
+      "puts one of several dead letters back",
+      "lets go of the key of a task that becomes a dead letter",
+      "lets go of the key of a task that fails and leaves",
+      "lets go of the key of a task in a crash loop",
+    ],
+  ],
+  [
+    "frees each key by a failure",
+    taking(({ idempotency }) => ({ idempotency: idempotency && { ...idempotency, onFailure: "free" } })),
+    [
+      "keeps no second task with the key of one that is dead",
+      "does not replace the holder of a key that is dead",
+      "holds the key of a task that becomes a dead letter",
+      "holds the key of a task that fails and leaves",
+    ],
+  ],
+  [
+    "does not say whose keys others hold",
+    (sound) =>
+      breakInspector(sound, {
+        replay: async (request) => ({ ...(await sound.inspector.replay(request)), held: [] }),
+      }),
+    ["puts no dead letter back whose key", "puts one of several dead letters back"],
   ],
   [
     "reads keys loosely",
@@ -387,6 +427,7 @@ const BROKEN: readonly Broken[] = [
     "delivers for ever",
     taking(() => ({ maxDeliveries: 1e9 })),
     [
+      "lets go of the key of a task in a crash loop",
       "leaves the tasks of handlers",
       "makes a task a dead",
       "does not take an extension",
@@ -397,6 +438,7 @@ const BROKEN: readonly Broken[] = [
     "does not tell of crash loops",
     answering(() => ({ crashed: [] })),
     [
+      "lets go of the key of a task in a crash loop",
       "leaves the tasks of handlers",
       "makes a task a dead",
       "does not take an extension",
@@ -461,6 +503,10 @@ const BROKEN: readonly Broken[] = [
         ),
     }),
     [
+      "puts no dead letter back whose key",
+      "puts a dead letter back when its key",
+      "puts one of several dead letters back",
+      "lets a dead letter that is put back hold",
       "says `taken` of the id of a task that is dead",
       "keeps nothing more when a call is made again whose task is dead",
       "keeps no second task with the key of one that is dead",

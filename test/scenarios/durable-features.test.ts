@@ -431,11 +431,33 @@ describe("dead letters", () => {
       other.replayDeadLetters({ ids: [...ids, "default:nobody", "elsewhere:nobody"] }),
       other.replayDeadLetters({ filter: { queue: "default", reason: "error" } }),
     ]);
-    expect(replays.flat().sort()).toEqual([...ids].sort());
+    expect(replays.flatMap(({ replayed }) => replayed).sort()).toEqual([...ids].sort());
     await clock.advance(100);
     expect(attempts).toEqual([1, 1, 1]);
     expect(await counts()).toMatchObject({ dead: 0, finished: 3 });
-    expect(await tasks.replayDeadLetters({ ids: ["default:nobody"] })).toEqual([]);
+    expect(await tasks.replayDeadLetters({ ids: ["default:nobody"] })).toEqual({ replayed: [], held: [] });
+  });
+
+  test("one whose key another task holds stays what it is, and the report says why", async () => {
+    const { clock, counts, manager } = createScene();
+    let works = false;
+    const run = () => (works ? "sent" : Promise.reject(new Error("down")));
+    const handlers = defineHandlers({ work: { payload: json<number>(), run, maxAttempts: 1 } });
+    const tasks = manager({ handlers, idempotency: { onFailure: "free" } });
+    const start = (key: string) => tasks.enqueueDurable("work", 1, { idempotencyKey: key });
+    const [first, other] = [await start("a"), await start("b")];
+    await clock.advance(100);
+    expect(await counts()).toMatchObject({ dead: 2 });
+    works = true;
+    const second = await start("a");
+    const both = { ids: [first.id, other.id] };
+    const held = [{ id: first.id, heldBy: second.id }];
+    expect(await tasks.replayDeadLetters(both)).toEqual({ replayed: [other.id], held });
+    await clock.advance(100);
+    expect(await Promise.all([second.result(), other.result()])).toEqual(["sent", "sent"]);
+    const again = { filter: { queue: "default" } };
+    expect(await tasks.replayDeadLetters(again)).toEqual({ replayed: [], held }); // its work has been done
+    expect(await counts()).toMatchObject({ dead: 1, finished: 2 });
   });
 
   test("one whose deadline had passed lives again, and does not die of that again", async () => {
@@ -448,7 +470,8 @@ describe("dead letters", () => {
     tasks.start();
     await clock.advance(10);
     expect(await read(id)).toMatchObject({ place: "dead" });
-    expect(await tasks.replayDeadLetters({ filter: { queue: "default", reason: "deadline" } })).toEqual([id]);
+    const filter = { queue: "default", reason: "deadline" };
+    expect(await tasks.replayDeadLetters({ filter })).toEqual({ replayed: [id], held: [] });
     await clock.advance(10);
     expect(attempts).toEqual([1]);
     expect(await read(id)).toMatchObject({ outcome: { state: "completed" } });
@@ -466,7 +489,7 @@ describe("dead letters", () => {
     const tasks = manager({ handlers });
     const { id } = await tasks.enqueueDurable("work", "x", { ttlMs: 1_000 });
     await clock.advance(200);
-    expect(await tasks.replayDeadLetters({ ids: [id] })).toEqual([id]);
+    expect(await tasks.replayDeadLetters({ ids: [id] })).toEqual({ replayed: [id], held: [] });
     await clock.advance(700);
     expect(await read(id)).toMatchObject({ place: "leased" });
     await clock.advance(200);
@@ -485,7 +508,8 @@ describe("dead letters", () => {
     expect(await counts()).toMatchObject({ dead: 3, deadDropped: 2 });
     expect((await read("default:n1"))?.place).toBe("finished");
     expect((await read("default:n4"))?.place).toBe("dead");
-    expect(await tasks.replayDeadLetters({ filter: { queue: "default" } })).toHaveLength(3);
+    const { replayed } = await tasks.replayDeadLetters({ filter: { queue: "default" } });
+    expect(replayed).toHaveLength(3);
     await clock.settle();
   });
 
@@ -659,6 +683,36 @@ describe("ids and keys", () => {
     expect(await counts()).toMatchObject({ ready: 0, finished: 2 });
     const late = await two.enqueueDurable("work", "late", replace);
     expect([late.duplicate, await late.result()]).toEqual([true, "fourth"]);
+  });
+
+  test("an idempotency key is free when its task has failed for good, where that was asked for", async () => {
+    const { clock, manager } = createScene();
+    let runs = 0;
+    const handlers = defineHandlers({
+      charge: {
+        ...{ payload: json<number>(), maxAttempts: 2, backoff: fixed({ delayMs: 10 }) },
+        run: (declined) => (++runs <= declined ? Promise.reject(new Error("declined")) : runs),
+        idempotency: { onFailure: "free" },
+      },
+    });
+    const one = manager({ handlers });
+    const two = manager({ handlers, consume: false });
+    for (const [key, deadLetter] of [
+      ["webhook:1", true],
+      ["webhook:2", false],
+    ] as const) {
+      runs = 0;
+      const said = { idempotencyKey: key, deadLetter };
+      const failed = rejectionOf((await one.enqueueDurable("charge", 2, said)).result());
+      expect((await two.enqueueDurable("charge", 2, said)).duplicate).toBe(true);
+      await clock.advance(100);
+      expect(await failed).toMatchObject({ message: "declined" });
+      const again = await two.enqueueDurable("charge", 2, said);
+      expect(again.duplicate).toBe(false);
+      await clock.advance(100);
+      expect(await again.result()).toBe(3);
+      expect((await one.enqueueDurable("charge", 2, said)).duplicate).toBe(true);
+    }
   });
 
   test("D21: of a batch with one bad task nothing is kept; with one taken id all others are", async () => {

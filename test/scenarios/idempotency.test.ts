@@ -180,6 +180,38 @@ describe("a key is held", () => {
     expect(tasks.enqueue(nothing, keyed("bad")).duplicate).toBe(false);
   });
 
+  test("no more once its task has failed for good, where a failure frees it, and until then", async () => {
+    const { clock, tasks } = createManager({ idempotency: { onFailure: "free" } });
+    let runs = 0;
+    const charge = () => (++runs < 3 ? Promise.reject(new Error("declined")) : runs);
+    const first = tasks.enqueue(charge, keyed("a", { maxAttempts: 2 }));
+    const declined = rejectionOf(first.result());
+    await clock.settle();
+    expect(tasks.get(first.id)?.reason).toBe("backoff");
+    expect(tasks.enqueue(nothing, keyed("a")).duplicate).toBe(true);
+    await clock.advance(10_000);
+    expect(await declined).toMatchObject({ message: "declined" });
+    const second = tasks.enqueue(charge, keyed("a"));
+    expect(second.duplicate).toBe(false);
+    expect(await second.result()).toBe(3);
+    expect(tasks.enqueue(nothing, keyed("a")).duplicate).toBe(true); // what has completed holds it
+  });
+
+  test("no more once its task timed out or was too late, where a failure frees it", async () => {
+    const { clock, tasks } = createManager({ killAfterMs: 1 });
+    const free = { onFailure: "free" } as const;
+    tasks.enqueue(untilAborted, keyed("timeout", { timeoutMs: 5, idempotency: free }));
+    tasks.enqueue(nothing, keyed("deadline", { ttlMs: 5, delayMs: 10, idempotency: free }));
+    tasks.enqueue(untilAborted, keyed("held", { timeoutMs: 5 }));
+    await clock.advance(20);
+    for (const [key, isHeld] of [
+      ["timeout", false],
+      ["deadline", false],
+      ["held", true],
+    ] as const)
+      expect(tasks.enqueue(nothing, keyed(key)).duplicate).toBe(isHeld);
+  });
+
   test("as long as its task is live, however long that is, and free with its late end", async () => {
     const { clock, tasks } = createManager({ timeoutMs: false });
     const work = new Stubborn<string>();
@@ -364,6 +396,12 @@ describe("the rule of a call", () => {
     const handlers = defineHandlers({
       strict: { payload, run, idempotency: { onDuplicate: "reject" }, cost: 1 },
       plain: { payload, run },
+      fails: {
+        payload,
+        run: () => Promise.reject(new Error("no")),
+        idempotency: { onFailure: "free" },
+        maxAttempts: 1,
+      },
     });
     const clock = new ManualClock();
     const idempotency = { onDuplicate: "replace", ttlMs: 100 } as const;
@@ -374,9 +412,11 @@ describe("the rule of a call", () => {
     expect(tasks.enqueue("plain", 1, keyed("a")).duplicate).toBe(false);
     const own = keyed("a", { idempotency: { onDuplicate: "keep" } });
     expect(tasks.enqueue("strict", 1, own).duplicate).toBe(true);
+    tasks.enqueue("fails", 1, keyed("a"));
+    tasks.enqueue("fails", 1, keyed("b", { idempotency: { onFailure: "hold" } }));
     tasks.start();
     await clock.advance(99);
-    expect(tasks.stats().idempotency.keys).toBe(2);
+    expect(tasks.stats().idempotency.keys).toBe(3);
     await clock.advance(1);
     expect(tasks.stats().idempotency.keys).toBe(0);
   });

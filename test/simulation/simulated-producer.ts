@@ -11,6 +11,7 @@ const RETRY_MS = 60;
 const CANCELLED = { error: '{"name":"Error","message":"cancelled"}', resultTtlMs: 600_000 };
 const KEYS = ["k1", "k2"];
 const KEY_TTL_MS = 86_400_000;
+const ON_FAILURE = ["hold", "free"] as const;
 
 export interface ProducerParts {
   readonly process: SimulatedProcess;
@@ -71,7 +72,7 @@ export class SimulatedProducer {
       delayMs: delayed ? chance.below(500) : 0,
       runAt: undefined,
       idempotency: chance.happens(0.15)
-        ? { key: chance.pick(KEYS), ttlMs: KEY_TTL_MS, onDuplicate }
+        ? { key: chance.pick(KEYS), ttlMs: KEY_TTL_MS, onDuplicate, onFailure: chance.pick(ON_FAILURE) }
         : undefined,
     };
   }

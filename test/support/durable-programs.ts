@@ -262,7 +262,7 @@ export function durablePrograms(open: () => Connect): void {
     works = true;
     const ids = [failed.id, expired.id, "default:nobody"];
     const replays = await Promise.all([tasks, other].map((each) => each.replayDeadLetters({ ids })));
-    expect(replays.flat().sort()).toEqual([failed.id, expired.id].sort());
+    expect(replays.flatMap(({ replayed }) => replayed).sort()).toEqual([failed.id, expired.id].sort());
     expect(await Promise.all([failed.result(), expired.result()])).toEqual(["failed", "expired"]);
   });
 

@@ -38,14 +38,14 @@ describe("an idempotency key", () => {
 
 describe("the rules of keys", () => {
   it("are the built-in ones where nothing is said, and what was said elsewhere", () => {
-    const builtIn = { onDuplicate: "keep", ttlMs: 86_400_000, maxKeys: 100_000 };
+    const builtIn = { onDuplicate: "keep", ttlMs: 86_400_000, onFailure: "hold", maxKeys: 100_000 };
     expect(toIdempotencyRules()).toEqual(builtIn);
     expect(toIdempotencyRules({ onDuplicate: undefined, ttlMs: 0 })).toEqual({ ...builtIn, ttlMs: 0 });
     expect(Object.isFrozen(toIdempotencyRules({ maxKeys: 5 }))).toBe(true);
   });
 
   it("are read whole, and frozen, for a task and for a manager", () => {
-    const said = { onDuplicate: "replace", ttlMs: 5 };
+    const said = { onDuplicate: "replace", ttlMs: 5, onFailure: "free" };
     expect(idempotencyCheck(said, "idempotency")).toEqual(said);
     expect(managerIdempotencyCheck({ ...said, maxKeys: 0 }, "idempotency")).toEqual({ ...said, maxKeys: 0 });
     expect(Object.isFrozen(idempotencyCheck(said, "idempotency"))).toBe(true);
@@ -53,6 +53,7 @@ describe("the rules of keys", () => {
 
   it.each([
     ["onDuplicate", ["ignore", "", true, null]],
+    ["onFailure", ["keep", "release", "", true, null]],
     ["ttlMs", [-1, none, "5", Number.POSITIVE_INFINITY]],
     ["maxKeys", [-1, 0.5, none, "5"]],
     ["onDuplicates", ["keep"]],

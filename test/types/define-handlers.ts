@@ -153,7 +153,7 @@ defineHandlers({
   },
 });
 defineHandlers({
-  onceOnly: { payload, idempotency: { onDuplicate: "reject", ttlMs: 5 } },
+  onceOnly: { payload, idempotency: { onDuplicate: "reject", ttlMs: 5, onFailure: "free" } },
   wrongRule: {
     payload,
     // @ts-expect-error: unknown option of idempotency

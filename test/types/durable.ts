@@ -5,6 +5,7 @@ import {
   defineHandlers,
   json,
   memoryBackend,
+  type ReplayReport,
   TaskManager,
   type TaskManagerOptions,
 } from "millrace";
@@ -31,7 +32,7 @@ same<typeof many, Promise<[DurableHandle<number>, DurableHandle<unknown>]>>();
 const found = some.handle("send", "default:1");
 same<typeof found, DurableHandle<number>>();
 const replayed = some.replayDeadLetters({ filter: { queue: "default" } });
-same<typeof replayed, Promise<string[]>>();
+same<typeof replayed, Promise<ReplayReport>>();
 // @ts-expect-error: no such handler
 some.enqueueDurable("sned", { to: "a" });
 // @ts-expect-error: the payload lacks a member

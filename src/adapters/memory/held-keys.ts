@@ -8,6 +8,7 @@ export interface HeldKey {
   readonly id: string;
   /** Elapsed time. While its task lives, it is held beyond that too. */
   readonly expiresAt: number;
+  readonly onFailure: IdempotencyClaim["onFailure"];
   /** Among those whose tasks have ended; below 0 while its task lives. */
   ticket: number;
 }
@@ -31,22 +32,28 @@ export class HeldKeys {
   }
 
   /** A task takes a key that nobody holds. */
-  take(scope: string, id: string, { ttlMs }: IdempotencyClaim, elapsed: number): HeldKey {
-    const held: HeldKey = { scope, id, expiresAt: elapsed + ttlMs, ticket: LIVE };
+  take(scope: string, id: string, { onFailure, ttlMs }: IdempotencyClaim, elapsed: number): HeldKey {
+    const held: HeldKey = { scope, id, expiresAt: elapsed + ttlMs, onFailure, ticket: LIVE };
     this.#held.set(scope, held);
     return held;
   }
 
-  /** The task of the key has ended, and was not cancelled. */
+  /** The task of the key has ended, and does not free it by that. */
   ended(held: HeldKey): void {
     if (this.#held.get(held.scope) !== held || held.ticket !== LIVE) return;
     held.ticket = this.#ended.push(held, held.expiresAt, 0);
   }
 
-  /** The task of the key lives again, and holds it if nobody else does. */
+  /** The other task that holds the key now. */
+  otherHolder({ id, scope }: HeldKey, elapsed: number): string | undefined {
+    const holder = this.find(scope, elapsed)?.id;
+    return holder === id ? undefined : holder;
+  }
+
+  /** The task of the key lives again, and holds it: nobody else does. */
   revived(held: HeldKey): void {
-    if (!this.#held.has(held.scope)) this.#held.set(held.scope, held);
-    if (this.#held.get(held.scope) === held) this.#leaveEnded(held);
+    this.#leaveEnded(held);
+    this.#held.set(held.scope, held);
   }
 
   release(held: HeldKey): void {

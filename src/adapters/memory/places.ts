@@ -108,7 +108,12 @@ export class Places {
     this.#keepOutcome(record);
   }
 
-  /** A dead letter is put back to work, as if it had just come. */
+  /** The other task that holds the idempotency key of this one, if any does. */
+  otherHolder({ key }: TaskRecord): string | undefined {
+    return key && this.keys.otherHolder(key, this.#time.elapsed);
+  }
+
+  /** A dead letter is put back to work, as if it had just come. No other task holds its key. */
   replay(record: TaskRecord): void {
     this.#leave(record);
     record.attempts = 0;
@@ -192,7 +197,8 @@ export class Places {
   }
 
   #endKey(key: NonNullable<TaskRecord["key"]>, { state }: StoredOutcome): void {
-    if (state === "cancelled") this.keys.release(key);
+    const isFreed = state === "cancelled" || (state === "failed" && key.onFailure === "free");
+    if (isFreed) this.keys.release(key);
     else this.keys.ended(key);
   }
 

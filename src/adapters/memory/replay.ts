@@ -1,4 +1,4 @@
-import type { ReplayAnswer, ReplayRequest } from "../../ports/backend-inspector.js";
+import type { HeldDeadLetter, ReplayAnswer, ReplayRequest } from "../../ports/backend-inspector.js";
 import type { Places } from "./places.js";
 import type { TaskRecord } from "./task-record.js";
 
@@ -13,9 +13,19 @@ export function replayDeadLetters(places: Places, request: ReplayRequest): Repla
       (handler === undefined || record.handler === handler) &&
       (reason === undefined || record.outcome?.reason === reason),
   );
-  const replayed = chosen.slice(0, REPLAYS_PER_CALL);
-  for (const record of replayed) places.replay(record);
-  return { replayed: replayed.map(({ id }) => id), more: chosen.length > replayed.length };
+  const replayed: string[] = [];
+  const held: HeldDeadLetter[] = [];
+  for (const record of chosen) {
+    const { id } = record;
+    const heldBy = places.otherHolder(record); // that may be one of those before
+    if (heldBy === undefined && replayed.length === REPLAYS_PER_CALL) return { replayed, held, more: true };
+    if (heldBy !== undefined) held.push({ id, heldBy });
+    else {
+      places.replay(record);
+      replayed.push(id);
+    }
+  }
+  return { replayed, held, more: false };
 }
 
 function candidates(places: Places, { queue, ids }: ReplayRequest): readonly TaskRecord[] {

@@ -15,9 +15,9 @@ import type {
   NewTask,
 } from "../../ports/backend.js";
 import type { BackendInspector } from "../../ports/backend-inspector.js";
-import type { BackendLog } from "../../ports/backend-log.js";
 import type { BackendSignals } from "../../ports/backend-signals.js";
 import type { BackendRenewer } from "../../ports/lease-renewal.js";
+import type { BackendLog } from "../../ports/logger.js";
 import {
   toCancelAnswer,
   toClaimAnswer,

@@ -2,8 +2,7 @@ import type { Redis } from "ioredis";
 import { StoreUnreachableError } from "../../store-errors.js";
 import { ClientKeeper } from "./client-keeper.js";
 import { failureRule, toStoreError } from "./redis-failures.js";
-import type { RedisLog } from "./redis-log.js";
-import { addressFields, troubleFields } from "./trouble-fields.js";
+import { addressFields, type RedisLog, troubleFields } from "./redis-log.js";
 
 /** So many calls may be without an answer at a time. */
 const MAX_CALLS = 10_000;

@@ -1,5 +1,6 @@
 import type {
   BackendInspector,
+  HeldDeadLetter,
   QueueCounts,
   ReadOptions,
   ReplayAnswer,
@@ -71,13 +72,15 @@ export class RedisInspector implements BackendInspector {
 
   async #replayAll(request: ReplayRequest): Promise<ReplayAnswer> {
     const replayed: string[] = [];
+    const held = new Map<string, HeldDeadLetter>(); // some are looked at twice
     for (let from = "-inf"; ; ) {
       const most = REPLAYS_PER_CALL - replayed.length;
       const step = await this.#step(request, most, [STEPS_PER_REPLAY, from]);
       replayed.push(...step.replayed);
+      for (const one of step.held) held.set(one.id, one);
       // It goes on but where somebody else has given more of them one score than one step looks at.
       const isStuck = step.passed === from && step.replayed.length === 0;
-      if (step.more || step.isEnd || isStuck) return { replayed, more: step.more };
+      if (step.more || step.isEnd || isStuck) return { replayed, held: [...held.values()], more: step.more };
       from = step.passed;
     }
   }
@@ -88,13 +91,15 @@ export class RedisInspector implements BackendInspector {
       .filter(([queue]) => queue === request.queue)
       .map(([, rest]) => rest);
     const replayed: string[] = [];
+    const held: HeldDeadLetter[] = [];
     for (let at = 0; at < rests.length; at += STEPS_PER_REPLAY) {
       const some = rests.slice(at, at + STEPS_PER_REPLAY);
       const step = await this.#step(request, REPLAYS_PER_CALL - replayed.length, [0, ...some]);
       replayed.push(...step.replayed);
-      if (step.more) return { replayed, more: true };
+      held.push(...step.held);
+      if (step.more) return { replayed, held, more: true };
     }
-    return { replayed, more: false };
+    return { replayed, held, more: false };
   }
 
   async #step(
@@ -109,8 +114,16 @@ export class RedisInspector implements BackendInspector {
       isEnd: answer[1] === 1,
       passed: toText(answer[2]),
       replayed: toList(answer[3]).map((rest) => `${queue}:${toText(rest)}`),
+      held: toHeldDeadLetters(queue, toList(answer[4])),
     };
   }
+}
+
+function toHeldDeadLetters(queue: string, rests: readonly unknown[]): readonly HeldDeadLetter[] {
+  const held: HeldDeadLetter[] = [];
+  for (let at = 0; at + 1 < rests.length; at += 2)
+    held.push({ id: `${queue}:${toText(rests[at])}`, heldBy: `${queue}:${toText(rests[at + 1])}` });
+  return held;
 }
 
 /** One that is damaged is none, and keeps nobody from those beside it. */

@@ -2,9 +2,8 @@ import type { Redis } from "ioredis";
 import type { BackendSignals, SignalListener } from "../../ports/backend-signals.js";
 import { ClientKeeper } from "./client-keeper.js";
 import { READY_CALLS } from "./redis-connection.js";
-import type { RedisLog } from "./redis-log.js";
+import { type RedisLog, troubleFields } from "./redis-log.js";
 import type { StoreKeys } from "./store-keys.js";
-import { troubleFields } from "./trouble-fields.js";
 
 /** How often a connection that hears nothing is asked whether it is there, in milliseconds. */
 const ASK_EVERY_MS = 15_000;

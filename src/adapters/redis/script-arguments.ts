@@ -41,8 +41,8 @@ export function packNewTasks(
     packed.add(isSpecial ? "1" : "");
     addBody(packed, one, `${mark}${number++}`);
     if (!isSpecial) continue;
-    const { key = "", ttlMs = 0, onDuplicate = "" } = idempotency ?? {};
-    for (const value of [delayMs, runAt ?? 0, key, toWhole(ttlMs), onDuplicate]) packed.add(value);
+    const { key = "", ttlMs = 0, onDuplicate = "", onFailure = "" } = idempotency ?? {};
+    for (const value of [delayMs, runAt ?? 0, key, toWhole(ttlMs), onDuplicate, onFailure]) packed.add(value);
   }
   return packed.finish();
 }

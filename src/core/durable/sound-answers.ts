@@ -7,7 +7,7 @@ import type {
   EnqueueAnswer,
   ExtendAnswer,
 } from "../../ports/backend.js";
-import type { QueueCounts, ReplayAnswer, StoredTask } from "../../ports/backend-inspector.js";
+import type { HeldDeadLetter, QueueCounts, ReplayAnswer, StoredTask } from "../../ports/backend-inspector.js";
 import { MAX_PRIORITY, MAX_WEIGHT } from "../../task/order.js";
 import type { StoredOutcome } from "../../task/stored-outcome.js";
 
@@ -17,7 +17,7 @@ type Reader<A> = (answer: unknown) => A | undefined;
 /** Anything that may have the fields of an answer. */
 type Fields = {
   readonly [K in
-    | keyof (ClaimAnswer & ClaimedTask & CrashedTask & ExtendAnswer & ReplayAnswer)
+    | keyof (ClaimAnswer & ClaimedTask & CrashedTask & ExtendAnswer & ReplayAnswer & HeldDeadLetter)
     | keyof (StoredTask & StoredOutcome)]?: unknown;
 };
 
@@ -96,9 +96,11 @@ export function oneFor(questions: readonly unknown[]): Reader<readonly QueueCoun
 }
 
 export const replayed: Reader<ReplayAnswer> = (answer) => {
-  if (!isFields(answer) || !Array.isArray(answer.replayed) || !answer.replayed.every(isText))
-    return undefined;
-  return { replayed: answer.replayed, more: answer.more === true };
+  if (!isFields(answer)) return undefined;
+  const { held, more, replayed } = answer;
+  if (!Array.isArray(replayed) || !replayed.every(isText)) return undefined;
+  if (!Array.isArray(held) || !held.every(isHeldDeadLetter)) return undefined;
+  return { replayed, held, more: more === true };
 };
 
 /**
@@ -140,6 +142,10 @@ function isClaimedTask(one: unknown): one is ClaimedTask {
     isDuration(claimedAt) &&
     isDuration(waitMs)
   );
+}
+
+function isHeldDeadLetter(one: unknown): one is HeldDeadLetter {
+  return isFields(one) && isText(one.id) && isText(one.heldBy);
 }
 
 function isCrashedTask(one: unknown): one is CrashedTask {

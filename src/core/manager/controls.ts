@@ -9,7 +9,7 @@ import type { TaskResult } from "../../task/task-result.js";
 import { POOL_SIZE_CHECKS } from "../../task/thread-options.js";
 import { readSubscribeOptions } from "../events/subscribe-options.js";
 import type { Core } from "./core.js";
-import { toReplayRequests } from "./durable/dead-letter-selection.js";
+import { type ReplayReport, toReplayRequests } from "./durable/dead-letter-selection.js";
 import type { DurableHandle } from "./durable/durable-handle.js";
 import { durableId, isDurableId } from "./durable/durable-id.js";
 import { backendMissing } from "./durable/durable-intake.js";
@@ -184,7 +184,7 @@ export class Controls {
     return durable.intake.handle(handler, id);
   }
 
-  async replayDeadLetters(selection: unknown): Promise<string[]> {
+  async replayDeadLetters(selection: unknown): Promise<ReplayReport> {
     const { durable } = this.#core;
     if (durable === undefined) throw backendMissing();
     return await durable.replay(toReplayRequests(selection));

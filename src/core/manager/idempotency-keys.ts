@@ -1,5 +1,5 @@
 import { assert, DuplicateTaskError } from "../../errors.js";
-import type { IdempotencyRules, OnDuplicate } from "../../task/idempotency.js";
+import type { IdempotencyRules, OnDuplicate, OnFailure } from "../../task/idempotency.js";
 import type { KeyTally } from "../../task/manager-stats.js";
 import type { TaskState } from "../../task/states.js";
 import type { Task } from "../../task/task.js";
@@ -16,6 +16,7 @@ interface KeyClaim {
   readonly scope: string;
   readonly onDuplicate: OnDuplicate;
   readonly ttlMs: number;
+  readonly onFailure: OnFailure;
 }
 
 /** A request that is to become a task. */
@@ -39,7 +40,7 @@ const WITHOUT_KEY: Acceptance = Object.freeze({ kind: "accept", claim: undefined
  * A key and the task that holds it:
  *
  * - `live`: its task has not ended
- * - `finished`: its task completed or failed; an alarm is set for its expiry
+ * - `finished`: its task completed or failed, and it is held; an alarm is set for its expiry
  * - `released`: anybody may take it; the record is nobody's any more
  */
 class HeldKey implements Alarm {
@@ -47,6 +48,7 @@ class HeldKey implements Alarm {
   stage: "live" | "finished" | "released" = "live";
   readonly scope: string;
   readonly expiresAt: number;
+  readonly onFailure: OnFailure;
   /** Of its task. */
   readonly number: number;
   /** With the first handle, which has the outcome; until the task is pruned. */
@@ -56,10 +58,11 @@ class HeldKey implements Alarm {
   #id = "";
   #state: TaskState = "completed";
 
-  constructor(owner: IdempotencyKeys, { scope, ttlMs }: KeyClaim, task: Task, handle: TaskHandle<unknown>) {
+  constructor(owner: IdempotencyKeys, claim: KeyClaim, task: Task, handle: TaskHandle<unknown>) {
     this.#owner = owner;
-    this.scope = scope;
-    this.expiresAt = task.enqueuedAt + ttlMs;
+    this.scope = claim.scope;
+    this.expiresAt = task.enqueuedAt + claim.ttlMs;
+    this.onFailure = claim.onFailure;
     this.number = task.number;
     this.holder = { task, handle };
   }
@@ -88,8 +91,8 @@ class HeldKey implements Alarm {
 
 /**
  * The one owner of idempotency keys. A key is held from the acceptance of its task until that was cancelled,
- * or else until it has ended and the key's time is over, whichever is later. Finished ones are forgotten in
- * the order of their end while more keys than `maxKeys` are held.
+ * or has failed where a failure frees it, or else until it has ended and the key's time is over, whichever is
+ * later. Finished ones are forgotten in the order of their end while more keys than `maxKeys` are held.
  *
  * What is judged is taken in the same synchronous step, but between the two a carrier of context may run code
  * of users, which may enqueue: so `take` looks again.
@@ -157,7 +160,8 @@ export class IdempotencyKeys {
   ended(task: Task, now: number): void {
     const held = this.#byNumber.get(task.number);
     if (held === undefined) return;
-    if (task.state === "cancelled" || held.expiresAt <= now) {
+    const isFreed = task.state === "cancelled" || (task.state === "failed" && held.onFailure === "free");
+    if (isFreed || held.expiresAt <= now) {
       this.release(held);
       return;
     }
@@ -193,9 +197,15 @@ export class IdempotencyKeys {
   #claimOf({ profile, options }: TaskPlan): KeyClaim | undefined {
     const key = options?.idempotencyKey;
     if (key === undefined) return undefined;
-    const { onDuplicate = this.#rules.onDuplicate, ttlMs = this.#rules.ttlMs } = options?.idempotency ?? {};
-    // None of the three can hold a line break, so no two of them can make the same text.
-    return { key, scope: `${profile.queue}\n${profile.handler ?? ""}\n${key}`, onDuplicate, ttlMs };
+    const said = options?.idempotency ?? {};
+    return {
+      key,
+      // None of the three can hold a line break, so no two of them can make the same text.
+      scope: `${profile.queue}\n${profile.handler ?? ""}\n${key}`,
+      onDuplicate: said.onDuplicate ?? this.#rules.onDuplicate,
+      ttlMs: said.ttlMs ?? this.#rules.ttlMs,
+      onFailure: said.onFailure ?? this.#rules.onFailure,
+    };
   }
 
   #find({ scope }: KeyClaim, now: number): HeldKey | undefined {

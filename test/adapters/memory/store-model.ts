@@ -3,9 +3,11 @@ import type {
   ClaimRequest,
   CrashedTask,
   EnqueueAnswer,
+  HeldDeadLetter,
   Lease,
   NackKind,
   NewTask,
+  ReplayAnswer,
   StoredPlace,
 } from "../../../src/index.js";
 
@@ -182,20 +184,31 @@ export class ModelStore {
     return "asked";
   }
 
-  replay(): readonly string[] {
-    const dead = this.at("dead").toSorted((a, b) => a.move - b.move);
-    for (const one of dead) {
+  replay(): Omit<ReplayAnswer, "more"> {
+    const replayed: string[] = [];
+    const held: HeldDeadLetter[] = [];
+    for (const one of this.at("dead").toSorted((a, b) => a.move - b.move)) {
+      const { handler, id, idempotency } = one.task;
+      const key = idempotency && `${handler} ${idempotency.key}`;
+      const heldBy = key === undefined ? undefined : this.#keys.get(key);
+      if (heldBy !== undefined && heldBy !== id) {
+        held.push({ id, heldBy });
+        continue;
+      }
+      if (key !== undefined) this.#keys.set(key, id);
       Object.assign(one, { attempts: 0, deliveries: 0, sequence: 0, settledBy: undefined, state: undefined });
       this.#makeReady(one);
+      replayed.push(id);
     }
-    return dead.map(({ task }) => task.id);
+    return { replayed, held };
   }
 
   end(one: ModelTask, state: "completed" | "failed" | "cancelled", place: "dead" | "finished"): void {
     Object.assign(one, { place, state, isUnwanted: false, move: ++this.#moves });
     const { idempotency, handler, id } = one.task;
     const key = idempotency && `${handler} ${idempotency.key}`;
-    if (key && state === "cancelled" && this.#keys.get(key) === id) this.#keys.delete(key);
+    const frees = state === "cancelled" || (state === "failed" && idempotency?.onFailure === "free");
+    if (key && frees && this.#keys.get(key) === id) this.#keys.delete(key);
   }
 
   #settle(one: ModelTask, settlement: string): void {

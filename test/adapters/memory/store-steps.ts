@@ -217,7 +217,7 @@ export class Cancel extends Step {
 export class Replay extends Step {
   async take(model: ModelStore, _: Real, client: Backend): Promise<void> {
     const request = { queue: "q", ids: undefined, handler: undefined, reason: undefined };
-    expect(await client.inspector.replay(request)).toEqual({ replayed: model.replay(), more: false });
+    expect(await client.inspector.replay(request)).toEqual({ ...model.replay(), more: false });
   }
 }
 
@@ -243,6 +243,7 @@ const idempotency = fc.option(
     key: fc.constantFrom("a", "b"),
     ttlMs: fc.constant(LONG_MS),
     onDuplicate: fc.constantFrom("keep" as const, "replace" as const, "reject" as const),
+    onFailure: fc.constantFrom("hold" as const, "free" as const),
   }),
   { nil: undefined, freq: 2 },
 );

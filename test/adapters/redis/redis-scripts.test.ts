@@ -146,6 +146,21 @@ describe("names and numbers (Z5, V2)", () => {
     await scene.audit();
   });
 
+  test("what frees a key by a failure is kept beside a task of which nothing else is, or what it replaced", async () => {
+    const free = { key: "k", ttlMs: LONG_MS, onDuplicate: "replace", onFailure: "free" } as const;
+    await scene.keep("q:1", { idempotency: free });
+    await scene.enqueue(newTask("q:2", { idempotency: free }));
+    await scene.keep("q:3", { idempotency: { ...free, key: "held", onFailure: "hold" } });
+    await scene.audit();
+    const lease = await scene.claimOne({ slots: [1] });
+    expect([lease.id, await scene.bury(lease)]).toEqual(["q:2", true]);
+    expect(await scene.raw.exists(scene.key("key:work/k"), scene.key("x:3"))).toBe(0);
+    await scene.audit();
+    expect(await scene.bury(await scene.claimOne())).toBe(true);
+    expect(await scene.raw.get(scene.key("key:work/held"))).toBe("3");
+    await scene.audit();
+  });
+
   test("signs of percent in what is put into a text are themselves", async () => {
     const idempotency = { key: "k", ttlMs: LONG_MS, onDuplicate: "replace" } as const;
     await scene.keep("q:%1%%", { idempotency });

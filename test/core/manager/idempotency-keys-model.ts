@@ -1,10 +1,11 @@
-import type { OnDuplicate } from "../../../src/task/idempotency.js";
+import type { OnDuplicate, OnFailure } from "../../../src/task/idempotency.js";
 
 /** What one request says of its key. */
 export interface KeyedRequest {
   readonly scope: string;
   readonly onDuplicate: OnDuplicate;
   readonly ttlMs: number;
+  readonly onFailure: OnFailure;
 }
 
 /** What a request must come to. */
@@ -67,7 +68,7 @@ export class KeysModel {
     const holder = this.#holders.find((one) => one.id === id);
     if (holder === undefined) return;
     this.#holders = this.#holders.filter((one) => one !== holder);
-    if (state === "cancelled") return;
+    if (state === "cancelled" || (state === "failed" && holder.onFailure === "free")) return;
     this.#holders.push({ ...holder, ended: true });
     this.expire(now);
     this.#forget();

@@ -7,7 +7,7 @@ import type { TaskPlan } from "../../../src/core/manager/task-plan.js";
 import { DuplicateTaskError, QueueFullError, ResultExpiredError } from "../../../src/errors.js";
 import type { TaskEntry } from "../../../src/index.js";
 import { GroupTally } from "../../../src/task/group-tally.js";
-import { type OnDuplicate, toIdempotencyRules } from "../../../src/task/idempotency.js";
+import { type OnDuplicate, type OnFailure, toIdempotencyRules } from "../../../src/task/idempotency.js";
 import { BUILT_IN_SETTINGS } from "../../../src/task/settings.js";
 import { MOVES } from "../../../src/task/states.js";
 import type { Task } from "../../../src/task/task.js";
@@ -150,6 +150,7 @@ interface Entry {
   readonly key: number | undefined;
   readonly queue: "one" | "two";
   readonly onDuplicate: OnDuplicate;
+  readonly onFailure: OnFailure;
   readonly ttlMs: number;
   readonly delayMs: number;
 }
@@ -172,6 +173,7 @@ const entry: fc.Arbitrary<Entry> = fc.record({
   key: fc.option(fc.nat(3), { nil: undefined, freq: 5 }),
   queue: fc.constantFrom("one", "two"),
   onDuplicate: fc.constantFrom("keep", "keep", "replace", "replace", "reject"),
+  onFailure: fc.constantFrom("hold", "free"),
   // Half a millisecond, so that no key expires in the same instant in which anything else happens.
   ttlMs: fc.constantFrom(0.5, 10.5, 50.5),
   delayMs: fc.constantFrom(0, 0, 5, 20),
@@ -305,7 +307,7 @@ class Play {
     return state === "queued" || state === "scheduled";
   }
 
-  #entry({ queue, onDuplicate, ttlMs, delayMs }: Entry, request: KeyedRequest | undefined) {
+  #entry({ queue, onDuplicate, onFailure, ttlMs, delayMs }: Entry, request: KeyedRequest | undefined) {
     const id = `task-${++this.#ids}`;
     this.#requests.set(id, request);
     const { promise, resolve, reject } = withResolvers<string>();
@@ -314,7 +316,8 @@ class Play {
       return promise;
     };
     const idempotencyKey = request?.scope.split(" ")[1];
-    const own = idempotencyKey === undefined ? {} : { idempotencyKey, idempotency: { onDuplicate, ttlMs } };
+    const own =
+      idempotencyKey === undefined ? {} : { idempotencyKey, idempotency: { onDuplicate, onFailure, ttlMs } };
     const entry: TaskEntry = [work, { id, queue, delayMs, ...own }];
     const end = (how: "complete" | "fail") => (how === "complete" ? resolve(id) : reject(new Error(id)));
     return { id, entry, end };
@@ -329,8 +332,8 @@ class Play {
   }
 }
 
-function toRequest({ key, queue, onDuplicate, ttlMs }: Entry): KeyedRequest | undefined {
-  return key === undefined ? undefined : { scope: `${queue} key-${key}`, onDuplicate, ttlMs };
+function toRequest({ key, queue, onDuplicate, onFailure, ttlMs }: Entry): KeyedRequest | undefined {
+  return key === undefined ? undefined : { scope: `${queue} key-${key}`, onDuplicate, onFailure, ttlMs };
 }
 
 function withResolvers<T>() {

@@ -36,9 +36,9 @@ local function keepOutcome(record, outcome)
   if left > 0 then noteOutcome(record[REST], record[OUTCOME_UNTIL]) end
 end
 
-local function noteEnd(record, isCancelled, ttl)
+local function noteEnd(record, state, ttl)
   record[OUTCOME_UNTIL] = now + ttl
-  endKey(record, isCancelled)
+  endKey(record, state)
   ended[#ended + 1] = record[REST]
 end
 
@@ -48,7 +48,7 @@ local function fill(template, place, text)
 end
 
 local function finish(record, outcome, ttl)
-  noteEnd(record, string.sub(outcome, 1, 1) == STATES.cancelled, ttl)
+  noteEnd(record, string.sub(outcome, 1, 1), ttl)
   keepOutcome(record, outcome)
 end
 
@@ -85,7 +85,7 @@ local function bury(record, reason, failure, charged, ttl)
   dropBeside(record, 'ce', 'ct', 'er')
   putBeside(record, 'o', toOutcome('failed', reason, failure, '', charged) .. '0')
   record[PLACE] = 'x'
-  noteEnd(record, false, ttl)
+  noteEnd(record, STATES.failed, ttl)
   save(record)
 end
 

@@ -8,9 +8,9 @@ import { createScript } from "./script.js";
  *
  * KEYS: 1 `meta`. Of `args`: 1 an epoch, if there is none yet; 2 how many tasks; 3 how long the outcome of
  * what is replaced is kept; 4 the error of what is replaced, with `@holder@` and `@by@` in place of the ids.
- * Then for each: what follows the queue in its id; handler; score; an empty text, or `1` and five more behind
- * the next; the record behind its head. The five: delay in ms; due not before, or 0; idempotency key, or an
- * empty text; for how many ms it is held; what a duplicate gets.
+ * Then for each: what follows the queue in its id; handler; score; an empty text, or `1` and six more behind
+ * the next; the record behind its head. The six: delay in ms; due not before, or 0; idempotency key, or an
+ * empty text; for how many ms it is held; what a duplicate gets; `free` where a failure frees it.
  *
  * Returns the epoch, the last sequence, and of tasks that were not just kept, the number in the call and a
  * text: `k` and what it replaced, or nothing where it was kept before; `d` or `t` and who has its key or id.
@@ -41,7 +41,7 @@ local starts = {}
 local at = 5
 for index = 1, tasks do
   starts[index] = at
-  at = at + (args[at + 3] == '' and 5 or 10)
+  at = at + (args[at + 3] == '' and 5 or 11)
 end
 
 -- The mark in what follows the head of a record.
@@ -111,8 +111,8 @@ end
 local function keepOne(index)
   local at, number = starts[index], first + index
   local rest, handler, score, isSpecial, body = unpack(args, at, at + 4)
-  local delay, runAt, idempotency, ttl, duplicate = '0', '0', '', '0', ''
-  if isSpecial ~= '' then delay, runAt, idempotency, ttl, duplicate = unpack(args, at + 5, at + 9) end
+  local delay, runAt, idempotency, ttl, duplicate, fails = '0', '0', '', '0', '', ''
+  if isSpecial ~= '' then delay, runAt, idempotency, ttl, duplicate, fails = unpack(args, at + 5, at + 10) end
   local key = base .. 't:' .. rest
   local due, heldUntil = math.max(now + tonumber(delay), tonumber(runAt)), 0
   local answer, replaced
@@ -127,11 +127,12 @@ local function keepOne(index)
   wait(rest, handler, number, score, due)
   if idempotency ~= '' then redis.call('SET', keyOf(handler, idempotency), rest) end
   handlers[handler] = true
-  if not replaced then return nil end
-  local record = loadRecord(rest)
-  putBeside(record, 'v', replaced)
+  local record = (replaced or fails == 'free') and loadRecord(rest)
+  if not record then return nil end
+  if fails == 'free' then putBeside(record, 'kf', '1') end
+  if replaced then putBeside(record, 'v', replaced) end
   save(record)
-  return 'k' .. replaced
+  return replaced and 'k' .. replaced
 end
 
 -- Several of which nothing is said, and that are new, in few commands; false and nothing done otherwise.

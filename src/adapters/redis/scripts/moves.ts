@@ -77,12 +77,13 @@ local function holderOf(key)
   return type(holder) == 'string' and holder or nil
 end
 
-local function endKey(record, isCancelled)
+-- state is that in which the task has ended; kf beside its record says that a failure frees its key too.
+local function endKey(record, state)
   if record[KEY_BYTES] == 0 then return end
   local key = keyOf(handlerOf(record), idempotencyOf(record))
   if holderOf(key) ~= record[REST] then return end
   local left = record[HELD_UNTIL] - now
-  if isCancelled or left <= 0 then
+  if state == 'k' or left <= 0 or (state == 'f' and lookBeside(record, 'kf')) then
     redis.call('DEL', key)
   else
     redis.call('PEXPIRE', key, left)

@@ -9,7 +9,8 @@ import { createScript } from "./script.js";
  * KEYS: 1 `meta`. Of `args`: 1 how many at most; 2 handler or an empty text; 3 reason or an empty text; 4 how
  * many to look at, or 0 where they are named; 5 at which score to begin, or else the rest of each id that is
  * named. Returns `1` if there are more than the limit, `1` if it came to the end, the score of the last one
- * that it passed over, and the rest of the id of each that it put back.
+ * that it passed over, the rest of the id of each that it put back, and of each that it did not since another
+ * task holds its key, that of the other behind it.
  */
 export const REPLAY = createScript(
   "replay",
@@ -31,6 +32,16 @@ else
 end
 local isEnd = (steps == 0 or #chosen < steps) and 1 or 0
 
+-- Another task that has its key. One that is gone has it until the key expires, where that will be.
+local function otherHolder(record)
+  if record[KEY_BYTES] == 0 then return nil end
+  local key = keyOf(handlerOf(record), idempotencyOf(record))
+  local holder = holderOf(key)
+  if holder == record[REST] then return nil end
+  if holder and not loadRecord(holder) and redis.call('PTTL', key) < 0 then return nil end
+  return holder
+end
+
 local function revive(record)
   leave(record)
   dropBeside(record, 'er', 'pr', 'ce', 'ct', 'o')
@@ -40,22 +51,24 @@ local function revive(record)
   makeReady(record)
   woken = true
   if record[KEY_BYTES] == 0 then return end
-  local key = keyOf(handlerOf(record), idempotencyOf(record))
-  local holder = holderOf(key)
-  if not holder then redis.call('SET', key, record[REST]) end
-  if holder == record[REST] then redis.call('PERSIST', key) end
+  redis.call('SET', keyOf(handlerOf(record), idempotencyOf(record)), record[REST]) -- for as long as it lives
 end
 
-local replayed, more, passed = {}, 0, nil
+local replayed, held, more, passed = {}, {}, 0, nil
 for _, rest in ipairs(chosen) do
   local record = loadRecord(rest)
   local fits = record and record[PLACE] == 'x' and (handler == '' or handlerOf(record) == handler)
     and (reason == '' or reasonOf(lookBeside(record, 'o')) == reason)
-  if fits and #replayed == most then
+  local holder = fits and otherHolder(record)
+  if fits and not holder and #replayed == most then
     more = 1
     break
   end
-  if fits then
+  if holder then
+    held[#held + 1] = rest
+    held[#held + 1] = holder
+    passed = rest
+  elseif fits then
     revive(record)
     replayed[#replayed + 1] = rest
   else
@@ -64,6 +77,6 @@ for _, rest in ipairs(chosen) do
 end
 if steps > 0 and passed then score = redis.call('ZSCORE', dead, passed) end
 tell()
-return { more, isEnd, score, replayed }
+return { more, isEnd, score, replayed, held }
 `,
 );

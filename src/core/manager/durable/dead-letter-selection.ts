@@ -1,5 +1,5 @@
 import { OptionError } from "../../../errors.js";
-import type { ReplayRequest } from "../../../ports/backend-inspector.js";
+import type { ReplayAnswer, ReplayRequest } from "../../../ports/backend-inspector.js";
 import * as check from "../../../task/checks.js";
 import { durableId, queueOf } from "./durable-id.js";
 
@@ -17,6 +17,9 @@ export interface DeadLetterFilter {
   /** `error`, `timeout`, `deadline` or `crash-loop`. */
   reason?: string | undefined;
 }
+
+/** What came of dead letters that were to be put back to work. What is none, or not there, is not in it. */
+export type ReplayReport = Omit<ReplayAnswer, "more">;
 
 const MAX_IDS = 1_000;
 

@@ -110,7 +110,8 @@ export class DurableRequests {
     const { idempotency: said } = options;
     const ttlMs = said?.ttlMs ?? own?.ttlMs ?? rules.ttlMs;
     const onDuplicate = said?.onDuplicate ?? own?.onDuplicate ?? rules.onDuplicate;
-    return { key, ttlMs, onDuplicate };
+    const onFailure = said?.onFailure ?? own?.onFailure ?? rules.onFailure;
+    return { key, ttlMs, onDuplicate, onFailure };
   }
 }
 

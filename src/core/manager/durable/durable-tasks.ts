@@ -1,5 +1,5 @@
 import type { Backend } from "../../../ports/backend.js";
-import type { QueueCounts, ReplayRequest } from "../../../ports/backend-inspector.js";
+import type { HeldDeadLetter, QueueCounts, ReplayRequest } from "../../../ports/backend-inspector.js";
 import type { Clock } from "../../../ports/clock.js";
 import type { RenewalListener } from "../../../ports/lease-renewal.js";
 import type { Random } from "../../../ports/random.js";
@@ -22,6 +22,7 @@ import type { ResolvedOptions } from "../resolved-options.js";
 import type { SignalListeners } from "../signal-listeners.js";
 import type { Tallies } from "../tallies.js";
 import { ClaimRoom, type ClaimRoomParts, toRunnable } from "./claim-room.js";
+import type { ReplayReport } from "./dead-letter-selection.js";
 import { DurableEnds, type DurableEndsParts } from "./durable-ends.js";
 import type { DurableHandleHost } from "./durable-handle.js";
 import { toDurableId } from "./durable-id.js";
@@ -180,17 +181,19 @@ export class DurableTasks implements Alarm {
   }
 
   /** Asks again until there is no more, or there are only tasks that have died again meanwhile. */
-  async replay(requests: readonly ReplayRequest[]): Promise<string[]> {
+  async replay(requests: readonly ReplayRequest[]): Promise<ReplayReport> {
     const replayed = new Set<string>();
+    const held = new Map<string, HeldDeadLetter>();
     for (const request of requests) {
       for (let more = true; more; ) {
         const before = replayed.size;
         const answer = await this.#backend.inspector.replay(request);
         for (const id of answer.replayed) replayed.add(id);
+        for (const one of answer.held) held.set(one.id, one);
         more = answer.more && replayed.size > before;
       }
     }
-    return [...replayed];
+    return { replayed: [...replayed], held: [...held.values()] };
   }
 
   /** A stop has begun, or its end has come closer: nothing more is claimed. */

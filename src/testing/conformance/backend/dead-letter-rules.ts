@@ -3,6 +3,7 @@ import type { NewTask } from "../../../ports/backend.js";
 import type { ReplayRequest } from "../../../ports/backend-inspector.js";
 import type { BackendRule } from "./backend-rule.js";
 import { type BackendTrial, LONG_MS } from "./backend-trial.js";
+import { holderOf, keyed } from "./key-rules.js";
 import { handlers, newTask, newTasks, STORED_ERROR, sameBytes } from "./stored-things.js";
 
 /** What one call puts back at most. */
@@ -10,8 +11,8 @@ const REPLAYS = 1_000;
 
 async function replay(trial: BackendTrial, said: Partial<ReplayRequest> = {}): Promise<readonly string[]> {
   const request = { queue: "q", ids: undefined, handler: undefined, reason: undefined, ...said };
-  const { replayed, more } = await trial.backend.inspector.replay(request);
-  assert.equal(more, false);
+  const { replayed, held, more } = await trial.backend.inspector.replay(request);
+  assert.deepEqual([held, more], [[], false]);
   return replayed;
 }
 
@@ -89,8 +90,63 @@ async function replaysInSteps(trial: BackendTrial): Promise<void> {
   assert.deepEqual(new Set(all), new Set(tasks.map(({ id }) => id)));
 }
 
+/** One that has left its key to others. */
+async function buryKeyed(trial: BackendTrial, id: string): Promise<void> {
+  await trial.keep(id, keyed(id, { onFailure: "free" }));
+  await trial.bring(id, "dead");
+}
+
+async function stays(trial: BackendTrial, id: string, heldBy: string, replayed: readonly string[] = []) {
+  const request = { queue: "q", ids: undefined, handler: undefined, reason: undefined };
+  const answer = await trial.backend.inspector.replay(request);
+  assert.deepEqual(answer, { replayed, held: [{ id, heldBy }], more: false });
+}
+
+/** What dead letters that are put back have to do with idempotency keys. */
+const KEYED_RULES: readonly BackendRule[] = [
+  {
+    name: "puts no dead letter back whose key another task holds, and tells which one does (I2)",
+    async check(trial) {
+      await buryKeyed(trial, "q:a");
+      await trial.keep("q:b", keyed("q:b"));
+      await trial.unchanged(["q:a", "q:b"], () => stays(trial, "q:a", "q:b"));
+      await trial.ack(await trial.claimOne()); // so that the work has been done
+      await trial.unchanged(["q:a", "q:b"], () => stays(trial, "q:a", "q:b"));
+    },
+  },
+  {
+    name: "puts a dead letter back when its key is free again, which it then holds",
+    async check(trial) {
+      await buryKeyed(trial, "q:a");
+      await trial.keep("q:b", keyed("q:b"));
+      await trial.cancel("q:b");
+      assert.deepEqual(await replay(trial), ["q:a"]);
+      assert.equal(await holderOf(trial), "q:a");
+    },
+  },
+  {
+    name: "lets a dead letter that is put back hold its key for as long as it lives",
+    async check(trial) {
+      await trial.keep("q:a", keyed("q:a", { ttlMs: trial.subject.leaseMs }));
+      await trial.bring("q:a", "dead");
+      assert.deepEqual(await replay(trial), ["q:a"]);
+      await trial.expire();
+      assert.equal(await holderOf(trial), "q:a");
+    },
+  },
+  {
+    name: "puts one of several dead letters back that have one key",
+    async check(trial) {
+      for (const id of ["q:a", "q:b"]) await buryKeyed(trial, id);
+      await stays(trial, "q:b", "q:a", ["q:a"]);
+      assert.deepEqual(await trial.counts(), { ready: 1, dead: 1 });
+    },
+  },
+];
+
 /** What is kept of tasks that have failed, and how it is put back to work. */
 export const DEAD_LETTER_RULES: readonly BackendRule[] = [
+  ...KEYED_RULES,
   {
     name: "puts those dead letters back to work that were asked for, each once (D17)",
     check: replaysFiltered,

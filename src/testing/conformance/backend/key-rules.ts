@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { IdempotencyClaim, NewTask } from "../../../ports/backend.js";
+import type { IdempotencyClaim, Lease, NewTask } from "../../../ports/backend.js";
 import type { StoredPlace } from "../../../ports/backend-inspector.js";
 import type { BackendRule } from "./backend-rule.js";
 import { type BackendTrial, LONG_MS } from "./backend-trial.js";
@@ -8,12 +8,16 @@ import { completed, handlers, newTask, STORED_ERROR } from "./stored-things.js";
 const KEPT = { outcome: "kept", replaced: undefined };
 
 /** A task that wants to hold the key. */
-function keyed(id: string, said: Partial<IdempotencyClaim> = {}, task: Partial<NewTask> = {}): NewTask {
+export function keyed(
+  id: string,
+  said: Partial<IdempotencyClaim> = {},
+  task: Partial<NewTask> = {},
+): NewTask {
   return newTask(id, { idempotency: { key: "key", ttlMs: LONG_MS, onDuplicate: "keep", ...said }, ...task });
 }
 
 /** Says who holds the key, which is not kept for that. */
-async function holderOf(trial: BackendTrial): Promise<string | undefined> {
+export async function holderOf(trial: BackendTrial): Promise<string | undefined> {
   const [answer] = await trial.enqueue(keyed("q:asks", { onDuplicate: "reject" }));
   if (answer?.outcome !== "kept") return answer?.id;
   await trial.cancel("q:asks");
@@ -96,6 +100,38 @@ async function freesCancelled(trial: BackendTrial, place: "ready" | "delayed"): 
   assert.equal(await holderOf(trial), undefined);
 }
 
+/** How a holder ends a task as failed. */
+const FAILURES: readonly (readonly [how: string, fail: (trial: BackendTrial, lease: Lease) => unknown])[] = [
+  ["becomes a dead letter", (trial, lease) => trial.bury(lease)],
+  [
+    "fails and leaves no dead letter",
+    (trial, lease) =>
+      trial.ack(lease, {
+        outcome: { ...completed(), state: "failed", reason: "error", error: STORED_ERROR },
+      }),
+  ],
+];
+
+function heldOrFreedWhereIt([how, fail]: (typeof FAILURES)[number]): readonly BackendRule[] {
+  return [
+    {
+      name: `lets go of the key of a task that ${how}, where that was asked for`,
+      async check(trial) {
+        await fail(trial, await hold(trial, "leased", { onFailure: "free" }));
+        assert.deepEqual(await trial.enqueue(keyed("q:second")), [KEPT]);
+        assert.equal(await holderOf(trial), "q:second");
+      },
+    },
+    {
+      name: `holds the key of a task that ${how}, where nothing else was asked for`,
+      async check(trial) {
+        await fail(trial, await hold(trial, "leased", { onFailure: "hold" }));
+        assert.equal(await holderOf(trial), "q:holder");
+      },
+    },
+  ];
+}
+
 /** Who holds a key, and for how long. */
 export const KEY_RULES: readonly BackendRule[] = [
   ...(["ready", "delayed", "leased", "dead", "finished"] as const).map(heldWhere),
@@ -154,6 +190,27 @@ export const KEY_RULES: readonly BackendRule[] = [
       } as const;
       await trial.ack(lease, { outcome });
       assert.equal(await holderOf(trial), undefined);
+    },
+  },
+  ...FAILURES.flatMap(heldOrFreedWhereIt),
+  {
+    name: "lets go of the key of a task in a crash loop, where that was asked for",
+    async check(trial) {
+      await trial.enqueue(keyed("q:holder", { onFailure: "free" }, { maxDeliveries: 1 }));
+      await trial.claimBriefly();
+      await trial.expire();
+      assert.equal((await trial.claim()).crashed.length, 1);
+      assert.equal(await holderOf(trial), undefined);
+    },
+  },
+  {
+    name: "holds the key that a failure would free while its task lives, and once it has completed",
+    async check(trial) {
+      const lease = await hold(trial, "leased", { onFailure: "free" });
+      await trial.nack(lease, { kind: "retry", error: STORED_ERROR });
+      assert.equal(await holderOf(trial), "q:holder");
+      await trial.ack(await trial.claimOne());
+      assert.equal(await holderOf(trial), "q:holder");
     },
   },
   {

@@ -9,7 +9,7 @@ const handlers = defineHandlers({
   plain: { payload: json<number>() },
   own: {
     ...{ payload: json<number>(), queue: "mail", priority: 2, weight: 3, cost: 4, maxDeliveries: 5 },
-    ...{ ttlMs: 1_000, timeoutMs: 70, idempotency: { ttlMs: 60 } },
+    ...{ ttlMs: 1_000, timeoutMs: 70, idempotency: { ttlMs: 60, onFailure: "free" } },
   },
 });
 
@@ -51,7 +51,11 @@ describe("what the store is given of a durable task", () => {
     await tasks.enqueueDurable("own", 1, { idempotencyKey: "a" });
     await tasks.enqueueDurable("own", 1, {
       ...{ id: "x", queue: "q", priority: -1, weight: 9, cost: 8, maxDeliveries: 7, delayMs: 6 },
-      ...{ ttlMs: 9_000, idempotencyKey: "b", idempotency: { ttlMs: 1, onDuplicate: "keep" } },
+      ...{
+        ttlMs: 9_000,
+        idempotencyKey: "b",
+        idempotency: { ttlMs: 1, onDuplicate: "keep", onFailure: "hold" },
+      },
     });
     const envelopeOf = (ttlMs: number) => JSON.stringify({ v: 1, ttlMs });
     expect(given).toMatchObject([
@@ -59,12 +63,12 @@ describe("what the store is given of a durable task", () => {
         ...{ priority: 2, weight: 3, cost: 4, maxDeliveries: 5, delayMs: 0, envelope: envelopeOf(1_000) },
         ...{
           id: expect.stringMatching(/^mail:/),
-          idempotency: { key: "a", ttlMs: 60, onDuplicate: "reject" },
+          idempotency: { key: "a", ttlMs: 60, onDuplicate: "reject", onFailure: "free" },
         },
       },
       {
         ...{ priority: -1, weight: 9, cost: 8, maxDeliveries: 7, delayMs: 6, envelope: envelopeOf(9_000) },
-        ...{ id: "q:x", idempotency: { key: "b", ttlMs: 1, onDuplicate: "keep" } },
+        ...{ id: "q:x", idempotency: { key: "b", ttlMs: 1, onDuplicate: "keep", onFailure: "hold" } },
       },
     ]);
   });

@@ -1,6 +1,6 @@
 import { Redis } from "ioredis";
 import { describe, expect, test } from "vitest";
-import { troubleFields } from "../../../src/adapters/redis/trouble-fields.js";
+import { troubleFields } from "../../../src/adapters/redis/redis-log.js";
 
 const refused = Object.assign(new Error("connect ECONNREFUSED 127.0.0.1:1"), { code: "ECONNREFUSED" });
 const at = (url: string) => new Redis(url, { lazyConnect: true });
