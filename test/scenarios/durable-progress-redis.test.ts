@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 // The compiled package, since threads run compiled code.
 import { redisBackend } from "../../dist/adapters/redis/index.js";
@@ -72,6 +73,26 @@ describe("progress of durable tasks in Redis", { timeout: 60_000 }, () => {
     ends[0]?.();
     await handle.result();
     expect(await handle.progress()).toBe("the last word");
+  });
+
+  test("is there to its last word where Redis does not know the script yet that takes it up", async () => {
+    const { contexts, ends, start } = createProcesses();
+    const tasks = start();
+    const raw = new Redis(server.url);
+    onTestFinished(() => raw.disconnect());
+    for (let run = 0; run < 40; run += 2) {
+      const first = await tasks.enqueueDurable("held", null);
+      const second = await tasks.enqueueDurable("held", null);
+      await until(() => contexts.length === run + 2);
+      await raw.script("FLUSH");
+      ends[run]?.();
+      await first.result(); // from now on Redis knows the script that ends tasks
+      contexts[run + 1]?.progress(run);
+      if (run % 4 === 0) await delay(0); // then it is on its way already when the task ends
+      ends[run + 1]?.();
+      await second.result();
+      expect(await second.progress()).toBe(run);
+    }
   });
 
   test("comes from threads too, and a flood of it is written a few times", async () => {

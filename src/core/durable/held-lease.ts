@@ -35,6 +35,7 @@ export class HeldLease {
   run: unknown = undefined;
   /** Somebody's wish to cancel the task has been passed on. */
   cancelAsked = false;
+  #telling: Promise<void> | undefined = undefined;
   #state: "held" | "settling" | "over" = "held";
   #settlement: Settlement | undefined;
 
@@ -54,6 +55,19 @@ export class HeldLease {
   /** What the store is to be told; undefined until the task has ended here. */
   get settlement(): Settlement | undefined {
     return this.#settlement;
+  }
+
+  /** Settles when the store has answered what it was last told of progress; undefined where it has. */
+  get telling(): Promise<void> | undefined {
+    return this.#telling;
+  }
+
+  /** The store is being told of progress, until this settles, which does not reject. */
+  tell(telling: Promise<void>): void {
+    this.#telling = telling;
+    void telling.then(() => {
+      if (this.#telling === telling) this.#telling = undefined;
+    });
   }
 
   takeProgress(): Uint8Array | undefined {

@@ -127,11 +127,8 @@ export class LeaseKeeper {
     const former = all.flatMap(({ task }) => this.#held.get(task.id) ?? []);
     for (const held of all) this.#held.set(held.task.id, held);
     if (this.#renewal !== undefined) {
-      const dueInMs = first.renewAt - this.#parts.clock.now();
-      this.#renewal.keep(
-        all.map(({ task }) => task),
-        dueInMs,
-      );
+      const tasks = all.map(({ task }) => task);
+      this.#renewal.keep(tasks, first.renewAt - this.#parts.clock.now());
       for (const held of all) held.renewAt += this.#graceMs;
     }
     this.#timer.set(Math.min(first.renewAt, first.trustedUntil));
@@ -167,7 +164,7 @@ export class LeaseKeeper {
   /** Asks the store at once: it may have been told to cancel the task. */
   lookAt(id: string): void {
     const held = this.#held.get(id);
-    if (held?.state === "held" && !held.cancelAsked) void this.#renew([held]);
+    if (held?.state === "held" && !held.cancelAsked) this.#renew([held]);
   }
 
   /** What the handler tells of its progress; what it told before is not told any more, if it was not yet. */
@@ -177,10 +174,11 @@ export class LeaseKeeper {
     this.#timer.set(Math.max(this.#tellAt, this.#notBefore));
   }
 
-  /** Their tasks have ended: what is new of their progress is told before that is. */
-  tellAll(ended: readonly HeldLease[]): void {
+  /** Their tasks have ended: tells what is new of their progress. Resolves when that is answered. */
+  async tellAll(ended: readonly HeldLease[]): Promise<void> {
     const untold = ended.filter(({ progress, state }) => progress !== undefined && state !== "over");
-    if (untold.length > 0) void this.#renew(untold);
+    if (untold.length > 0) this.#renew(untold);
+    await Promise.all(ended.map(({ telling }) => telling));
   }
 
   #fire(): void {
@@ -217,21 +215,25 @@ export class LeaseKeeper {
     }
     if (!pressing) return;
     if (tells) this.#tellAt = now + TELL_EVERY_MS;
-    for (let from = 0; from < due.length; from += BATCH) void this.#renew(due.slice(from, from + BATCH));
+    for (let from = 0; from < due.length; from += BATCH) this.#renew(due.slice(from, from + BATCH));
   }
 
-  async #renew(batch: readonly HeldLease[]): Promise<void> {
+  #renew(batch: readonly HeldLease[]): void {
+    const told = batch.map((held) => held.takeProgress());
+    const telling = this.#extend(batch, told);
+    for (const [index, held] of batch.entries()) if (told[index] !== undefined) held.tell(telling);
+  }
+
+  async #extend(batch: readonly HeldLease[], told: readonly (Uint8Array | undefined)[]): Promise<void> {
     const { backend, clock, terms } = this.#parts;
     const sentAt = clock.now();
-    const told = batch.map((held) => held.takeProgress());
     for (const held of batch) held.renewAt = sentAt + terms.renewEveryMs + this.#graceMs;
     let answers: readonly ExtendAnswer[];
     try {
-      answers = await backend.extend(
-        batch.map(({ task: { id, token } }, index) => {
-          return { id, token, leaseMs: terms.leaseMs, progress: told[index] };
-        }),
-      );
+      const toExtension = ({ task: { id, token } }: HeldLease, index: number) => {
+        return { id, token, leaseMs: terms.leaseMs, progress: told[index] };
+      };
+      answers = await backend.extend(batch.map(toExtension));
     } catch (error) {
       for (const [index, held] of batch.entries()) held.progress ??= told[index];
       this.#renewLater(batch, error);
@@ -260,8 +262,7 @@ export class LeaseKeeper {
     if (held === undefined) return;
     const { clock, terms } = this.#parts;
     const sentAt = clock.now() - sentAgoMs;
-    const nextAt = sentAt + terms.renewEveryMs + this.#graceMs;
-    held.renewAt = Math.max(held.renewAt, nextAt);
+    held.renewAt = Math.max(held.renewAt, sentAt + terms.renewEveryMs + this.#graceMs);
     this.#read(held, { held: true, cancel }, sentAt);
   }
 

@@ -27,8 +27,8 @@ export interface SettleBatcherParts {
   readonly catchUp: () => void;
   /** Lets the claim go first for the slots that these tasks have left, if there is to be one. */
   readonly claimFirst: () => void;
-  /** Tells what is new of the progress of tasks that have ended. */
-  readonly tellProgress: (ended: readonly HeldLease[]) => void;
+  /** Tells what is new of the progress of tasks that have ended. Never rejects. */
+  readonly tellProgress: (ended: readonly HeldLease[]) => Promise<void>;
 }
 
 /** So many settlements travel in one call. */
@@ -43,6 +43,9 @@ const MAX_CALLS = 2;
  * the store settles while the next tasks run, and they do not wait for that. A call that fails is made again,
  * as it was, until it is answered or the lease cannot be held any longer; that is safe, since the store does
  * the same settlement once only.
+ *
+ * What tasks have told of their progress comes first, since it is refused when their leases have ended: it is
+ * waited for, since a store may answer calls in another order than that in which they were made.
  */
 export class SettleBatcher {
   readonly #parts: SettleBatcherParts;
@@ -97,16 +100,29 @@ export class SettleBatcher {
   }
 
   async #send(batch: readonly HeldLease[]): Promise<void> {
-    const { backend, tellProgress } = this.#parts;
     this.#sent.push(batch);
-    tellProgress(batch);
+    const untold = batch.filter(isTelling);
+    if (untold.length === 0) {
+      await this.#tellEnds(batch);
+    } else {
+      const told = batch.filter((held) => !isTelling(held));
+      const tellLater = async () => {
+        await this.#parts.tellProgress(untold);
+        await this.#tellEnds(untold);
+      };
+      await Promise.all([tellLater(), this.#tellEnds(told)]);
+    }
+    this.#sent.splice(this.#sent.indexOf(batch), 1);
+    if (this.#waiting.length > 0) this.#flushSoon();
+  }
+
+  async #tellEnds(batch: readonly HeldLease[]): Promise<void> {
+    const { backend } = this.#parts;
     await Promise.all([
       this.#tell(batch, toAck, (acks) => backend.ack(acks)),
       this.#tell(batch, toNack, (nacks) => backend.nack(nacks)),
       this.#tell(batch, toDeadLetter, (letters) => backend.deadLetter(letters)),
     ]);
-    this.#sent.splice(this.#sent.indexOf(batch), 1);
-    if (this.#waiting.length > 0) this.#flushSoon();
   }
 
   async #tell<C>(
@@ -166,6 +182,11 @@ export class SettleBatcher {
       this.#flush();
     }, this.#retry.next());
   }
+}
+
+/** Whether the store has yet to be told of its progress, or to answer that. */
+function isTelling({ progress, telling }: HeldLease): boolean {
+  return progress !== undefined || telling !== undefined;
 }
 
 // Each call is written out: an object that begins with a spread has a hidden class of its own in V8.

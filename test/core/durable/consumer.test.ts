@@ -165,3 +165,97 @@ test("the claim for slots that tasks have left goes before what the store is tol
 test("what the store is told does not wait for a claim for which there is no room", async () => {
   expect(await callsAfterAnEnd(false)).toEqual(["claim", "ack"]);
 });
+
+/** Three tasks run; the store answers what it is told of their progress when the test lets it. */
+async function endsWithProgress() {
+  const clock = new ManualClock();
+  const calls: string[] = [];
+  const answer: (() => void)[] = [];
+  const fails: ((error: Error) => void)[] = [];
+  const tasks = ["q:a", "q:b", "q:c"].map((id) => ({ id, token: 1 }) as ClaimedTask);
+  const answers = [{ ...NOTHING, tasks }];
+  const backend: Pick<Backend, "ack" | "claim" | "extend"> = {
+    claim: async () => answers.shift() ?? NOTHING,
+    extend: (all) => {
+      calls.push(`extend ${all.map(({ id, progress }) => `${id} ${progress}`).join()}`);
+      return new Promise((resolve, reject) => {
+        answer.push(() => resolve(all.map(() => ({ held: true, cancel: undefined }))));
+        fails.push(reject);
+      });
+    },
+    ack: async (all) => {
+      calls.push(`ack ${all.map(({ id }) => id).join()}`);
+      return all.map(() => true);
+    },
+  };
+  const unknown: string[] = [];
+  const host: ConsumerHost = {
+    ...DEAF,
+    reserve: () => ({ handlers: [], slots: [3], permits: 3, leftOut: [], release: ignore }),
+    start: () => true,
+    unknown: ({ task }) => unknown.push(task.id),
+  };
+  const consumer = new Consumer({
+    ...{ backend: backend as Backend, clock, host, random: seededRandom(1) },
+    ...{ queues: [{ name: "q", share: 1 }], strict: false, requestPrefix: "p-" },
+    ...{ leaseMs: LEASE_MS, maxBlockedMs: 120_000, pollMs: 5_000 },
+  });
+  consumer.start();
+  await clock.advance(0);
+  const tell = (id: string, progress: number) =>
+    consumer.report(consumer.find(id) as HeldLease, new Uint8Array([progress]));
+  const end = (id: string) => {
+    const outcome = { state: "completed", reason: undefined, value: undefined, error: undefined } as const;
+    const ack = { outcome: { ...outcome, charged: true }, resultTtlMs: 1 };
+    consumer.settle(consumer.find(id) as HeldLease, { kind: "ack", ack });
+  };
+  return { answer, calls, clock, consumer, end, fails, tell, unknown };
+}
+
+test("an end waits until the store has answered the last progress of its task, and no other does", async () => {
+  const { answer, calls, clock, consumer, end, tell } = await endsWithProgress();
+  tell("q:a", 7);
+  for (const id of ["q:a", "q:b"]) end(id);
+  await clock.advance(10);
+  expect(calls).toEqual(["extend q:a 7", "ack q:b"]);
+  answer[0]?.();
+  await clock.advance(1);
+  expect(calls.slice(2)).toEqual(["ack q:a"]);
+  expect(consumer.unconfirmed).toBe(0);
+});
+
+test("an end waits for progress that was on its way before, and for what came after that", async () => {
+  const { answer, calls, clock, end, tell } = await endsWithProgress();
+  tell("q:a", 1);
+  tell("q:b", 2);
+  await clock.advance(10);
+  tell("q:b", 3);
+  for (const id of ["q:a", "q:b", "q:c"]) end(id);
+  await clock.advance(10);
+  expect(calls).toEqual(["extend q:a 1,q:b 2", "extend q:b 3", "ack q:c"]);
+  for (const go of answer) go();
+  await clock.advance(10);
+  expect(calls.slice(3)).toEqual(["ack q:a,q:b"]);
+});
+
+test("an end is told all the same where the last progress could not be", async () => {
+  const { calls, clock, end, fails, tell } = await endsWithProgress();
+  tell("q:a", 7);
+  end("q:a");
+  await clock.advance(10);
+  fails[0]?.(new Error("no answer"));
+  await clock.advance(1);
+  expect(calls).toEqual(["extend q:a 7", "ack q:a"]);
+});
+
+test("an end whose progress is not answered is given up with the others", async () => {
+  const { answer, calls, clock, consumer, end, tell, unknown } = await endsWithProgress();
+  tell("q:a", 7);
+  end("q:a");
+  await clock.advance(10);
+  consumer.giveUp(new Error("the stop is over"));
+  expect([unknown, consumer.unconfirmed]).toEqual([["q:a"], 0]);
+  answer[0]?.();
+  await clock.advance(10);
+  expect(calls).toEqual(["extend q:a 7"]);
+});
