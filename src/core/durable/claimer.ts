@@ -59,7 +59,7 @@ export interface ClaimerParts {
   readonly terms: LeaseTerms;
   readonly queues: readonly ClaimedQueue[];
   readonly strict: boolean;
-  /** How long a queue is left alone of which nothing has been heard, in milliseconds. */
+  /** How long a queue is left alone of which nothing has been heard, at least, in milliseconds. */
   readonly pollMs: number;
   /** A name for this process and a counter make the id of a request. */
   readonly requestPrefix: string;
@@ -69,19 +69,31 @@ export interface ClaimerParts {
 /** So long room is kept for a claim: a slow store must not hold others up. */
 const RESERVED_MS = 50;
 
+/**
+ * Idle queues are asked one after another with so much time between them, where there are many: what a
+ * process asks for nothing does not grow with each of them.
+ */
+const BETWEEN_POLLS_MS = 10;
+
+/** By so much of itself the time until the next poll is longer or shorter, at most. */
+const MAX_JITTER = 0.25;
+
 /** A store that is back is noticed within this time, however long it was away. */
 const MAX_RETRY_MS = 1_000;
 
 /**
  * Claims tasks as there is room for them, one claim at a time. A queue is asked when it may have something:
  * after a wake-up, when something of it falls due, while claims bring something, and every `pollMs`. So an
- * idle process costs next to nothing, and a lost wake-up no more than a poll.
+ * idle process costs next to nothing, and a lost wake-up no more than a poll. More than a few hundred queues
+ * are asked more seldom, but each within a lease: the lease that a dead process has left is known then before
+ * it expires, and reclaimed when it does.
  *
  * A claim that fails is made again with the same request, so that leases which it may have been given are not
  * left to expire; and given up when they may be about to.
  */
 export class Claimer {
   readonly #parts: ClaimerParts;
+  readonly #pollMs: number;
   readonly #turns: QueueTurns;
   readonly #retry: RetryDelay;
   readonly #timer: EarliestTimer;
@@ -98,6 +110,8 @@ export class Claimer {
     this.#parts = parts;
     const { clock, queues, random, strict, terms } = parts;
     const { leaseMs, renewEveryMs } = terms;
+    const seldom = Math.min(queues.length * BETWEEN_POLLS_MS, leaseMs / (1 + MAX_JITTER));
+    this.#pollMs = Math.max(parts.pollMs, seldom);
     this.#timer = new EarliestTimer(clock, () => this.claim());
     this.#turns = new QueueTurns(queues, strict, clock.now());
     this.#retry = new RetryDelay(random, Math.min(100, leaseMs / 20), Math.min(MAX_RETRY_MS, renewEveryMs));
@@ -248,7 +262,7 @@ export class Claimer {
    * @param otherDueAt when it is, for those handlers that it has not been asked for now
    */
   #note(turn: QueueTurn, answer: ClaimAnswer, leftOut: readonly string[], otherDueAt: number): void {
-    const { clock, pollMs, random } = this.#parts;
+    const { clock, random } = this.#parts;
     const { tasks, stoppedAtCost, nextDueMs, crashed, reclaimed } = answer;
     this.#reclaimed += reclaimed;
     this.#turns.took(turn, tasks.length);
@@ -259,7 +273,8 @@ export class Claimer {
       turn.dueAt = Number.NEGATIVE_INFINITY; // also where it was asked for those alone who had been left out
       return;
     }
-    const pollInMs = pollMs * (0.75 + random.next() / 2); // not all processes at once
+    const jitter = MAX_JITTER * (2 * random.next() - 1); // not all processes at once
+    const pollInMs = this.#pollMs * (1 + jitter);
     turn.dueAt = Math.min(otherDueAt, clock.now() + Math.min(pollInMs, nextDueMs ?? pollInMs));
   }
 }

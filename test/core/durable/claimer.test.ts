@@ -6,8 +6,8 @@ import { ManualClock, seededRandom } from "../../../src/testing/index.js";
 
 const NOTHING = { tasks: [], stoppedAtCost: undefined, nextDueMs: undefined, crashed: [], reclaimed: 0 };
 
-/** A claimer of one queue with one slot, over a store that is away until somebody says otherwise. */
-function createClaimer({ leaseMs = 30_000 } = {}) {
+/** A claimer of some queues with one slot, over a store that is away until somebody says otherwise. */
+function createClaimer({ leaseMs = 30_000, queues = 1 } = {}) {
   const clock = new ManualClock();
   const asked: { readonly at: number; readonly request: ClaimRequest }[] = [];
   const state = { isAway: true, answers: 0, reserved: 0, failures: 0 };
@@ -35,7 +35,7 @@ function createClaimer({ leaseMs = 30_000 } = {}) {
     },
     random: seededRandom(1),
     terms: toLeaseTerms(leaseMs),
-    queues: [{ name: "q", share: 1 }],
+    queues: Array.from({ length: queues }, (_, index) => ({ name: `q${index}`, share: 1 })),
   });
   return { asked, claimer, clock, state };
 }
@@ -86,5 +86,51 @@ describe("a claimer whose store is away", () => {
     expect(claimer.busy).toBe(false);
     await clock.advance(60_000);
     expect(asked.length).toBe(before);
+  });
+});
+
+/** How long each queue was left alone, in order. */
+function gapsOf(asked: readonly { readonly at: number; readonly request: ClaimRequest }[]): number[] {
+  const last = new Map<string, number>();
+  const gaps = asked.map(({ at, request: { queue } }) => {
+    const before = last.get(queue) ?? at;
+    last.set(queue, at);
+    return at - before;
+  });
+  return gaps.filter((gap) => gap > 0).sort((a, b) => a - b);
+}
+
+describe("a claimer of idle queues", () => {
+  it.each([
+    [1, 30_000, 3_750, 6_250],
+    [500, 30_000, 3_750, 6_250],
+    [1_000, 30_000, 7_500, 12_500],
+    [3_000, 30_000, 18_000, 30_000],
+    [3_000, 120_000, 22_500, 37_500],
+    [3_000, 1_000, 3_750, 6_250],
+  ])("asks each of %i, with leases of %i ms, every %i to %i ms", async (queues, leaseMs, least, most) => {
+    const { asked, claimer, clock, state } = createClaimer({ queues, leaseMs });
+    state.isAway = false;
+    claimer.start();
+    await clock.advance(4 * most);
+    const gaps = gapsOf(asked);
+    expect(gaps.length).toBeGreaterThanOrEqual(3 * queues);
+    expect(gaps[0]).toBeGreaterThanOrEqual(least);
+    expect(gaps.at(-1)).toBeLessThanOrEqual(most + 100); // the clock moves in steps
+    claimer.stop();
+  });
+
+  it("asks about a hundred times a second at most, and at once for one that is woken", async () => {
+    const { asked, claimer, clock, state } = createClaimer({ queues: 3_000, leaseMs: 60_000 });
+    state.isAway = false;
+    claimer.start();
+    await clock.advance(60_000);
+    const before = asked.length;
+    await clock.advance(60_000);
+    expect((asked.length - before) / 60).toBeLessThan(110); // it was 600
+    claimer.wake("q2999");
+    await clock.settle();
+    expect(asked.at(-1)?.request.queue).toBe("q2999");
+    claimer.stop();
   });
 });
