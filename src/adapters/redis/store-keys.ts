@@ -1,8 +1,8 @@
 import { assert } from "../../errors.js";
 import { type OwnErrors, ownErrors } from "./own-errors.js";
 
-/** Keys of so many queues are remembered; they are cheap to make again. */
-const MAX_QUEUES = 1_000;
+/** Keys of so many queues are remembered. */
+const MAX_QUEUES = 10_000;
 
 /** The names that a queue has in Redis. Scripts make those of its other keys out of that of `meta`. */
 export interface QueueKeys {

@@ -1,7 +1,7 @@
 import type { StoreMark } from "./answers.js";
 
 /** Marks of so many queues are remembered. */
-const MAX_QUEUES = 1_000;
+const MAX_QUEUES = 10_000;
 
 /**
  * Notices that a store has forgotten what it had. Each queue has a random epoch, set at its first use, and a
