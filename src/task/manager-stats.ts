@@ -181,6 +181,8 @@ export type HealthConcern =
   | "blocked-by-subscriber"
   /** Durable tasks are not enqueued, claimed, kept or ended: the store does not do what it is asked. */
   | "store-unreachable"
+  /** The store had no room for a durable task in the last minute, and has kept none since. */
+  | "store-full"
   /** The store has forgotten what it had, in the last five minutes. */
   | "store-lost"
   | "stopping"

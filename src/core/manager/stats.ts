@@ -64,6 +64,7 @@ export function toHealth(core: Core): TaskManagerHealth {
   if (limiter.handlers.closesAny(now)) concerns.push("handler-rate-limited");
   if (results.blocking) concerns.push("blocked-by-subscriber");
   if (durable?.condition.unreachable(now)) concerns.push("store-unreachable");
+  if (durable?.condition.full(now)) concerns.push("store-full");
   if (durable?.condition.lost(now)) concerns.push("store-lost");
   if (lifecycle.phase === "ready") concerns.push("not-started");
   else if (lifecycle.phase === "stopped") concerns.push("stopped");

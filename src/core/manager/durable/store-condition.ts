@@ -21,6 +21,9 @@ export interface StoreConditionParts {
 /** So much later than two polls the answer to a claim may come. */
 const GRACE_MS = 2_000;
 
+/** So long it is told of that a task was refused since the store was full. */
+const FULL_TOLD_MS = 60_000;
+
 /** So long a loss of the store is told of. */
 const LOSS_TOLD_MS = 300_000;
 
@@ -41,6 +44,7 @@ export class StoreCondition implements Alarm {
   #closed = false;
   #losses = 0;
   #lostAt = Number.NEGATIVE_INFINITY;
+  #fullAt = Number.NEGATIVE_INFINITY;
 
   constructor(parts: StoreConditionParts) {
     this.#parts = parts;
@@ -60,6 +64,11 @@ export class StoreCondition implements Alarm {
     if (consumer.leased > 0 && calls.failing("extend")) return true;
     if (consumer.unconfirmed > 0 && calls.failing("ack", "nack", "deadLetter")) return true;
     return consumer.overdueMs(now) > 2 * pollMs + GRACE_MS;
+  }
+
+  /** It had no room for a task, not long ago, and has kept none since. */
+  full(now: number): boolean {
+    return now - this.#fullAt < FULL_TOLD_MS;
   }
 
   /** It has forgotten what it had, not long ago. */
@@ -89,6 +98,8 @@ export class StoreCondition implements Alarm {
     const { calls, mishaps } = this.#parts;
     const hasFailed = error !== undefined && !(error instanceof StoreFullError);
     if (ASKED.has(call)) this.#noteAsked(call, hasFailed);
+    if (error instanceof StoreFullError) this.#fullAt = this.#parts.clock.now();
+    else if (call === "enqueue" && !hasFailed) this.#fullAt = Number.NEGATIVE_INFINITY;
     if (hasFailed) {
       this.#failing = true;
       mishaps.record({ type: "storeFailed", call, error });

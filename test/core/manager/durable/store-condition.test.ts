@@ -191,12 +191,28 @@ describe("the health of a manager with a store", () => {
     expect(tasks.health().concerns).toEqual(["store-unreachable"]);
   });
 
-  it("says nothing of a store that is full, or of what only metrics ask for", async () => {
+  it("says for a minute that the store is full, or until it keeps a task, and does not call that unreachable", async () => {
+    const { clock, link, tasks } = createDurable({ handlers, consume: false });
+    const fill = async () => {
+      link.fail(new StoreFullError("no room"), "enqueue");
+      await expect(tasks.enqueueDurable("mail", "a")).rejects.toThrow("no room");
+      expect(tasks.health()).toMatchObject({ status: "degraded", concerns: ["store-full"] });
+      link.mend();
+    };
+    await fill();
+    await clock.advance(59_000);
+    expect(tasks.health().concerns).toEqual(["store-full"]);
+    await clock.advance(1_000);
+    expect(tasks.health()).toMatchObject({ status: "ok", concerns: [] });
+    await fill();
+    await tasks.enqueueDurable("mail", "a");
+    expect(tasks.health().concerns).toEqual([]);
+  });
+
+  it("says nothing of what only metrics ask for", async () => {
     const { clock, link, tasks } = createDurable({ handlers });
     await clock.advance(1_000);
-    link.fail(new StoreFullError("no room"), "enqueue");
     link.failCounts(unreachable);
-    await expect(tasks.enqueueDurable("mail", "a")).rejects.toThrow("no room");
     await expect(coreOf(tasks).durable?.counts()).rejects.toThrow("no answer");
     expect(tasks.health().concerns).toEqual([]);
   });
