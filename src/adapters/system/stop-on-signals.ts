@@ -25,6 +25,9 @@ export interface Stoppable<Report = unknown> {
  */
 const ECHO_MS = 250;
 
+/** These end or halt a process without its doing. */
+const UNHEARD: ReadonlySet<unknown> = new Set(["SIGKILL", "SIGSTOP"]);
+
 /**
  * Stops a manager when the process is told to end: gracefully at the first signal, at once at the second. The
  * same signal within a quarter of a second of the first does not count as a second one: `npm start` passes
@@ -87,8 +90,8 @@ function read<Report>(options: StopOnSignalsOptions<Report> | undefined) {
 }
 
 function signalNames(value: unknown, path: string): readonly NodeJS.Signals[] {
-  const known =
-    Array.isArray(value) && value.length > 0 && value.every((one) => Object.hasOwn(constants.signals, one));
-  if (!known) throw expected(path, "an array of signal names", value);
+  const isHeard = (name: unknown) => Object.hasOwn(constants.signals, name as string) && !UNHEARD.has(name);
+  if (!Array.isArray(value) || value.length === 0 || !value.every(isHeard))
+    throw expected(path, "an array of names of signals that a process can hear, which SIGKILL is not", value);
   return [...value] as NodeJS.Signals[];
 }

@@ -122,6 +122,7 @@ describe("stopOnSignals", () => {
     const { tasks } = createStoppable();
     const wrong = [
       ...[{ deadlineMs: -1 }, { signals: [] }, { signals: ["SIGNONE"] }, { signals: "SIGTERM" }],
+      ...[{ signals: ["SIGTERM", "SIGKILL"] }, { signals: ["SIGSTOP"] }],
       ...[{ signals: ["toString"] }, { onSignal: 5 }, { onStoped: () => 1 }],
     ];
     for (const options of wrong) expect(() => stopOnSignals(tasks, options as object)).toThrow(OptionError);
