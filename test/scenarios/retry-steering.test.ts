@@ -166,17 +166,22 @@ describe("steering after an abort", () => {
 });
 
 describe("steering that is returned or wrapped", () => {
-  it("is found in a chain of causes, and is a value when it is returned", async () => {
+  it("is found in a chain of causes, and taken as thrown when it is returned", async () => {
     const { tasks, clock } = createManager();
+    const cause = new Error("never again");
     let calls = 0;
     const wrapped = tasks.enqueue(() => {
       if (++calls === 1) throw new Error("outer", { cause: reschedule({ delayMs: 10 }) });
       return "done";
     });
-    const returned = tasks.enqueue(() => skipRetry("a value"));
+    const failing = tasks.enqueue(async () => skipRetry(cause), { maxAttempts: 3 });
+    let runs = 0;
+    const again = tasks.enqueue(() => (++runs === 1 ? reschedule({ delayMs: 10 }) : runs));
     await clock.advance(10);
     expect(await wrapped.result()).toBe("done");
-    expect(isSkipRetry(await returned.result())).toBe(true);
+    expect(await rejectionOf(failing.result())).toBe(cause);
+    expect(await again.result()).toBe(2);
+    expect(tasks.get(failing.id)).toMatchObject({ state: "failed", attempt: 1 });
   });
 
   it("is told apart by its guards, each of which knows its own", () => {

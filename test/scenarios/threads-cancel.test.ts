@@ -151,7 +151,7 @@ describe("C3, C4: signals of callers", () => {
   });
 
   test("C4: one signal of many tasks keeps no listener, and warns of none", async () => {
-    const { tasks } = createThreads();
+    const { tasks, watch } = createThreads();
     const warnings: Error[] = [];
     const warn = (warning: Error) => warnings.push(warning);
     process.on("warning", warn);
@@ -174,6 +174,7 @@ describe("C3, C4: signals of callers", () => {
     expect(getEventListeners(signal, "abort").length).toBe(0);
     expect(warnings).toEqual([]);
     process.off("warning", warn);
+    await watch.until(() => watch.finished.length === 6_000); // a stop waits for hooks for a tenth of a second only
   });
 });
 
