@@ -39,8 +39,6 @@ const BUILT = new RegExp(`^(file://)?${escaped}`);
 export default defineConfig({
   test: {
     pool: "forks",
-    // Most tests make much that is short-lived: with room for it, an eighth less is spent on collecting it.
-    execArgv: ["--max-semi-space-size=64"],
     server: { deps: { external: [BUILT] } }, // Node loads what was built, as it does for users
     // Two more than a small machine has cores: some files mostly wait, for leases to expire or threads to die.
     maxWorkers: 4,
