@@ -200,8 +200,9 @@ export class ClaimRoom implements Alarm {
     const { lanes, queues } = this.#parts;
     this.#claimed = { need, leftOut: rooms.leftOut };
     const others = this.#needs.filter((other) => other !== need);
-    const isLast = ({ name }: ClaimableHandler) => !others.some(({ oneOf }) => oneOf?.includes(name));
-    const gates = rooms.handlers.filter(isLast).map(({ name }) => queues.handler(name));
+    const leftOut = new Set(others.flatMap(({ oneOf = [] }) => oneOf));
+    const lasts = rooms.handlers.filter(({ name }) => !leftOut.has(name));
+    const gates = lasts.map(({ name }) => queues.handler(name));
     const shared = [this.#permitsOfAll, ...lanes.filter(({ index }) => slots[index] !== 0)];
     for (const scarce of [queue, ...gates, ...(others.length === 0 ? shared : [])])
       if (scarce !== undefined) this.#contests.claimed(scarce);

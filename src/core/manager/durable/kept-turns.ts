@@ -65,7 +65,9 @@ export class KeptTurns {
   /** What both kinds want. */
   #wanted(needs: readonly Pick<ClaimNeed, "queue" | "oneOf">[]): Scarce[] {
     const { handlers, lanes, queues } = this.#parts;
-    const wanted = handlers.filter(({ name }) => needs.some(({ oneOf }) => oneOf?.includes(name) !== false));
+    const isAny = needs.some(({ oneOf }) => oneOf === undefined);
+    const names = new Set(needs.flatMap(({ oneOf = [] }) => oneOf));
+    const wanted = isAny ? handlers : handlers.filter(({ name }) => names.has(name));
     const isWanted = (lane: Lane) => wanted.some((handler) => handler.lane === lane.index);
     const gates: (PlacesGate | undefined)[] = [
       ...needs.map(({ queue }) => queues.known(queue)),
