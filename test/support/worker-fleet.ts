@@ -48,7 +48,13 @@ export class WorkerFleet implements AsyncDisposable {
   killOne(random: () => number): boolean {
     const ready = this.ready();
     const chosen = ready[Math.floor(random() * ready.length)];
-    if (chosen === undefined || ready.length < 2) return false;
+    return ready.length > 1 && this.kill(chosen?.pid);
+  }
+
+  /** Kills that process, and starts another one in its place; false where it does not work. */
+  kill(pid: number | undefined): boolean {
+    const chosen = this.ready().find((worker) => worker.pid === pid);
+    if (chosen === undefined) return false;
     this.#workers.delete(chosen);
     this.killed.add(chosen.pid);
     chosen.child.process.kill("SIGKILL");
