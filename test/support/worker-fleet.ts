@@ -62,9 +62,11 @@ export class WorkerFleet implements AsyncDisposable {
     return true;
   }
 
-  /** Lets so many of those that consume stand still, until the function that it returns is called. */
-  freeze(count: number): () => void {
-    const frozen = this.ready().slice(0, count);
+  /** Lets so many of those that consume stand still, that one before others, until what it returns is called. */
+  freeze(count: number, pid?: number): () => void {
+    const ready = this.ready();
+    const first = ready.filter((worker) => worker.pid === pid);
+    const frozen = [...first, ...ready.filter((worker) => worker.pid !== pid)].slice(0, count);
     for (const { child } of frozen) child.process.kill("SIGSTOP");
     return () => {
       for (const { child } of frozen) child.process.kill("SIGCONT");

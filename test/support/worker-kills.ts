@@ -51,7 +51,7 @@ export async function runWorkerFreezes({ server, seed, rounds }: WorkerFreezes) 
   const produced = run.producer.run(40, () => isOver, [200, 600]);
   await run.resumed();
   for (let round = 0; round < rounds; round++) {
-    const thaw = run.fleet.freeze(1 + Math.floor(run.random.next() * 2));
+    const thaw = run.fleet.freeze(1 + Math.floor(run.random.next() * 2), await run.whoRuns(1));
     await delay(3 * FROZEN_LEASE_MS);
     thaw();
     await run.resumed();
