@@ -196,6 +196,20 @@ describe("what a backend tells that nobody asked for", () => {
     expect(await result).toBe("x");
   });
 
+  test("no answer to what is told of progress: the end of its task waits for it, and not for ever", async () => {
+    const { clock, manager } = createScene();
+    const telling = defineHandlers({
+      work: { payload: json<string>(), run: (name: string, { progress }) => (progress(1), name) },
+    });
+    const tasks = manager({ handlers: telling }, (client) =>
+      breakClient(client, () => ({ extend: () => new Promise(() => {}) })),
+    );
+    const result = (await tasks.enqueueDurable("work", "x")).result();
+    await clock.advance(15_000); // a call that is not answered has failed after a third of a lease
+    expect(await result).toBe("x");
+    expect(tasks.stats().durable?.unconfirmed).toBe(0);
+  });
+
   test("too few answers to an enqueue are no duplicates", async () => {
     const { clock, manager } = createScene();
     const tasks = manager({ handlers }, (client) => breakClient(client, () => ({ enqueue: async () => [] })));

@@ -6,6 +6,7 @@ import {
   ManagerStoppedError,
   type SchemaResult,
   type StopReport,
+  StoreUnreachableError,
   type TaskManager,
 } from "../../src/index.js";
 import type { ManualClock } from "../../src/testing/index.js";
@@ -225,6 +226,29 @@ describe("what is checked or told when a task is to end", () => {
     expect(await counts()).toMatchObject({ leased: 0, ready: 0, dead: 0, finished: 2 });
     expect(await rejectionOf(one.result())).toMatchObject({ cause: "here" });
     expect(await rejectionOf(two.result())).toMatchObject({ cause: "there" });
+  });
+
+  test("nothing more of a call is sent when the stop is over, whatever the store would take", async () => {
+    const { clock, manager } = createScene();
+    const { handlers } = slowHandlers(clock);
+    const sent: number[] = [];
+    const tasks = manager({ handlers, consume: false }, (client) =>
+      breakClient(client, (sound) => ({
+        enqueue: async (requestId, all) => {
+          sent.push(all.length);
+          await new Promise<void>((resolve) => clock.setTimeout(resolve, 2_000));
+          return await sound.enqueue(requestId, all);
+        },
+      })),
+    );
+    const call = tasks.enqueueDurableMany(Array.from({ length: 9_000 }, () => ["takes", 1] as const));
+    const refused = expect(call).rejects.toBeInstanceOf(StoreUnreachableError);
+    await clock.advance(10);
+    const stopped = tasks.stopGraceful({ deadlineMs: 200 });
+    await clock.advance(5_000);
+    await stopped;
+    await refused;
+    expect(sent).toEqual([1_000, 1_000, 1_000, 1_000]);
   });
 
   test("a deadline that has passed is told to a slow store once, and ends the task once", async () => {

@@ -121,6 +121,24 @@ test("where the store has nothing for a handler, claims for others slow it down 
   expect(count(runs, "local")).toBeGreaterThan(200);
 });
 
+test("what is kept for a claim is let go at once when a stop begins, after which nothing is claimed", async () => {
+  const scene = createScene();
+  const { clock } = scene;
+  const { runs, tasks } = startSlow(scene, { handler: { maxConcurrency: 1 } }, 30);
+  for (let n = 0; n < 20; n++) tasks.enqueue("scarce", "local");
+  await tasks.enqueueDurableMany(Array.from({ length: 500 }, () => ["plain", "durable"] as const));
+  tasks.start();
+  const isKept = () => count(runs, "local") > 0 && tasks.stats().handlers["scarce"]?.running === 0;
+  while (!isKept()) await clock.advance(1);
+  const before = count(runs, "local");
+  const stopped = tasks.stopGraceful({ deadlineMs: 10_000 });
+  await clock.settle();
+  expect(count(runs, "local")).toBe(before + 1);
+  await clock.advance(10_000);
+  await stopped;
+  expect(count(runs, "local")).toBe(20);
+});
+
 describe("a store that does not answer", () => {
   test.each<[string, Limits]>([
     ["slots", { manager: { concurrency: 1 } }],

@@ -10,6 +10,7 @@ import {
   PayloadError,
   QueueFullError,
   ResultError,
+  reschedule,
   TaskCancelledError,
   type TaskManagerOptions,
   TaskTimeoutError,
@@ -266,6 +267,18 @@ describe("a result schema", () => {
     await clock.advance(100);
     expect(await handle.result()).toBe(3);
     expect(tasks.stats().handlers["strict"]).toMatchObject({ completed: 1, retried: 2 });
+  });
+
+  test("is not asked about what steers, returned as it may be", async () => {
+    const returned: unknown[] = [reschedule({ delayMs: 10 }), 3];
+    const handlers = defineHandlers({
+      strict: { payload: json<null>(), result: z.number(), run: async () => returned.shift() as number },
+    });
+    const { clock, tasks } = createManager({ handlers });
+    const handle = tasks.enqueue("strict", null);
+    await clock.advance(10);
+    expect(await handle.result()).toBe(3);
+    expect(tasks.stats().total).toMatchObject({ completed: 1, failed: 0, rescheduled: 1 });
   });
 
   test("that refuses the last attempt is what the task fails with, and says where", async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { Consumer, type ConsumerHost } from "../../../src/core/durable/consumer.js";
-import type { HeldLease } from "../../../src/core/durable/held-lease.js";
+import { Consumer, type ConsumerHost, type ConsumerOptions } from "../../../src/core/durable/consumer.js";
+import type { HeldLease, Settlement } from "../../../src/core/durable/held-lease.js";
 import type { Backend, ClaimAnswer, ClaimedTask, Nack } from "../../../src/ports/backend.js";
 import type { LeaseRenewal, RenewalListener } from "../../../src/ports/lease-renewal.js";
 import { ManualClock, seededRandom } from "../../../src/testing/index.js";
@@ -23,6 +23,28 @@ const DEAF = {
     confirmed: ignore,
   },
   ...{ refused: ignore, unknown: ignore, crashed: ignore, failed: ignore, idle: ignore },
+};
+
+type Given = Pick<ConsumerOptions, "clock" | "host" | "openRenewal" | "pulses">;
+
+function createConsumer({
+  backend,
+  pulses,
+  ...given
+}: Partial<Given> & Pick<Given, "clock" | "host"> & { backend: Partial<Backend> }) {
+  return new Consumer({
+    ...{ backend: backend as Backend, pulses, ...given, random: seededRandom(1) },
+    ...{ queues: [{ name: "q", share: 1 }], strict: false, requestPrefix: "p-" },
+    ...{ leaseMs: LEASE_MS, maxBlockedMs: 120_000, pollMs: 5_000 },
+  });
+}
+
+const COMPLETED: Settlement = {
+  kind: "ack",
+  ack: {
+    outcome: { state: "completed", reason: undefined, value: undefined, error: undefined, charged: true },
+    resultTtlMs: 1,
+  },
 };
 
 /** Time that passes while a handler blocks: no timer fires in it. */
@@ -69,11 +91,7 @@ async function blockedAtStart(renews: boolean) {
       return true;
     },
   };
-  const consumer = new Consumer({
-    ...{ backend: backend as Backend, clock, host, openRenewal, random: seededRandom(1) },
-    ...{ queues: [{ name: "q", share: 1 }], strict: false, requestPrefix: "p-" },
-    ...{ leaseMs: LEASE_MS, maxBlockedMs: 120_000, pulses: new Int32Array(4), pollMs: 5_000 },
-  });
+  const consumer = createConsumer({ backend, clock, host, openRenewal, pulses: new Int32Array(4) });
   consumer.start();
   await clock.advance(0);
   return { consumer, limits, nacked, started };
@@ -138,8 +156,7 @@ async function callsAfterAnEnd(room: boolean): Promise<readonly string[]> {
     reserve: () =>
       isFree ? { handlers: [], slots: [1], permits: 1, leftOut: [], release: ignore } : undefined,
     start: (held) => {
-      const outcome = { state: "completed", reason: undefined, value: undefined, error: undefined } as const;
-      consumer.settle(held, { kind: "ack", ack: { outcome: { ...outcome, charged: true }, resultTtlMs: 1 } });
+      consumer.settle(held, COMPLETED);
       isFree = false;
       queueMicrotask(() => {
         isFree = room;
@@ -148,11 +165,7 @@ async function callsAfterAnEnd(room: boolean): Promise<readonly string[]> {
       return true;
     },
   };
-  const consumer = new Consumer({
-    ...{ backend: backend as Backend, clock, host, random: seededRandom(1) },
-    ...{ queues: [{ name: "q", share: 1 }], strict: false, requestPrefix: "p-" },
-    ...{ leaseMs: LEASE_MS, maxBlockedMs: 120_000, pollMs: 5_000 },
-  });
+  const consumer = createConsumer({ backend, clock, host });
   consumer.start();
   await clock.advance(0);
   return calls;
@@ -195,20 +208,12 @@ async function endsWithProgress() {
     start: () => true,
     unknown: ({ task }) => unknown.push(task.id),
   };
-  const consumer = new Consumer({
-    ...{ backend: backend as Backend, clock, host, random: seededRandom(1) },
-    ...{ queues: [{ name: "q", share: 1 }], strict: false, requestPrefix: "p-" },
-    ...{ leaseMs: LEASE_MS, maxBlockedMs: 120_000, pollMs: 5_000 },
-  });
+  const consumer = createConsumer({ backend, clock, host });
   consumer.start();
   await clock.advance(0);
   const tell = (id: string, progress: number) =>
     consumer.report(consumer.find(id) as HeldLease, new Uint8Array([progress]));
-  const end = (id: string) => {
-    const outcome = { state: "completed", reason: undefined, value: undefined, error: undefined } as const;
-    const ack = { outcome: { ...outcome, charged: true }, resultTtlMs: 1 };
-    consumer.settle(consumer.find(id) as HeldLease, { kind: "ack", ack });
-  };
+  const end = (id: string) => consumer.settle(consumer.find(id) as HeldLease, COMPLETED);
   return { answer, calls, clock, consumer, end, fails, tell, unknown };
 }
 

@@ -55,8 +55,6 @@ export class ClaimRoom implements Alarm {
   readonly #permitsOfAll: Contested;
   readonly #keptTurns: KeptTurns;
   #needs: readonly ClaimNeed[] = [];
-  /** What the last round has kept. */
-  #kept: readonly Contested[] = [];
   /** What the round has made a claim for, and which handlers it left out. */
   #claimed: { readonly need: ClaimNeed; readonly leftOut: readonly string[] } | undefined = undefined;
   /** What the last task of a handler cost that was claimed: the next one is taken to cost as much. */
@@ -70,7 +68,7 @@ export class ClaimRoom implements Alarm {
     for (const { name, cost } of parts.handlers) this.#costs.set(name, cost);
   }
 
-  /** Permits may have become available. */
+  /** Permits may have become available, or a turn is over that nobody has used. */
   ring(): void {
     this.#ringsAt = Number.POSITIVE_INFINITY;
     if (this.#keptTurns.until <= this.#parts.clock.now()) this.#keptTurns.giveUp();
@@ -90,9 +88,7 @@ export class ClaimRoom implements Alarm {
     const needs = this.#needs.map((need) =>
       need === claimed?.need ? { queue: need.queue, oneOf: claimed.leftOut } : need,
     );
-    const before = this.#kept;
-    this.#kept = this.#keptTurns.keep(needs, this.#parts.clock.now());
-    if (before.some((scarce) => !this.#kept.includes(scarce))) this.#parts.onRoom();
+    if (this.#keptTurns.keep(needs, this.#parts.clock.now())) this.#parts.onRoom();
     this.#lookAgain(Math.min(this.#keptTurns.until, this.#contests.lapsesAt));
   }
 

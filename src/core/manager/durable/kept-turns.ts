@@ -3,7 +3,7 @@ import { Gate } from "../../queue/gate.js";
 import type { HandlerGate } from "../../queue/handler-gate.js";
 import { type QueueGroup, TaskQueue } from "../../queue/task-queue.js";
 import type { Lane } from "../lane.js";
-import { type Contested, type Contests, TURN_MS } from "./contest.js";
+import { type Contests, TURN_MS } from "./contest.js";
 import { KeptRoom, type KeptRoomParts } from "./kept-room.js";
 
 export interface KeptTurnsParts extends KeptRoomParts {
@@ -24,6 +24,8 @@ type Scarce = Lane | PlacesGate;
 export class KeptTurns {
   readonly #parts: KeptTurnsParts;
   readonly #freeSince = new Map<Scarce, number>();
+  /** What was kept since the last round, and the room of it, until that is let go. */
+  #scarce: readonly Scarce[] = [];
   #kept: KeptRoom | undefined = undefined;
   #until = Number.POSITIVE_INFINITY;
 
@@ -49,17 +51,23 @@ export class KeptTurns {
     this.letGo();
   }
 
-  keep(needs: readonly Pick<ClaimNeed, "queue" | "oneOf">[], now: number): readonly Contested[] {
+  /**
+   * A round is over; what was kept until then has been let go.
+   * @returns whether some of that is not kept any longer, so that others may have it
+   */
+  keep(needs: readonly Pick<ClaimNeed, "queue" | "oneOf">[], now: number): boolean {
     const kept = this.#wanted(needs).filter((scarce) => this.#isKept(scarce, now));
+    const isFreed = this.#scarce.some((scarce) => !kept.includes(scarce));
+    this.#scarce = kept;
     for (const known of this.#freeSince.keys()) if (!kept.includes(known)) this.#freeSince.delete(known);
-    if (kept.length === 0) return kept;
+    if (kept.length === 0) return isFreed;
     if (this.#freeSince.size > 0) this.#until = now + TURN_MS;
     this.#kept = new KeptRoom(this.#parts, now);
     for (const scarce of kept) {
       if (scarce instanceof Gate) this.#kept.keepPlaces(scarce, 1);
       else this.#kept.keepSlots(this.#parts.lanes.map((lane) => (lane === scarce ? 1 : 0)));
     }
-    return kept;
+    return isFreed;
   }
 
   /** What both kinds want. */
