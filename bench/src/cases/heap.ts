@@ -38,15 +38,16 @@ function compare(a: Omit<Entry, "ticket">, b: Omit<Entry, "ticket">): number {
 }
 
 function assertSorted(order: Int32Array, entries: readonly Entry[]): void {
-  let last: Entry = { priority: -Infinity, sequence: -1, ticket: -1 };
+  let lastPriority = Number.NEGATIVE_INFINITY;
+  let lastSequence = -1;
   for (const sequence of order) {
     const entry = entries[sequence];
     assert(entry !== undefined, "an entry was lost");
-    assert(
-      last.priority < entry.priority || (last.priority === entry.priority && last.sequence < sequence),
-      "an entry came out of order, or twice",
-    );
-    last = entry;
+    const { priority } = entry;
+    const inOrder = lastPriority < priority || (lastPriority === priority && lastSequence < sequence);
+    assert(inOrder, "an entry came out of order, or twice");
+    lastPriority = priority;
+    lastSequence = sequence;
   }
 }
 

@@ -1,4 +1,6 @@
 import { assert } from "../../errors.js";
+import { assertOrdered, copyInto } from "./keys.js";
+import { type Entries, sortEntries } from "./sort-entries.js";
 
 const NO_SLOT = -1;
 const FEWEST_SLOTS = 8;
@@ -134,17 +136,25 @@ export class IndexedHeap<T> {
     }
   }
 
-  /** Forgets all items and gives the memory back. All tickets are void. */
-  clear(): void {
+  /**
+   * Takes all items out, in O(n), and keeps no more room than it has at least. All tickets are void.
+   * @returns them in order; of two that tie in both keys, either may come first
+   */
+  drain(): Entries<T> {
+    const entries = sortEntries(
+      this.#size,
+      this.#positionOf,
+      this.#primaryAt,
+      this.#secondaryOf,
+      this.#items,
+    );
     this.#size = 0;
-    this.#capacity = 0;
-    this.#primaryAt = NO_KEYS;
-    this.#slotAt = NO_INDEX;
-    this.#positionOf = NO_INDEX;
-    this.#secondaryOf = NO_KEYS;
-    this.#items = [];
-    this.#free = NO_SLOT;
-    this.#strays = 0;
+    this.#positionOf.fill(NO_SLOT);
+    this.#items.fill(undefined);
+    if (this.#capacity > this.#fewestSlots) this.#resize(this.#fewestSlots);
+    else this.#threadFreeSlots();
+    this.#cutSlots();
+    return entries;
   }
 
   #takeOut(position: number): T {
@@ -252,11 +262,11 @@ export class IndexedHeap<T> {
 
   /** Makes room for `capacity` entries, which are at least as many as there are. */
   #resize(capacity: number): void {
-    this.#primaryAt = copy(this.#primaryAt, new Float64Array(capacity + 1));
-    this.#slotAt = copy(this.#slotAt, new Int32Array(capacity + 1));
+    this.#primaryAt = copyInto(new Float64Array(capacity + 1), this.#primaryAt);
+    this.#slotAt = copyInto(new Int32Array(capacity + 1), this.#slotAt);
     if (this.#positionOf.length < capacity) {
-      this.#positionOf = copy(this.#positionOf, new Int32Array(capacity));
-      this.#secondaryOf = copy(this.#secondaryOf, new Float64Array(capacity));
+      this.#positionOf = copyInto(new Int32Array(capacity), this.#positionOf);
+      this.#secondaryOf = copyInto(new Float64Array(capacity), this.#secondaryOf);
     }
     this.#capacity = capacity;
     this.#threadFreeSlots();
@@ -286,14 +296,4 @@ export class IndexedHeap<T> {
     this.#secondaryOf = this.#secondaryOf.slice(0, this.#capacity);
     this.#items = this.#items.slice(0, this.#capacity);
   }
-}
-
-export function assertOrdered(primary: number, secondary: number): void {
-  assert(!Number.isNaN(primary) && !Number.isNaN(secondary), "a key of a heap is a number, not NaN");
-}
-
-/** As much as fits. */
-function copy<A extends Float64Array | Int32Array>(from: A, to: A): A {
-  to.set(from.length <= to.length ? from : from.subarray(0, to.length));
-  return to;
 }

@@ -1,14 +1,15 @@
 import { assert } from "../../errors.js";
-import { assertOrdered, IndexedHeap } from "./indexed-heap.js";
+import { IndexedHeap } from "./indexed-heap.js";
+import { assertOrdered } from "./keys.js";
 import { SortedRun, type Ticketed } from "./sorted-run.js";
 
 /** So many entries of a heap stay in the processor's cache, and are sorted in half a millisecond. */
-const MOST_IN_HEAP = 4_096;
+const MOST_IN_HEAP = 8_192;
 
 /**
  * A min-heap that is as fast with a million entries as with ten thousand: a sequence heap (Sanders, "Fast
  * priority queues for cached memory", 2000) of two levels. A binary heap of a million waits for memory at
- * each of its lower levels; here entries are pushed into one that stays in the cache, and that is emptied,
+ * each of its lower levels; here entries are pushed into one that stays in the cache, and that is drained,
  * when it is full, into a sorted run, which is then read in the order of memory. Ordered by `primary`, then
  * `secondary`; of two entries that tie in both, either may leave first.
  *
@@ -17,7 +18,7 @@ const MOST_IN_HEAP = 4_096;
  * names a place in a run, with `#span` places for each. A run's number is its ticket in the heap of runs.
  *
  * With h as the most that the heap holds and n as the most that ever waited at once, there are at most
- * 2n / h + 1 runs, however few entries are left in each: when the heap is emptied, the shortest run is merged
+ * 2n / h + 1 runs, however few entries are left in each: when the heap is drained, the shortest run is merged
  * into the new one, unless it is longer than h / 2. So one is added only where all others are longer than
  * that. And no run is longer than 3h / 2, so that no push moves more entries.
  *
@@ -61,7 +62,7 @@ export class SequenceHeap<T extends Ticketed> {
    * @throws {InvariantError} when a key is NaN
    */
   push(item: T, primary: number, secondary: number): void {
-    if (this.#heap.size === this.#mostInHeap) this.#emptyHeap();
+    if (this.#heap.size === this.#mostInHeap) this.#drainHeap();
     item.ticket = this.#heap.push(item, primary, secondary);
     this.#size += 1;
   }
@@ -127,37 +128,26 @@ export class SequenceHeap<T extends Ticketed> {
       this.#runs.update(run.number, run.primary, run.secondary);
     } else {
       this.#runs.remove(run.number);
-      if (this.#runs.size === 0) this.#moveHeap();
+      if (this.#runs.size === 0) this.#renewHeap();
     }
   }
 
   /** Into a new run, merged with the shortest of the others where that is short. */
-  #emptyHeap(): void {
-    const heap = this.#heap;
+  #drainHeap(): void {
     const rest = this.#takeShortRun();
-    const run = new SortedRun<T>(heap.size + (rest?.size ?? 0), this.#look);
-    run.number = this.#runs.push(run, Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY);
-    run.firstTicket = (run.number + 1) * this.#span;
-    while (heap.size > 0) {
-      while (rest !== undefined && rest.size > 0 && this.#goesBeforeHeap(rest.primary, rest.secondary))
-        moveFirst(rest, run);
-      const { topPrimary, topSecondary } = heap;
-      run.append(heap.pop() as T, topPrimary, topSecondary);
-    }
-    while (rest !== undefined && rest.size > 0) moveFirst(rest, run);
-    if (this.#runs.size === 1) this.#moveHeap(this.#mostInHeap);
-    this.#runs.update(run.number, run.primary, run.secondary);
+    const sorted = this.#heap.drain();
+    const run = new SortedRun(rest === undefined ? sorted : rest.mergeInto(sorted), this.#look);
+    const number = this.#runs.push(run, run.primary, run.secondary);
+    run.enter(number, (number + 1) * this.#span);
+    if (this.#runs.size === 1) this.#renewHeap(this.#mostInHeap);
   }
 
   /** While there are runs, the heap is filled again and again, and keeps its room for that. */
-  #moveHeap(room?: number): void {
-    const heap = new IndexedHeap<T>(undefined, room);
-    for (const from = this.#heap; from.size > 0; ) {
-      const { topPrimary, topSecondary } = from;
-      const item = from.pop() as T;
-      item.ticket = heap.push(item, topPrimary, topSecondary);
-    }
-    this.#heap = heap;
+  #renewHeap(room?: number): void {
+    const { primaries, secondaries, items } = this.#heap.drain();
+    this.#heap = new IndexedHeap<T>(undefined, room);
+    for (const [index, item] of (items as T[]).entries())
+      item.ticket = this.#heap.push(item, primaries[index] as number, secondaries[index] as number);
   }
 
   #takeShortRun(): SortedRun<T> | undefined {
@@ -166,9 +156,4 @@ export class SequenceHeap<T extends Ticketed> {
     if (shortest === undefined || shortest.size > this.#mostInHeap / 2) return undefined;
     return this.#runs.remove(shortest.number);
   }
-}
-
-function moveFirst<T extends Ticketed>(from: SortedRun<T>, to: SortedRun<T>): void {
-  const { primary, secondary } = from;
-  to.append(from.shift() as T, primary, secondary);
 }

@@ -1,4 +1,5 @@
 import { assert } from "../../errors.js";
+import { type Entries, entriesOf } from "./sort-entries.js";
 
 /** A power of two: so many items are fetched from memory together. */
 const FETCHED_TOGETHER = 8;
@@ -10,9 +11,9 @@ export interface Ticketed {
 }
 
 /**
- * Entries in order, appended once and taken from the front: a cursor that walks through memory. What is
- * removed from the middle leaves a gap, so that the others keep their tickets; the ticket of an entry is its
- * place, counted from `firstTicket`.
+ * Entries in order, taken from the front: a cursor that walks through memory. What is removed from the middle
+ * leaves a gap, so that the others keep their tickets; the ticket of an entry is its place, counted from
+ * `firstTicket`.
  *
  * Memory follows the size. What the cursor has passed is cut off when it is half of all; when there are more
  * gaps than entries, these move together and get new tickets. Both cost O(1) for each entry that left.
@@ -20,28 +21,32 @@ export interface Ticketed {
  * Invariant: the place under the cursor is no gap, unless the run is empty.
  */
 export class SortedRun<T extends Ticketed> {
-  /** Both are given before anything is appended, by whom it belongs to: the number is for that alone. */
-  firstTicket = 0;
-  number = 0;
   readonly #look: ((item: T) => void) | undefined;
+  #number = 0;
+  #firstTicket = 0;
   #primaries: Float64Array;
   #secondaries: Float64Array;
   #items: (T | undefined)[];
   /** How many places have been cut off. */
   #cut = 0;
   #cursor = 0;
-  #end = 0;
-  #size = 0;
+  #size: number;
 
   /**
-   * @param length how many entries will be appended
+   * @param entries in order, and this run's alone from now on
    * @param look as that of a `SequenceHeap`
    */
-  constructor(length: number, look?: (item: T) => void) {
+  constructor({ primaries, secondaries, items }: Entries<T>, look?: (item: T) => void) {
     this.#look = look;
-    this.#primaries = new Float64Array(length);
-    this.#secondaries = new Float64Array(length);
-    this.#items = new Array<T | undefined>(length).fill(undefined);
+    this.#primaries = primaries;
+    this.#secondaries = secondaries;
+    this.#items = items;
+    this.#size = items.length;
+  }
+
+  /** What it is known by to whom it belongs. */
+  get number(): number {
+    return this.#number;
   }
 
   get size(): number {
@@ -68,14 +73,11 @@ export class SortedRun<T extends Ticketed> {
     return this.#items[this.#indexOf(ticket)];
   }
 
-  /** Adds an entry that comes after all others. Nothing may have left yet. */
-  append(item: T, primary: number, secondary: number): void {
-    const index = this.#end++;
-    this.#primaries[index] = primary;
-    this.#secondaries[index] = secondary;
-    this.#items[index] = item;
-    item.ticket = this.firstTicket + index;
-    this.#size += 1;
+  /** Writes the tickets of its items, which have none until then. */
+  enter(number: number, firstTicket: number): void {
+    this.#number = number;
+    this.#firstTicket = firstTicket;
+    this.#writeTickets();
   }
 
   /** Takes the first item out. */
@@ -97,12 +99,46 @@ export class SortedRun<T extends Ticketed> {
     }
     this.#items[index] = undefined;
     this.#size -= 1;
-    if (this.#end - this.#cursor > 2 * this.#size) this.#closeGaps();
+    if (this.#items.length - this.#cursor > 2 * this.#size) this.#closeGaps();
     return false;
   }
 
+  /** Takes all items out, and puts them with the others, in order. */
+  mergeInto(others: Entries<T>): Entries<T> {
+    const merged = entriesOf<T>(this.#size + others.items.length);
+    let other = 0;
+    for (let index = 0; index < merged.items.length; index += 1) {
+      if (this.#goesBefore(others, other)) {
+        copyEntry(this.#entries(), this.#cursor, merged, index);
+        this.#takeFirst();
+      } else {
+        copyEntry(others, other, merged, index);
+        other += 1;
+      }
+    }
+    return merged;
+  }
+
+  /** Whether its first entry comes before the entry of that index, where either may be missing. */
+  #goesBefore({ primaries, secondaries }: Entries<T>, index: number): boolean {
+    if (this.#size === 0 || index === primaries.length) return this.#size > 0;
+    const other = primaries[index] as number;
+    return this.primary !== other ? this.primary < other : this.secondary < (secondaries[index] as number);
+  }
+
+  #entries(): Entries<T> {
+    return { primaries: this.#primaries, secondaries: this.#secondaries, items: this.#items };
+  }
+
+  #writeTickets(): void {
+    for (let index = 0; index < this.#items.length; index += 1) {
+      const item = this.#items[index];
+      if (item !== undefined) item.ticket = this.#firstTicket + index;
+    }
+  }
+
   #indexOf(ticket: number): number {
-    return ticket - this.firstTicket - this.#cut;
+    return ticket - this.#firstTicket - this.#cut;
   }
 
   #takeFirst(): void {
@@ -110,7 +146,7 @@ export class SortedRun<T extends Ticketed> {
     items[this.#cursor] = undefined;
     this.#size -= 1;
     do this.#cursor += 1;
-    while (this.#cursor < this.#end && items[this.#cursor] === undefined);
+    while (this.#cursor < items.length && items[this.#cursor] === undefined);
     if (this.#cursor % FETCHED_TOGETHER === 0) this.#fetch();
     if (2 * this.#cursor >= items.length) this.#cutOff();
   }
@@ -123,7 +159,7 @@ export class SortedRun<T extends Ticketed> {
   #fetch(): void {
     const items = this.#items;
     const look = this.#look;
-    const end = Math.min(this.#cursor + FETCHED_TOGETHER, this.#end);
+    const end = Math.min(this.#cursor + FETCHED_TOGETHER, items.length);
     for (let index = this.#cursor; index < end; index += 1) {
       const item = items[index];
       if (item !== undefined) assert(this.#indexOf(item.ticket) === index, "an item keeps its ticket");
@@ -140,23 +176,23 @@ export class SortedRun<T extends Ticketed> {
     this.#secondaries = this.#secondaries.slice(this.#cursor);
     this.#items = this.#items.slice(this.#cursor);
     this.#cut += this.#cursor;
-    this.#end -= this.#cursor;
     this.#cursor = 0;
   }
 
   #closeGaps(): void {
-    const closed = new SortedRun<T>(this.#size);
-    closed.firstTicket = this.firstTicket;
-    for (let index = this.#cursor; index < this.#end; index += 1) {
-      const item = this.#items[index];
-      if (item === undefined) continue;
-      closed.append(item, this.#primaries[index] as number, this.#secondaries[index] as number);
-    }
-    this.#primaries = closed.#primaries;
-    this.#secondaries = closed.#secondaries;
-    this.#items = closed.#items;
+    const { primaries, secondaries, items } = this.mergeInto(entriesOf<T>(0));
+    this.#primaries = primaries;
+    this.#secondaries = secondaries;
+    this.#items = items;
+    this.#size = items.length;
     this.#cut = 0;
     this.#cursor = 0;
-    this.#end = closed.#end;
+    this.#writeTickets();
   }
+}
+
+function copyEntry<T>(from: Entries<T>, index: number, to: Entries<T>, place: number): void {
+  to.primaries[place] = from.primaries[index] as number;
+  to.secondaries[place] = from.secondaries[index] as number;
+  to.items[place] = from.items[index];
 }

@@ -64,9 +64,8 @@ export class Alarms {
 
   /** Forgets all alarms and the timer. */
   close(): void {
-    for (const alarm of this.#heap) alarm.alarmTicket = UNSET;
     this.#closed = true;
-    this.#heap.clear();
+    for (const alarm of this.#heap.drain().items) if (alarm !== undefined) alarm.alarmTicket = UNSET;
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#timerAt = Number.POSITIVE_INFINITY;

@@ -8,7 +8,7 @@ import {
   bySequence,
   type Entry,
   heapCommands,
-  heapCommandsWithClear,
+  heapCommandsWithDrain,
   newModel,
   newSubject,
   stepsTaken,
@@ -40,7 +40,7 @@ describe("IndexedHeap", () => {
       commands: Iterable<fc.Command<ReturnType<typeof newModel>, ReturnType<typeof newSubject>>>,
     ) => fc.modelRun(() => ({ model: newModel(), real: newSubject() }), commands);
     fc.assert(fc.property(heapCommands, run), { numRuns: 2_600 });
-    fc.assert(fc.property(heapCommandsWithClear, run), { numRuns: 200 });
+    fc.assert(fc.property(heapCommandsWithDrain, run), { numRuns: 200 });
     expect(stepsTaken()).toBeGreaterThan(100_000);
   });
 
@@ -279,21 +279,40 @@ describe("IndexedHeap", () => {
     for (let index = 0; index < 88; index += 1) heap.pop();
     await collectGarbage();
     expect(items.flatMap(({ item }, index) => (item.deref() === undefined ? [] : [index]))).toEqual([88, 89]);
-    heap.clear();
+    heap.drain();
     await collectGarbage();
     expect(items.every(({ item }) => item.deref() === undefined)).toBe(true);
   });
 
-  it("clear voids the tickets and gives the memory back", async () => {
+  it("drain voids the tickets and gives the memory back", async () => {
     const before = (await bytes()).inArrays;
     const heap = new IndexedHeap<number>();
     const tickets = Array.from({ length: 10_000 }, (_, index) => heap.push(index, index, 0));
-    heap.clear();
+    heap.drain();
     expect(heap.size).toBe(0);
     expect(heap.topPrimary).toBe(Number.POSITIVE_INFINITY);
     expect(tickets.some((ticket) => heap.has(ticket))).toBe(false);
     expect((await bytes()).inArrays - before).toBeLessThan(NOISE);
     expect(heap.push(1, 1, 1)).toBe(0);
     expect(popAll(heap)).toEqual([1]);
+  });
+
+  it("drains in order what came in any order, over the whole range of numbers", () => {
+    const random = seededRandom(3);
+    const heap = new IndexedHeap<number>();
+    const magnitudes = [1, 2 ** 20, 2 ** 33, 2 ** 60, 1e300, 1e-310];
+    const draw = () => (random.next() - 0.5) * (magnitudes[Math.floor(random.next() * 6)] as number);
+    const keys = [Number.NEGATIVE_INFINITY, 0, -0, Number.POSITIVE_INFINITY, Number.MIN_VALUE, 0];
+    while (keys.length < 5_000) keys.push(random.next() < 0.2 ? (keys[keys.length - 1] as number) : draw());
+    const entries = keys.map((primary) => ({ primary, secondary: Math.round(draw()) }));
+    for (const [index, { primary, secondary }] of entries.entries()) heap.push(index, primary, secondary);
+    const { items } = heap.drain();
+    const byKeys = (one: number, other: number) => {
+      const [a, b] = [entries[one], entries[other]] as [(typeof entries)[0], (typeof entries)[0]];
+      return a.primary < b.primary ? -1 : a.primary > b.primary ? 1 : a.secondary - b.secondary;
+    };
+    expect(new Set(items).size).toBe(entries.length);
+    for (const [index, item] of items.entries())
+      if (index > 0 && byKeys(items[index - 1] as number, item as number) > 0) expect.fail(`at ${index}`);
   });
 });
