@@ -46,9 +46,10 @@ function unknownOption(path: string, key: string, known: readonly string[]): Opt
   return new OptionError(path, `Unknown option \`${path}\`${hint}`);
 }
 
-/** A value as text for a message: short, and safe for whatever was given. */
+/** A value as text for a message: short, safe for whatever was given, and without the password of a URL. */
 function describe(value: unknown): string {
-  if (typeof value === "string") return `${JSON.stringify(value.slice(0, 60))} (string)`;
+  if (typeof value === "string")
+    return value.includes("://") ? "a URL" : `${JSON.stringify(value.slice(0, 60))} (string)`;
   if (value === null || value === undefined) return `\`${value}\``;
   if (typeof value === "object") return Array.isArray(value) ? "an array" : "an object";
   if (typeof value === "function") return "a function";

@@ -81,7 +81,8 @@ function layGround(options: ResolvedOptions, { random, carrier, ...world }: Worl
   const report = options.onObserverError;
   const mishaps = new Mishaps();
   const observerErrors = new ObserverErrors(report && { clock, carrier, report }, mishaps);
-  const journal = new Journal(clock, observerErrors);
+  const calendar = new Calendar(clock);
+  const journal = new Journal(calendar, observerErrors);
   const { events } = journal;
   const hooks = new HookRunner({ clock, carrier, events, errors: observerErrors, mishaps });
   if (options.hooks !== undefined) hooks.observe(options.hooks);
@@ -89,7 +90,7 @@ function layGround(options: ResolvedOptions, { random, carrier, ...world }: Worl
     ...{ clock, random, alarms, keys, registry, limiter, lanes, signals, tallies },
     pool: new PoolControl(world.threads?.pool, options.threads),
     ...{ observerErrors, journal, mishaps, hooks },
-    calendar: new Calendar(clock),
+    calendar,
     carriers: new Carriers(carrier, observerErrors),
     callChain: wrapCalls(options, observerErrors),
     conditions: new Conditions(signals),

@@ -1,4 +1,3 @@
-import type { Clock } from "../../ports/clock.js";
 import type { DeadLetteredDetails } from "../../task/dead-lettered-details.js";
 import { FinishedEvent } from "../../task/finished-event.js";
 import type { Task } from "../../task/task.js";
@@ -13,6 +12,7 @@ import type {
 } from "../../task/worker-details.js";
 import { EventStream } from "../events/event-stream.js";
 import type { ObserverErrors } from "../events/observer-errors.js";
+import type { Calendar } from "./calendar.js";
 
 /** Events that say nothing beside the task, and are rare. */
 type PlainEventType =
@@ -27,22 +27,22 @@ type PlainEventType =
 /** Pictures tasks for whoever observes them, and only when somebody does. */
 export class Journal {
   readonly events: EventStream;
-  readonly #clock: Clock;
+  readonly #calendar: Calendar;
   #wallOffset = 0;
   #lookedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(clock: Clock, errors: ObserverErrors) {
-    this.#clock = clock;
+  constructor(calendar: Calendar, errors: ObserverErrors) {
+    this.#calendar = calendar;
     this.events = new EventStream(errors);
   }
 
   snapshot(task: Task): TaskSnapshot {
-    return toSnapshot(task, this.#lookAtCalendar());
+    return toSnapshot(task, this.#calendar.origin());
   }
 
   /** Of a task that has ended. */
   result(task: Task, value: unknown): TaskResult {
-    return toTaskResult(task, value, this.#lookAtCalendar());
+    return toTaskResult(task, value, this.#calendar.origin());
   }
 
   record(type: PlainEventType, task: Task): void {
@@ -108,16 +108,11 @@ export class Journal {
     this.events.publish(event);
   }
 
-  /** What turns a monotonic instant into one since the epoch. */
-  #lookAtCalendar(): number {
-    return this.#clock.wallNow() - this.#clock.now();
-  }
-
   /** Tasks that end within one millisecond share a look at the calendar: it takes as long as their events. */
   #wallOffsetOf({ finishedAt = 0 }: Task): number {
     if (Math.abs(finishedAt - this.#lookedAt) >= 1) {
       this.#lookedAt = finishedAt;
-      this.#wallOffset = this.#lookAtCalendar();
+      this.#wallOffset = this.#calendar.origin();
     }
     return this.#wallOffset;
   }

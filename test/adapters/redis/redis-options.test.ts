@@ -51,5 +51,17 @@ describe("redisBackend", () => {
   test("repeats no password of a URL that it refuses", () => {
     for (const wrong of ["http://user:hunter2@host", "redis://user:hunter2@host:port:x", "hunter2"])
       expect(String(refusal({ url: wrong }).stack)).not.toContain("hunter2");
+    const right = "redis://user:hunter2@host";
+    for (const misplaced of [
+      right,
+      { options: right },
+      { client: right },
+      { prefix: right },
+      { renewal: right },
+    ]) {
+      const { message, stack } = refusal(misplaced as never);
+      expect(message).toContain("found a URL");
+      expect(stack).not.toContain("hunter2");
+    }
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { ObserverErrors } from "../../../src/core/events/observer-errors.js";
+import { Calendar } from "../../../src/core/manager/calendar.js";
 import { Journal } from "../../../src/core/manager/journal.js";
 import { MOVES } from "../../../src/task/states.js";
 import type { Task } from "../../../src/task/task.js";
@@ -9,7 +10,7 @@ import { newTask } from "../../support/new-task.js";
 
 function setUp() {
   const clock = new ManualClock({ wallNow: 1_000_000 });
-  const journal = new Journal(clock, new ObserverErrors());
+  const journal = new Journal(new Calendar(clock), new ObserverErrors());
   const ended = (): Task => {
     const task = newTask({ state: "running" });
     task.move(MOVES.running.complete);
@@ -44,7 +45,9 @@ function recordAll(journal: Journal): void {
 describe("a journal", () => {
   test("pictures a task for those events only that somebody hears", () => {
     const clock = new CountingClock();
-    const journal = new Journal(clock, new ObserverErrors());
+    const journal = new Journal(new Calendar(clock), new ObserverErrors());
+    journal.snapshot(newTask());
+    clock.looks = 0;
     const heard: TaskEventType[] = [];
     recordAll(journal);
     expect(clock.looks).toBe(0);
@@ -98,5 +101,25 @@ describe("a journal", () => {
     await clock.advance(10);
     journal.recordFinished(ended(), 1);
     expect(ends).toEqual([1_000_000, 1_000_000.5, 1_060_001, 940_011]);
+  });
+
+  test("tells an instant by the same number at each look, and by another once the calendar was changed", () => {
+    const clock = new (class extends ManualClock {
+      /** What the calendar lies behind the monotonic clock: it counts whole milliseconds. */
+      behind = 0;
+
+      override wallNow(): number {
+        return super.wallNow() - this.behind;
+      }
+    })();
+    const journal = new Journal(new Calendar(clock), new ObserverErrors());
+    const task = newTask();
+    const seen = [0, 0.9, 0.2, 0.99, 0].map((behind) => {
+      clock.behind = behind;
+      return journal.snapshot(task).enqueuedAt;
+    });
+    expect(new Set(seen).size).toBe(1);
+    clock.behind = -3_600_000;
+    expect(journal.snapshot(task).enqueuedAt - (seen[0] as number)).toBe(3_600_000);
   });
 });

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ObserverErrors } from "../../../src/core/events/observer-errors.js";
 import { Alarms } from "../../../src/core/manager/alarms.js";
+import { Calendar } from "../../../src/core/manager/calendar.js";
 import { Journal } from "../../../src/core/manager/journal.js";
 import { Progress } from "../../../src/core/manager/progress.js";
 import { ManualClock } from "../../../src/testing/index.js";
@@ -15,7 +16,7 @@ interface Report {
 function createProgress() {
   const clock = new ManualClock();
   const alarms = new Alarms(clock);
-  const journal = new Journal(clock, new ObserverErrors());
+  const journal = new Journal(new Calendar(clock), new ObserverErrors());
   const reports: Report[] = [];
   journal.events.subscribe((event) => {
     if (event.type === "progress") reports.push({ at: clock.now(), value: event.value });
