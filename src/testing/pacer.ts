@@ -68,7 +68,8 @@ export class Pacer {
     await this.settle();
     for (let steps = 0; !isDone(); steps++) {
       if (steps === maxSteps) {
-        throw new Error(`Not done after ${maxSteps} steps, at ${this.#clock.now()} ms: ${this.describe()}`);
+        const at = `${maxSteps} steps, the most that \`maxSteps\` allows, at ${this.#clock.now()} ms`;
+        throw new Error(`Not done after ${at}: ${this.describe()}`);
       }
       const picture = this.#picture();
       const changed = waited !== picture && (await this.#waitForChange(waitMs));

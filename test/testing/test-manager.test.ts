@@ -364,7 +364,7 @@ describe("runAll", () => {
       { id: "again-and-again" },
     );
     const { message } = (await rejectionOf(kit.runAll({ maxSteps: 50 }))) as Error;
-    expect(message).toContain("Not done after 50 steps, at");
+    expect(message).toContain("Not done after 50 steps, the most that `maxSteps` allows, at");
     expect(message).toContain("a function (again-and-again) is scheduled");
     await kit.tasks.cancel("again-and-again");
     await kit.tasks.pause({ queue: "email" });

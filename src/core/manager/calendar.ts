@@ -10,9 +10,9 @@ const GRAIN_MS = 1.5;
 const LOOKS = 3;
 
 /**
- * Turns calendar instants into monotonic ones, and back. A calendar that counts whole milliseconds lies up to
- * one behind, differently at each look: so what was seen first is kept while it holds, and tasks with the same
- * `runAt` fall due at the same instant, in the order of their priorities.
+ * Turns calendar instants into monotonic ones, and back. A calendar that counts whole milliseconds lies up
+ * to one behind, differently at each look: so what was seen first is kept while it holds, and tasks with
+ * the same `runAt` fall due at the same instant, in the order of their priorities.
  */
 export class Calendar {
   readonly #clock: Clock;
