@@ -12,7 +12,7 @@ let subject: BackendSubject;
 beforeAll(async () => {
   server = await RedisServer.start();
   client = new Redis(server.url);
-  subject = redisSubject(await leastUser(client, server.url, "test-*"), client);
+  subject = redisSubject({ url: await leastUser(client, server.url, "test-*") }, client);
 }, 150_000);
 
 afterAll(async () => {
