@@ -7,6 +7,8 @@ export type Mishap =
   | { readonly type: "refused"; readonly queue: string; readonly handler: string | undefined }
   /** An observer threw or rejected. */
   | { readonly type: "observerFailed"; readonly error: unknown; readonly origin: ObserverErrorOrigin }
+  /** A durable task went to a queue that nothing names here, where all that is named is consumed. */
+  | { readonly type: "notConsumed"; readonly queue: string; readonly handler: string }
   /** Hook calls will not be made. */
   | { readonly type: "hookCallsDropped"; readonly count: number }
   /** The store did not do what it was asked. */

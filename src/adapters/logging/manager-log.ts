@@ -26,6 +26,7 @@ type Kind =
   | "leaseLost"
   | "ackUnknown"
   | "deadLettered"
+  | "notConsumed"
   | "storeFailed"
   | "storeRecovered";
 
@@ -42,6 +43,7 @@ const TEXTS: Readonly<Record<Kind, string>> = {
   leaseLost: "leases of durable tasks lost",
   ackUnknown: "ends of durable tasks not confirmed by the store",
   deadLettered: "durable tasks have become dead letters",
+  notConsumed: "durable tasks are in a queue that is not consumed here",
   storeFailed: "calls to the store failed",
   storeRecovered: "the store answers again",
 };
@@ -135,7 +137,8 @@ export class ManagerLog {
   #hearMishap(mishap: Mishap): void {
     switch (mishap.type) {
       case "refused":
-        this.#count("refused", toGroupFields(mishap));
+      case "notConsumed":
+        this.#count(mishap.type, toGroupFields(mishap));
         break;
       case "observerFailed": {
         const { error, origin } = mishap;

@@ -45,6 +45,8 @@ export interface ResolvedOptions {
   readonly backend: Backend | undefined;
   /** Queues whose durable tasks run here. */
   readonly consumed: readonly string[];
+  /** Whether these are all that are named anywhere, so that a task in any other is likely to be a mistake. */
+  readonly consumesAll: boolean;
   readonly leaseMs: number;
   readonly maxBlockedMs: number;
   readonly autoStart: boolean;
@@ -115,12 +117,12 @@ function resolveDurable(
   queues: Iterable<string>,
   handlers: ReadonlyMap<string, HandlerDefinition>,
   defaultQueue: string,
-): Pick<ResolvedOptions, "backend" | "consumed" | "leaseMs" | "maxBlockedMs"> {
+): Pick<ResolvedOptions, "backend" | "consumed" | "consumesAll" | "leaseMs" | "maxBlockedMs"> {
   const named = [...handlers.values()].flatMap(({ queue }) => queue ?? []);
   const all = [...new Set([...queues, ...named, defaultQueue])];
   const consumesNone = backend === undefined || consume === false;
   const consumed = consumesNone ? [] : consume === "all" ? all : [...new Set(consume)];
-  return { backend, consumed, leaseMs, maxBlockedMs };
+  return { backend, consumed, consumesAll: !consumesNone && consume === "all", leaseMs, maxBlockedMs };
 }
 
 /** A rate limit with its burst; without one, `defaultBurst`. */

@@ -401,6 +401,33 @@ describe("the log of a manager with a store", () => {
     ]);
   });
 
+  it("names a queue of durable tasks that nobody is known to consume, and none where some are chosen", async () => {
+    const log = new LogRecorder();
+    const { clock, tasks } = createDurable({ handlers: durable, logger: log });
+    await tasks.enqueueDurable("mail", "to all", { queue: "tenant-7" });
+    await clock.advance(11_000);
+    await tasks.enqueueDurableMany([
+      ["mail", "to all", { queue: "tenant-8" }],
+      ["mail", "to all"],
+    ]);
+    await clock.settle();
+    const text = "durable tasks are in a queue that is not consumed here";
+    expect(log.entries).toEqual([
+      ["warn", text, { handler: "mail", queue: "tenant-7", count: 1 }],
+      ["warn", text, { handler: "mail", queue: "tenant-8", count: 1 }],
+    ]);
+
+    for (const consume of [["default"], false] as const) {
+      const chosen = createDurable({ handlers: durable, logger: log, consume });
+      await chosen.tasks.enqueueDurable("mail", "to all", { queue: "tenant-7" });
+      await chosen.clock.advance(20_000);
+    }
+    const named = createDurable({ handlers: durable, logger: log, queues: { "tenant-7": {} } });
+    await named.tasks.enqueueDurable("mail", "to all", { queue: "tenant-7" });
+    await named.clock.advance(20_000);
+    expect(log.entries).toHaveLength(2);
+  });
+
   it("says that the store is not reached, what that has cost, and that it answers again", async () => {
     const log = new LogRecorder();
     const { clock, link, tasks } = createDurable({ handlers: durable, logger: log, leaseMs: 6_000 });

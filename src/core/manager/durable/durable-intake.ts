@@ -9,6 +9,7 @@ import type { Eventually } from "../../../task/outcome.js";
 import { toStoredError } from "../../../task/stored-error.js";
 import { readTaskEnvelope, toTaskEnvelope } from "../../../task/task-envelope.js";
 import type { EnqueueBatcher } from "../../durable/enqueue-batcher.js";
+import type { Mishaps } from "../../events/mishaps.js";
 import type { Carriers } from "../carriers.js";
 import type { Lifecycle } from "../lifecycle.js";
 import type { Tallies } from "../tallies.js";
@@ -26,6 +27,9 @@ export interface DurableIntakeParts extends DurableRequestsParts {
   readonly handleHost: DurableHandleHost;
   readonly handlers: ReadonlyMap<string, HandlerDefinition>;
   readonly capacity: number;
+  readonly mishaps: Mishaps;
+  /** Whether nobody is known to consume this queue. */
+  readonly isStrange: (queue: string) => boolean;
 }
 
 /** The door for durable tasks: what passes is handed to the store, and is there when the call resolves. */
@@ -163,9 +167,10 @@ export class DurableIntake {
     { handler, queue, task }: DurableRequest,
     answer: EnqueueAnswer | undefined,
   ): DurableHandle | Error {
-    const { handleHost, tallies } = this.#parts;
+    const { handleHost, isStrange, mishaps, tallies } = this.#parts;
     if (answer?.outcome === "kept") {
       tallies.of(queue, handler.name).enqueued++;
+      if (isStrange(queue)) mishaps.record({ type: "notConsumed", queue, handler: handler.name });
       return new StoredTaskHandle(task.id, false, handler, handleHost);
     }
     if (answer?.outcome === "duplicate") return new StoredTaskHandle(answer.id, true, handler, handleHost);

@@ -125,6 +125,7 @@ export class DurableTasks implements Alarm {
       defaultQueue: options.defaultQueue,
       handleHost: this.#toHandleHost(),
       handlers: options.handlers,
+      isStrange: (queue) => options.consumesAll && !options.consumed.includes(queue),
       createId: () => `${name}-${(++ids).toString(36)}`,
     });
   }
