@@ -82,7 +82,7 @@ export class DuplicateTaskError extends MillraceError {
 function describeDuplicate(taskId: string, idempotencyKey: string | undefined): string {
   if (idempotencyKey !== undefined)
     return `The idempotency key ${JSON.stringify(idempotencyKey)} is held by task ${taskId}`;
-  return `A task with the id ${JSON.stringify(taskId)} is already known to this manager`;
+  return `A task with the id ${JSON.stringify(taskId)} is there already, live or kept after its end`;
 }
 
 /** An error that is about one task. */

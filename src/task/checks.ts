@@ -21,7 +21,7 @@ const QUEUE_NAME = /^[A-Za-z0-9_.-]{1,128}$/;
 export function readOptions<T extends object>(path: string, input: unknown, checks: Checks<T>): Partial<T> {
   if (input === undefined) return {};
   if (typeof input !== "object" || input === null || Array.isArray(input)) {
-    throw expected(path === "" ? "options" : path, "an object", input);
+    throw expected(path === "" ? "options" : path, `an object with ${enumerate(Object.keys(checks))}`, input);
   }
   const read: Partial<T> = {};
   for (const key of Object.keys(input)) {
@@ -33,6 +33,11 @@ export function readOptions<T extends object>(path: string, input: unknown, chec
     read[known] = checks[known](value as never, name) as T[keyof T];
   }
   return read;
+}
+
+/** The first names, where there are too many for a message. */
+function enumerate(names: readonly string[]): string {
+  return names.length <= 4 ? names.join(", ") : `${names.slice(0, 4).join(", ")}, …`;
 }
 
 /** The refusal of a value: what was expected, what was found. */
@@ -51,6 +56,7 @@ function describe(value: unknown): string {
   if (typeof value === "string")
     return value.includes("://") ? "a URL" : `${JSON.stringify(value.slice(0, 60))} (string)`;
   if (value === null || value === undefined) return `\`${value}\``;
+  if (value instanceof Promise) return "a Promise";
   if (typeof value === "object") return Array.isArray(value) ? "an array" : "an object";
   if (typeof value === "function") return "a function";
   return `\`${String(value)}\` (${typeof value})`;

@@ -40,7 +40,8 @@ export type CheckedDurableOptions = Omit<CheckedTaskOptions, "signal" | "context
 
 /** A backoff that can be stored. */
 export const backoffRuleCheck: check.Check<BackoffRule> = (value, path) => {
-  if (typeof value === "function") throw check.expected(path, "a rule", value);
+  if (typeof value === "function")
+    throw check.expected(path, "a rule, such as fixed({ delayMs }); a function goes into the handler", value);
   return backoffCheck(value, path) as BackoffRule;
 };
 

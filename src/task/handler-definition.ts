@@ -178,7 +178,11 @@ export function readDefinition(name: string, entry: unknown): HandlerDefinition 
 }
 
 function schemaMissing(path: string): OptionError {
-  return check.expected(`${path}.payload`, "a schema (Standard Schema, version 1)", undefined);
+  return check.expected(
+    `${path}.payload`,
+    "a schema (Standard Schema, version 1), such as json<T>()",
+    undefined,
+  );
 }
 
 /** What costs more than its own limit can ever save up would never start. */

@@ -33,8 +33,24 @@ export function countJsonBytes(value: unknown, max: number): number {
   }
 }
 
-/** Thrown by the walk to the function above, never seen outside: an Error would cost more than the walk. */
+/**
+ * Why `countJsonBytes` gives `Infinity` for a value, by a second walk: what is refused may take its time.
+ * @param limit the name of the option that says `max`
+ * @returns what goes on after the name of the value
+ */
+export function tellWhyInfinite(value: unknown, max: number, limit: string): string {
+  try {
+    new ByteCount(max).addValue(value, 0);
+  } catch (thrown) {
+    if (thrown === TOO_DEEP) return `is nested deeper than ${MAX_JSON_DEPTH} levels, or cyclic`;
+    if (thrown !== TOO_LARGE) return "cannot be read: a getter or a proxy in it threw";
+  }
+  return `takes more than ${max} bytes (${limit})`;
+}
+
+/** Thrown by the walk to the functions above, never seen outside: an Error would cost more than the walk. */
 const TOO_LARGE = Symbol("too large");
+const TOO_DEEP = Symbol("too deep");
 
 class ByteCount {
   readonly #max: number;
@@ -58,7 +74,7 @@ class ByteCount {
   }
 
   #addObject(value: object, depth: number): void {
-    if (depth > MAX_JSON_DEPTH) throw TOO_LARGE;
+    if (depth > MAX_JSON_DEPTH) throw TOO_DEEP;
     if (Array.isArray(value)) this.#addElements(value, depth);
     else if (isPlain(value)) this.#addMembers(value, depth);
     else if (value instanceof Map) this.#addEntries(value, depth);

@@ -1,9 +1,22 @@
 /** What the same thing is called elsewhere. */
 const ELSEWHERE = new Map([
   ["attempts", "maxAttempts"],
+  ["highwater", "capacity"],
+  ["interval", "tasksPerSecond"],
+  ["intervalcap", "tasksPerSecond"],
+  ["jobid", "id"],
   ["limiter", "tasksPerSecond"],
+  ["maxconcurrent", "concurrency"],
+  ["maxqueue", "capacity"],
   ["maxretries", "maxAttempts"],
+  ["maxthreads", "threads"],
+  ["mintime", "tasksPerSecond"],
+  ["oncompleted", "onFinished"],
+  ["onfailed", "onFinished"],
   ["ratelimit", "tasksPerSecond"],
+  ["removeoncomplete", "resultTtlMs"],
+  ["removeonfail", "deadLetter"],
+  ["reservoir", "burst"],
   ["retries", "maxAttempts"],
   ["retry", "maxAttempts"],
 ]);

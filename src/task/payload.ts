@@ -3,7 +3,7 @@ import { checkClone } from "./clone-check.js";
 import { codecOf } from "./codec.js";
 import type { HandlerDefinition } from "./handler-definition.js";
 import { tellIssues, toIssueList } from "./issues.js";
-import { countJsonBytes } from "./json-bytes.js";
+import { countJsonBytes, tellWhyInfinite } from "./json-bytes.js";
 import type { Eventually } from "./outcome.js";
 import { refusedPayload } from "./refused-payload.js";
 import { type Refusal, runSchema, type Verdict } from "./schema.js";
@@ -111,7 +111,7 @@ function refuseUncloneable(
 function refuseSize(definition: HandlerDefinition, payload: unknown): void {
   const most = definition.maxPayloadBytes;
   if (countJsonBytes(payload, most) <= most) return;
-  const message = `takes more than ${most} bytes (maxPayloadBytes), is too deep or cyclic, or cannot be read`;
+  const message = tellWhyInfinite(payload, most, "maxPayloadBytes");
   throw payloadError(definition.name, { issues: [{ message }] });
 }
 

@@ -69,7 +69,8 @@ async function awaitVerdict(result: PromiseLike<unknown>): Promise<Verdict> {
 
 /** A schema as an option: an object or a function with the part that the specification asks for. */
 export const schemaCheck: Check<Schema> = (value, path) => {
-  if (!isSchema(value)) throw expected(path, "a schema (Standard Schema, version 1)", value);
+  if (!isSchema(value))
+    throw expected(path, "a schema (Standard Schema, version 1), such as json<T>()", value);
   return value;
 };
 

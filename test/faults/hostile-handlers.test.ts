@@ -229,23 +229,34 @@ describe("Z6: what is too deep, too wide or endless is refused before its schema
     for (let level = 0; level < 60; level++) value = [value, value];
     return value;
   };
-  const cases: readonly (readonly [string, () => unknown])[] = [
-    ["100,000 levels", deep],
-    ["a cycle", cyclic],
-    ["a million keys", wide],
-    ["parts that are shared 2 to the 60 times", shared],
-    ["a sparse array of 2 to the 32 places", () => new Array(2 ** 32 - 1)],
-    ["a text of 200 MB", () => "x".repeat(200_000_000)],
-    ["a bigint of a million digits", () => 1n << 3_300_000n],
+  const unreadable = () => ({
+    list: [
+      {
+        get value() {
+          throw new Error("not for you");
+        },
+      },
+    ],
+  });
+  const large = "takes more than 1048576 bytes (maxPayloadBytes)";
+  const cases: readonly (readonly [string, () => unknown, string])[] = [
+    ["100,000 levels", deep, "is nested deeper than 1000 levels, or cyclic"],
+    ["a cycle", cyclic, "is nested deeper than 1000 levels, or cyclic"],
+    ["a million keys", wide, large],
+    ["parts that are shared 2 to the 60 times", shared, large],
+    ["a sparse array of 2 to the 32 places", () => new Array(2 ** 32 - 1), large],
+    ["a text of 200 MB", () => "x".repeat(200_000_000), large],
+    ["a bigint of a million digits", () => 1n << 3_300_000n, large],
+    ["a getter that throws", unreadable, "cannot be read: a getter or a proxy in it threw"],
   ];
 
-  test.each(cases)("%s", async (_, make) => {
+  test.each(cases)("%s", async (_, make, problem) => {
     const { tasks, asked } = createCounted();
     const payload = make();
     for (const name of ["echo", "json"] as const) {
       const error = thrownBy(() => tasks.enqueue(name, payload as object)) as PayloadError;
       expect(error).toBeInstanceOf(PayloadError);
-      expect(error.message).toContain("maxPayloadBytes");
+      expect(error.issues).toEqual([{ path: "payload", message: problem }]);
       expect(await rejectionOf(tasks.execute(name, payload as object))).toBeInstanceOf(PayloadError);
     }
     expect(asked()).toBe(0);

@@ -737,11 +737,17 @@ describe("ids and keys", () => {
     const handlers = defineHandlers({ work: { payload: json<number>() } });
     const tasks = manager({ handlers, capacity: 10 });
     const accepted = Array.from({ length: 10 }, (_, n) => tasks.enqueueDurable("work", n));
-    expect(await rejectionOf(tasks.enqueueDurable("work", 10))).toBeInstanceOf(QueueFullError);
+    expect(await rejectionOf(tasks.enqueueDurable("work", 10))).toMatchObject({
+      name: "QueueFullError",
+      message: "No room for a durable task: 10 wait for the store to answer, and 10 may (capacity)",
+    });
     await Promise.all(accepted);
     await tasks.enqueueDurable("work", 11);
     const many = Array.from({ length: 11 }, (_, n) => ["work", n] as const);
-    expect(await rejectionOf(tasks.enqueueDurableMany(many))).toBeInstanceOf(QueueFullError);
+    expect(await rejectionOf(tasks.enqueueDurableMany(many))).toMatchObject({
+      name: "QueueFullError",
+      message: "No room for 11 durable tasks: 0 wait for the store to answer, and 10 may (capacity)",
+    });
     expect(await counts()).toMatchObject({ ready: 11 });
     await clock.settle();
   });

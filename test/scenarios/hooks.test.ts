@@ -223,7 +223,7 @@ describe("wrong hooks", () => {
     ["another unknown name", { finished: () => 1 }, "hooks.finished", /did you mean `onFinished`\?/],
     ["what is no function", { onStarted: "log" }, "hooks.onStarted", /a function, found "log"/],
     ["null for a hook", { onStarted: null }, "hooks.onStarted", /a function, found `null`/],
-    ["what is no object", () => 1, "hooks", /an object, found a function/],
+    ["what is no object", () => 1, "hooks", /an object with onQueued, onScheduled, .*, …, found a function/],
   ];
   it.each(wrong)("are refused: %s", (_, hooks, path, message) => {
     const { tasks } = createManager();

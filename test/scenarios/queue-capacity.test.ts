@@ -29,7 +29,7 @@ describe("Q4: when as many tasks wait as may, one more", () => {
     const error = thrownBy(() => tasks.enqueue(nothing));
     expect(error).toBeInstanceOf(QueueFullError);
     expect(error).toMatchObject({ code: "MILLRACE_QUEUE_FULL", capacity: 3, taskId: undefined });
-    expect((error as Error).message).toBe("No room for a task: 3 of 3 places are taken");
+    expect((error as Error).message).toBe("No room for a task: 3 of 3 places are taken (capacity)");
   });
 
   test("leaves nothing behind: not its id, its signal's listener, its memory of the call, nor an event", () => {
@@ -138,7 +138,9 @@ describe("Q4: enqueueMany", () => {
     core.dispatcher.pause();
     const plan = core.planner.plan(undefined);
     const three = Array.from({ length: 3 }, () => ({ work: nothing, plan }));
-    expect(() => core.intake.acceptAll(three)).toThrow("No room for 3 tasks: 0 of 2 places are taken");
+    expect(() => core.intake.acceptAll(three)).toThrow(
+      "No room for 3 tasks: 0 of 2 places are taken (capacity)",
+    );
     expect(events).toEqual([]);
   });
 
@@ -195,7 +197,7 @@ describe("capacity", () => {
     await clock.settle();
     expect(tasks.stats()).toMatchObject({ scheduled: 2, running: 2, queued: 0 });
     tasks.enqueue(nothing);
-    expect(() => tasks.enqueue(nothing)).toThrow("No room for a task: 3 of 3 places are taken");
+    expect(() => tasks.enqueue(nothing)).toThrow("No room for a task: 3 of 3 places are taken (capacity)");
     expect(tasks.stats()).toMatchObject({ scheduled: 2, backingOff: 1, queued: 1, capacity: 3 });
   });
 
@@ -218,7 +220,7 @@ describe("capacity", () => {
     expect(tasks.stats()).toMatchObject({ queued: 2, backingOff: 2, capacity: 2 });
     await clock.advance(10);
     expect(tasks.stats()).toMatchObject({ queued: 4, backingOff: 0 });
-    expect(() => tasks.enqueue(nothing)).toThrow("No room for a task: 4 of 2 places are taken");
+    expect(() => tasks.enqueue(nothing)).toThrow("No room for a task: 4 of 2 places are taken (capacity)");
     let admitted = false;
     const waiting = tasks.enqueueAsync(nothing).then(() => {
       admitted = true;

@@ -66,7 +66,7 @@ describe("Q11: an id", () => {
     tasks.enqueue(untilAborted, { id: "a", ...own });
     await clock.settle();
     expect(() => tasks.enqueue(nothing, { id: "a" })).toThrow(
-      'A task with the id "a" is already known to this manager',
+      'A task with the id "a" is there already, live or kept after its end',
     );
   });
 

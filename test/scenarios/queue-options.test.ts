@@ -250,7 +250,11 @@ const MANAGER: readonly Refusal[] = [
       [null, "`null`"],
     ],
   },
-  { option: "retention", what: "an object", found: [[1_000, "`1000` (number)"]] },
+  {
+    option: "retention",
+    what: "an object with maxEntries, ttlMs, values, maxBytes",
+    found: [[1_000, "`1000` (number)"]],
+  },
 ];
 
 const QUEUE: readonly Refusal[] = [
@@ -265,7 +269,7 @@ const QUEUE: readonly Refusal[] = [
     what: "an integer from 1 to 1000000",
     found: [...NOT_AN_INTEGER, [0, "`0` (number)"]],
   },
-  { option: "rateLimit", what: "an object", found: [[10, "`10` (number)"]] },
+  { option: "rateLimit", what: "an object with tasksPerSecond, burst", found: [[10, "`10` (number)"]] },
 ];
 
 /** Calls with each odd value in turn, and looks at what is said of it. */
@@ -371,10 +375,11 @@ describe("Q6: odd values of", () => {
     [() => 1, "a function"],
   ])("options that are no object, as %s, are refused", (options, shown) => {
     const { tasks } = createManager();
-    const message = `Expected \`options\` to be an object, found ${shown}`;
-    expect(() => tasks.enqueue(() => 1, options as never)).toThrow(message);
-    expect(() => new TaskManager(options as never)).toThrow(message);
-    expect(() => tasks.setRate(options as never)).toThrow(message);
+    const message = (names: string) => `Expected \`options\` to be an object with ${names}, found ${shown}`;
+    expect(() => tasks.enqueue(() => 1, options as never)).toThrow(message("id, queue, priority, weight, …"));
+    const ofManager = "handlers, concurrency, threads, capacity, …";
+    expect(() => new TaskManager(options as never)).toThrow(message(ofManager));
+    expect(() => tasks.setRate(options as never)).toThrow(message("queue, handler, tasksPerSecond, burst"));
   });
 
   test.each([undefined, null, 7, {}, Promise.resolve()])(

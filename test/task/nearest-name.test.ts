@@ -30,6 +30,24 @@ describe("nearestName", () => {
     expect(nearestName("cat", [])).toBeUndefined();
   });
 
+  it.each([
+    ["attempts", "maxAttempts"],
+    ["jobId", "id"],
+    ["removeOnComplete", "resultTtlMs"],
+    ["limiter", "tasksPerSecond"],
+    ["intervalCap", "tasksPerSecond"],
+    ["minTime", "tasksPerSecond"],
+    ["reservoir", "burst"],
+    ["maxConcurrent", "concurrency"],
+    ["maxThreads", "threads"],
+    ["highWater", "capacity"],
+    ["onCompleted", "onFinished"],
+  ])("knows %s of other libraries as %s, where that is known", (given, expected) => {
+    const known = ["name", "signal", expected, "metadata"];
+    expect(nearestName(given, known)).toBe(expected);
+    expect(nearestName(given, ["description", "correlationId"])).toBeUndefined();
+  });
+
   it("looks at no name that is too long to be a slip, however many are known", () => {
     const known = Array.from({ length: 1_000 }, (_, index) => `${"y".repeat(50)}${index}`);
     expect(nearestName("y".repeat(100_000), known)).toBeUndefined();

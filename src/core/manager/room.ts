@@ -48,7 +48,7 @@ export class Room {
       for (const { profile } of plans) mishaps.recordRefusal(profile);
       const wanted = count === 1 ? "a task" : `${count} tasks`;
       const found = `${backlog.size} of ${capacity} places are taken`;
-      throw new QueueFullError(`No room for ${wanted}: ${found}`, capacity);
+      throw new QueueFullError(`No room for ${wanted}: ${found} (capacity)`, capacity);
     }
     const now = clock.now();
     for (const victim of victims) canceller.drop(victim, capacity, now);

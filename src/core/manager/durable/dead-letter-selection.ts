@@ -48,8 +48,10 @@ const CHECKS: check.Checks<DeadLetterSelection> = {
  */
 export function toReplayRequests(selection: unknown): ReplayRequest[] {
   const { ids, filter } = check.readOptions<DeadLetterSelection>("", selection, CHECKS);
-  if ((ids === undefined) === (filter === undefined))
-    throw new OptionError("ids", "Expected `ids` or `filter`, found both or neither");
+  if ((ids === undefined) === (filter === undefined)) {
+    const found = ids === undefined ? "neither" : "both";
+    throw new OptionError("ids", `Expected \`ids\` or \`filter\`, found ${found}`);
+  }
   if (filter !== undefined) {
     const { queue, handler, reason } = filter;
     return [{ queue, ids: undefined, handler, reason }];

@@ -78,7 +78,7 @@ export class StoredTaskHandle<R> implements DurableHandle<R> {
     if (signal?.aborted) throw signal.reason;
     const outcome = await this.#ended(timeoutMs, signal);
     if (outcome === undefined)
-      throw new ResultExpiredError(`The result of task ${this.id} is not kept any more`, this.id);
+      throw new ResultExpiredError(`No result of task ${this.id} is kept, any more or at all`, this.id);
     if (outcome.state === "completed") return decodeResult(this.#handler, outcome.value) as R;
     throw fromStoredError(outcome.error ?? "");
   }

@@ -89,8 +89,9 @@ export class DurableIntake {
     const { capacity, lifecycle } = this.#parts;
     lifecycle.refuseUnlessAccepting();
     if (this.#unanswered + count > capacity) {
-      const message = `As many durable tasks wait for the store as capacity allows: ${capacity}`;
-      throw new QueueFullError(message, capacity);
+      const found = `${this.#unanswered} wait for the store to answer, and ${capacity} may (capacity)`;
+      const wanted = count === 1 ? "a durable task" : `${count} durable tasks`;
+      throw new QueueFullError(`No room for ${wanted}: ${found}`, capacity);
     }
     this.#unanswered += count;
   }
