@@ -10,7 +10,6 @@ import {
   json,
   NotAcceptingError,
   OptionError,
-  QueueFullError,
   ResultExpiredError,
   ResultTimeoutError,
   rateLimited,
