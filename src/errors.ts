@@ -10,6 +10,8 @@ import type { MillraceErrorCode } from "./error-codes.js";
 export abstract class MillraceError extends Error {
   /** Stable and unique to the class. */
   abstract readonly code: MillraceErrorCode;
+  /** Where a call was given many, from `enqueueMany` on: the index of the one that is wrong. */
+  declare entry?: number;
 
   static {
     // Once here and not on each error, where it took a third of what an error without a stack costs.

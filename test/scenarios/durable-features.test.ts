@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import * as z from "zod";
 import {
   type ClaimAnswer,
   type Clock,
@@ -729,6 +730,28 @@ describe("ids and keys", () => {
     const handles = await tasks.enqueueDurableMany(entries);
     expect(new Set(handles.map(({ id }) => id)).size).toBe(1_000);
     await clock.settle();
+  });
+
+  test("what is wrong with one of many is refused with its index, also by a schema that takes its time", async () => {
+    const { counts, manager } = createScene();
+    const slowly = z.number().refine(async (n) => n < 5);
+    const handlers = defineHandlers({ work: { payload: json<number>() }, slow: { payload: slowly } });
+    const tasks = manager({ handlers });
+    const thrown = await rejectionOf(
+      tasks.enqueueDurableMany([
+        ["work", 1],
+        ["work", 2],
+        ["work", Number.NaN],
+      ]),
+    );
+    expect(thrown).toMatchObject({ code: "MILLRACE_PAYLOAD", entry: 2 });
+    const later = tasks.enqueueDurableMany([
+      ["work", 1],
+      ["slow", 7],
+    ]);
+    expect(await rejectionOf(later)).toMatchObject({ code: "MILLRACE_PAYLOAD", entry: 1 });
+    expect(await rejectionOf(tasks.enqueueDurable("work", Number.NaN))).not.toHaveProperty("entry");
+    expect(await counts()).toMatchObject({ ready: 0 });
   });
 
   test("no more than `capacity` durable tasks wait for the store", async () => {

@@ -161,7 +161,9 @@ describe("enqueueMany", () => {
     const { clock, tasks } = createManager({ handlers, autoStart: false });
     tasks.enqueue(() => 1, { id: "taken" });
     const before = tasks.stats();
-    expect(thrownBy(() => tasks.enqueueMany([fine, entry, fine] as never))).toBeInstanceOf(refusal);
+    const refused = thrownBy(() => tasks.enqueueMany([fine, entry, fine] as never));
+    expect(refused).toBeInstanceOf(refusal);
+    expect(refused).toMatchObject(refusal === DuplicateTaskError ? { taskId: "taken" } : { entry: 1 });
     expect(tasks.stats()).toEqual(before);
     tasks.start();
     await clock.settle();
@@ -170,7 +172,9 @@ describe("enqueueMany", () => {
 
   test("accepts nothing where they are too many, and counts what it refused", () => {
     const { tasks } = createManager({ handlers, capacity: 2, autoStart: false });
-    expect(thrownBy(() => tasks.enqueueMany([fine, fine, fine]))).toBeInstanceOf(QueueFullError);
+    const full = thrownBy(() => tasks.enqueueMany([fine, fine, fine]));
+    expect(full).toBeInstanceOf(QueueFullError);
+    expect(full).not.toHaveProperty("entry"); // it is about none of them
     expect(tasks.stats()).toMatchObject({ queued: 0, total: { enqueued: 0, refused: 3 } });
     expect(tasks.enqueueMany([fine, fine])).toHaveLength(2);
   });

@@ -1,4 +1,5 @@
 import { expected } from "../../task/checks.js";
+import { inEntry } from "../../task/in-entry.js";
 import type { CallRequest, RequestedTask, WrappedCall } from "../../task/middleware.js";
 import type { TaskFunction } from "../../task/task-context.js";
 import type { CallChain } from "../events/call-chain.js";
@@ -112,13 +113,14 @@ export class Calls {
   }
 
   #enqueueMany(entries: readonly (readonly unknown[])[]): TaskHandle[] {
-    return this.#parts.intake.acceptAll(entries.map((entry) => this.#read(entry)));
+    return this.#parts.intake.acceptAll(entries.map((entry, index) => this.#read(entry, index)));
   }
 
-  #read([first, second, third]: readonly unknown[]): TaskRequest {
+  #read([first, second, third]: readonly unknown[], index: number): TaskRequest {
     const { planner } = this.#parts;
-    if (isFunction(first)) return { work: first, plan: planner.plan(second) };
-    return planner.request(first, second, third);
+    return inEntry(index, () =>
+      isFunction(first) ? { work: first, plan: planner.plan(second) } : planner.request(first, second, third),
+    );
   }
 }
 

@@ -5,6 +5,7 @@ import type { Departure } from "../../../ports/context-carrier.js";
 import { BackendMissingError } from "../../../store-errors.js";
 import { expected } from "../../../task/checks.js";
 import type { HandlerDefinition } from "../../../task/handler-definition.js";
+import { inEntry } from "../../../task/in-entry.js";
 import type { Eventually } from "../../../task/outcome.js";
 import { toStoredError } from "../../../task/stored-error.js";
 import { readTaskEnvelope, toTaskEnvelope } from "../../../task/task-envelope.js";
@@ -101,8 +102,8 @@ export class DurableIntake {
     const requests: Eventually<DurableRequest>[] = [];
     let isLater = false;
     try {
-      for (const [name, payload, options] of entries) {
-        const request = this.#requests.read(name, payload, options);
+      for (const [index, [name, payload, options]] of entries.entries()) {
+        const request = inEntry(index, () => this.#requests.read(name, payload, options));
         requests.push(request);
         isLater ||= request instanceof Promise;
       }
