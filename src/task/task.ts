@@ -49,7 +49,8 @@ export interface ResultSink {
    * nothing, and is there so that no compiler leaves the reading out.
    */
   [readAhead](): boolean;
-  [deliver](task: Task, value: unknown): void;
+  /** @returns whether somebody waits for it */
+  [deliver](task: Task, value: unknown): boolean;
 }
 
 /** What many tasks share: one object for all plain tasks of a queue. */

@@ -199,7 +199,13 @@ describe("what a backend tells that nobody asked for", () => {
   test("no answer to what is told of progress: the end of its task waits for it, and not for ever", async () => {
     const { clock, manager } = createScene();
     const telling = defineHandlers({
-      work: { payload: json<string>(), run: (name: string, { progress }) => (progress(1), name) },
+      work: {
+        payload: json<string>(),
+        run: (name: string, { progress }) => {
+          progress(1);
+          return name;
+        },
+      },
     });
     const tasks = manager({ handlers: telling }, (client) =>
       breakClient(client, () => ({ extend: () => new Promise(() => {}) })),

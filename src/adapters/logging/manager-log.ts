@@ -26,6 +26,7 @@ type Kind =
   | "leaseLost"
   | "ackUnknown"
   | "deadLettered"
+  | "failed"
   | "notConsumed"
   | "storeFailed"
   | "storeRecovered";
@@ -43,6 +44,7 @@ const TEXTS: Readonly<Record<Kind, string>> = {
   leaseLost: "leases of durable tasks lost",
   ackUnknown: "ends of durable tasks not confirmed by the store",
   deadLettered: "durable tasks have become dead letters",
+  failed: "tasks have failed whose results nobody was waiting for",
   notConsumed: "durable tasks are in a queue that is not consumed here",
   storeFailed: "calls to the store failed",
   storeRecovered: "the store answers again",
@@ -140,6 +142,12 @@ export class ManagerLog {
       case "notConsumed":
         this.#count(mishap.type, toGroupFields(mishap));
         break;
+      case "failed": {
+        const { attempt, details, error, handler, id, queue } = mishap.task;
+        const fields = toFields({ id, name: details?.name, handler, queue });
+        this.#count("failed", { ...fields, attempt, errorType: toErrorType(error) });
+        break;
+      }
       case "observerFailed": {
         const { error, origin } = mishap;
         if (origin.source === "logger") break; // it would be told of itself
@@ -195,7 +203,7 @@ function toLine(kind: Kind, unsaid: Unsaid): LogLine {
   return { level: "warn", text: TEXTS[kind], fields: { ...fields, count } };
 }
 
-function toFields(task: TaskSnapshot): LogFields {
+function toFields(task: Pick<TaskSnapshot, "id" | "name" | "handler" | "queue">): LogFields {
   const { id, name } = task;
   return { task: id, ...(name === undefined ? undefined : { name }), ...toGroupFields(task) };
 }

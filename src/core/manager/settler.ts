@@ -1,6 +1,7 @@
 import type { DefeatReason } from "../../task/group-tally.js";
 import { MOVES, moveFrom } from "../../task/states.js";
 import { deliver, type Task } from "../../task/task.js";
+import type { Mishaps } from "../events/mishaps.js";
 import type { QueueSet } from "../queue/queue-set.js";
 import type { IdempotencyKeys } from "./idempotency-keys.js";
 import type { Journal } from "./journal.js";
@@ -23,6 +24,7 @@ export interface SettlerParts {
   readonly retention: Retention;
   readonly registry: Registry;
   readonly watches: Watches;
+  readonly mishaps: Mishaps;
 }
 
 /** What a running stop wants to know of each task that ends. */
@@ -103,7 +105,8 @@ export class Settler {
     this.#unsettled--;
     const { sink } = task;
     task.sink = undefined;
-    sink?.[deliver](task, value);
+    const isHeard = sink?.[deliver](task, value) === true;
+    if (state === "failed" && !isHeard && !task.durable) this.#parts.mishaps.record({ type: "failed", task });
     this.onEnd?.(task, abandoned);
     if (place !== undefined) retention.keepValue(place, value);
     journal.recordFinished(task, value);

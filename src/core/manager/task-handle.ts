@@ -98,10 +98,11 @@ export class LocalTaskHandle<R> implements TaskHandle<R>, ResultSink {
     return typeof this.#promise === "object" && typeof this.#resolve === "function";
   }
 
-  [deliver](task: Task, value: unknown): void {
+  [deliver](task: Task, value: unknown): boolean {
     if (this.#promise === undefined) this.#value = value;
     else if (task.state === "completed") this.#resolve?.(value as R);
     else this.#reject?.(task.error);
+    return this.#promise !== undefined;
   }
 
   #outcome(): Promise<R> {

@@ -18,7 +18,7 @@ import { ManualClock, seededRandom } from "../../../src/testing/index.js";
 import { breakClient } from "../../support/broken-backend.js";
 import { createDurable } from "../../support/faulty-store.js";
 import { LogRecorder } from "../../support/log-recorder.js";
-import { createManager, thrownBy, untilAborted } from "../../support/manual-manager.js";
+import { createManager, rejectionOf, thrownBy, untilAborted } from "../../support/manual-manager.js";
 import { observeManager } from "../../support/observed-manager.js";
 
 const nothing = () => {};
@@ -58,8 +58,11 @@ describe("the log of a manager", () => {
     const log = new LogRecorder();
     const { clock, tasks } = createManager({ logger: log, maxAttempts: 2, backoff: fixed({ delayMs: 1 }) });
     await tasks.execute(() => 1);
-    tasks.enqueue(() => Promise.reject(new Error("its own affair")));
-    tasks.enqueue(untilAborted, { timeoutMs: 1 });
+    for (const failing of [
+      tasks.enqueue(() => Promise.reject(new Error("the affair of who waits"))),
+      tasks.enqueue(untilAborted, { timeoutMs: 1 }),
+    ])
+      failing.result().catch(nothing);
     tasks.enqueue(nothing, { delayMs: 60_000 }).cancel();
     await clock.advance(10);
     expect(log.entries).toEqual([]);
@@ -94,13 +97,38 @@ describe("the log of a manager", () => {
     expect(heard.filter((type) => events.heard[type] > 0)).toEqual([]);
   });
 
+  it("names tasks that have failed for good, where nobody was waiting for their results", async () => {
+    const log = new LogRecorder();
+    const handlers = defineHandlers({
+      mail: { payload: json<string>(), run: () => Promise.reject(new TypeError("secret")) },
+    });
+    const { clock, tasks } = createManager({
+      handlers,
+      logger: log,
+      maxAttempts: 2,
+      backoff: fixed({ delayMs: 1 }),
+    });
+    const first = tasks.enqueue("mail", "secret", { name: "first" });
+    tasks.enqueue("mail", "secret").result().catch(nothing);
+    tasks.execute("mail", "secret").catch(nothing);
+    tasks.enqueue(nothing, { delayMs: 60_000 }).cancel();
+    await clock.advance(10);
+    const told = { name: "first", handler: "mail", queue: "default", attempt: 2, errorType: "TypeError" };
+    const text = "tasks have failed whose results nobody was waiting for";
+    expect(log.entries).toEqual([["warn", text, { task: first.id, ...told, count: 1 }]]);
+    expect(await rejectionOf(first.result())).toBeInstanceOf(TypeError); // who asks later is told all the same
+    await tasks.stopNow();
+    expect(log.ends.slice(1)).toEqual(["info: stop begun", "info: stopped"]);
+  });
+
   it("names attempts that were abandoned, at most one line in ten seconds, with the count since the last", async () => {
     const log = new LogRecorder();
     const { clock, tasks } = createManager({ logger: log, timeoutMs: 1, killAfterMs: 1 });
     const abandon = async (name: string) => {
-      const { id } = tasks.enqueue(forEver, { name, queue: "mail" });
+      const task = tasks.enqueue(forEver, { name, queue: "mail" });
+      task.result().catch(nothing);
       await clock.advance(2);
-      return { task: id, name, queue: "mail", attempt: 1 };
+      return { task: task.id, name, queue: "mail", attempt: 1 };
     };
     const first = await abandon("first");
     await abandon("second");
@@ -248,8 +276,9 @@ describe("a logger", () => {
     });
     const given = tasks.enqueue(forEver);
     expect(thrownBy(() => tasks.enqueue(nothing))).toMatchObject({ code: "MILLRACE_QUEUE_FULL" });
+    const failure = rejectionOf(given.result());
     await clock.advance(2);
-    await expect(given.result()).rejects.toMatchObject({ code: "MILLRACE_TASK_TIMEOUT" });
+    expect(await failure).toMatchObject({ code: "MILLRACE_TASK_TIMEOUT" });
     expect(await tasks.execute(() => "on it goes")).toBe("on it goes");
     await clock.settle();
     expect(tasks.stats().observerErrors).toBe(2);
