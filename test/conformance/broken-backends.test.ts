@@ -333,6 +333,7 @@ const BROKEN: readonly Broken[] = [
       "lets go of the key of a delayed",
       "gives no delayed task",
       "gives no task away",
+      "makes a task ready by",
       "makes all ready that are",
       "gives delayed tasks their place",
       "leaves what is delayed where",
@@ -342,6 +343,8 @@ const BROKEN: readonly Broken[] = [
     ],
   ],
   ["knows no instant", taking(() => ({ runAt: undefined })), ["gives no task away before"]],
+  ["knows no life", taking(() => ({ ttlMs: undefined })), ["makes a task ready by"]],
+  ["knows no deadline", taking(() => ({ deadlineAt: undefined })), ["makes a task ready by"]],
   [
     "holds keys for nobody",
     taking(() => ({ idempotency: undefined })),

@@ -297,6 +297,8 @@ describe("ends of time", () => {
       { delayMs: 60_000, ttlMs: 500 },
       { delayMs: 60_000, ttlMs: 0.3 + 500 },
       { runAt: clock.wallNow() + 60_000, deadline: clock.wallNow() + 500 },
+      { runAt: clock.wallNow() + 60_000, ttlMs: 500 },
+      { delayMs: 60_000, deadline: clock.wallNow() + 500 },
     ]) {
       const handle = await tasks.enqueueDurable("work", "x", options);
       void rejectionOf(handle.result()).then((error) => {
@@ -305,7 +307,7 @@ describe("ends of time", () => {
       });
     }
     await clock.advance(1_000);
-    expect(ends).toEqual([500, 500, 500]);
+    expect(ends).toEqual([500, 500, 500, 500, 500]);
     expect(attempts).toEqual([]);
   });
 
