@@ -187,8 +187,8 @@ export class TaskManager<
   }
 
   /**
-   * The same for many at once, in few round trips. All are checked before the first is handed over; where an
-   * id is taken after all, the others are kept, and the call rejects with a DuplicateTaskError.
+   * The same for many at once, in few round trips; more than 1,000, or 8 MiB, in parts that may overtake each
+   * other. All are checked before; where an id is taken, the others are kept: DuplicateTaskError.
    * @throws what `enqueueDurable` throws
    */
   async enqueueDurableMany<const E extends readonly DurableEntry<H>[]>(

@@ -107,6 +107,13 @@ export interface NewTask {
   readonly delayMs: number;
   /** Not before this instant, in milliseconds since the epoch. */
   readonly runAt: number | undefined;
+  /**
+   * Its whole life, from now: what `delayMs` and `runAt` say makes it ready no later than that ends, for
+   * whoever claims it to end it. Means nothing else to the store.
+   */
+  readonly ttlMs?: number | undefined;
+  /** The same as an instant, in milliseconds since the epoch. The earlier counts. */
+  readonly deadlineAt?: number | undefined;
   readonly idempotency: IdempotencyClaim | undefined;
 }
 

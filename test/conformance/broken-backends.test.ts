@@ -333,6 +333,7 @@ const BROKEN: readonly Broken[] = [
       "lets go of the key of a delayed",
       "gives no delayed task",
       "gives no task away",
+      "makes a task ready by",
       "makes all ready that are",
       "gives delayed tasks their place",
       "leaves what is delayed where",
@@ -342,6 +343,8 @@ const BROKEN: readonly Broken[] = [
     ],
   ],
   ["knows no instant", taking(() => ({ runAt: undefined })), ["gives no task away before"]],
+  ["knows no life", taking(() => ({ ttlMs: undefined })), ["makes a task ready by"]],
+  ["knows no deadline", taking(() => ({ deadlineAt: undefined })), ["makes a task ready by"]],
   [
     "holds keys for nobody",
     taking(() => ({ idempotency: undefined })),
@@ -467,6 +470,13 @@ const BROKEN: readonly Broken[] = [
     ["counts attempts that were retried", "makes a task a dead letter, once"],
   ],
   [
+    "says that a dead letter was put back when it came",
+    answering(({ tasks }) => ({
+      tasks: tasks.map((task) => ({ ...task, replayedAt: task.replayedAt && task.enqueuedAt })),
+    })),
+    ["tells when a dead letter was put back"],
+  ],
+  [
     "answers a claim that is made again as if no time had passed",
     (sound) => {
       const claimedAt = new Map<string, number>();
@@ -484,7 +494,11 @@ const BROKEN: readonly Broken[] = [
   [
     "answers as if no time had passed",
     answering(({ tasks }) => ({ tasks: tasks.map((task) => ({ ...task, claimedAt: task.enqueuedAt })) })),
-    ["tells how long a task was there", "gives those leases to a claim"],
+    [
+      "tells how long a task was there",
+      "gives those leases to a claim",
+      "tells when a dead letter was put back",
+    ],
   ],
   [
     "tells no attempts of what it gives up",
@@ -515,6 +529,7 @@ const BROKEN: readonly Broken[] = [
       "refuses every other write of a lease that has ended with deadLetter",
       "keeps a dead letter with",
       "puts those dead letters back",
+      "tells when a dead letter was put back",
       "lets a task that is replayed",
       "puts a thousand dead letters",
       "puts each dead letter back",

@@ -297,6 +297,8 @@ describe("ends of time", () => {
       { delayMs: 60_000, ttlMs: 500 },
       { delayMs: 60_000, ttlMs: 0.3 + 500 },
       { runAt: clock.wallNow() + 60_000, deadline: clock.wallNow() + 500 },
+      { runAt: clock.wallNow() + 60_000, ttlMs: 500 },
+      { delayMs: 60_000, deadline: clock.wallNow() + 500 },
     ]) {
       const handle = await tasks.enqueueDurable("work", "x", options);
       void rejectionOf(handle.result()).then((error) => {
@@ -305,7 +307,7 @@ describe("ends of time", () => {
       });
     }
     await clock.advance(1_000);
-    expect(ends).toEqual([500, 500, 500]);
+    expect(ends).toEqual([500, 500, 500, 500, 500]);
     expect(attempts).toEqual([]);
   });
 
@@ -460,34 +462,41 @@ describe("dead letters", () => {
     expect(await counts()).toMatchObject({ dead: 1, finished: 2 });
   });
 
-  test("one whose deadline had passed lives again, and does not die of that again", async () => {
-    const { clock, manager, read } = createScene();
-    const { attempts, run } = steered([]);
-    const handlers = defineHandlers({ work: { payload: json<string>(), run } });
-    const tasks = manager({ handlers, autoStart: false });
-    const { id } = await tasks.enqueueDurable("work", "x", { ttlMs: 1_000 });
-    await clock.advance(2_000);
-    tasks.start();
-    await clock.advance(10);
-    expect(await read(id)).toMatchObject({ place: "dead" });
-    const filter = { queue: "default", reason: "deadline" };
-    expect(await tasks.replayDeadLetters({ filter })).toEqual({ replayed: [id], held: [] });
-    await clock.advance(10);
-    expect(attempts).toEqual([1]);
-    expect(await read(id)).toMatchObject({ outcome: { state: "completed" } });
-  });
+  test.each(["deadline", "ttlMs"])(
+    "one whose %s had passed lives again, and does not die of that",
+    async (name) => {
+      const { clock, manager, read } = createScene();
+      const { attempts, run } = steered([]);
+      const handlers = defineHandlers({ work: { payload: json<string>(), run } });
+      const tasks = manager({ handlers, autoStart: false });
+      const said = name === "ttlMs" ? { ttlMs: 1_000 } : { deadline: clock.wallNow() + 1_000 };
+      const { id } = await tasks.enqueueDurable("work", "x", said);
+      await clock.advance(2_000);
+      tasks.start();
+      await clock.advance(10);
+      expect(await read(id)).toMatchObject({ place: "dead" });
+      const filter = { queue: "default", reason: "deadline" };
+      expect(await tasks.replayDeadLetters({ filter })).toEqual({ replayed: [id], held: [] });
+      await clock.advance(10);
+      expect(attempts).toEqual([1]);
+      expect(await read(id)).toMatchObject({ outcome: { state: "completed" } });
+    },
+  );
 
-  test("a deadline that is still to come counts after a replay as before", async () => {
-    const { clock, manager, read } = createScene();
-    const handlers = defineHandlers({
+  /** Fails while the clock is before 100, and then runs until it is told to end. */
+  const failsEarly = (clock: Clock) =>
+    defineHandlers({
       work: {
         payload: json<string>(),
         maxAttempts: 1,
         run: (_, { signal }) => (clock.now() < 100 ? fail() : untilAborted({ signal })),
       },
     });
-    const tasks = manager({ handlers });
-    const { id } = await tasks.enqueueDurable("work", "x", { ttlMs: 1_000 });
+
+  test("a deadline that is still to come counts after a replay as before", async () => {
+    const { clock, manager, read } = createScene();
+    const tasks = manager({ handlers: failsEarly(clock) });
+    const { id } = await tasks.enqueueDurable("work", "x", { deadline: clock.wallNow() + 1_000 });
     await clock.advance(200);
     expect(await tasks.replayDeadLetters({ ids: [id] })).toEqual({ replayed: [id], held: [] });
     await clock.advance(700);
@@ -495,6 +504,24 @@ describe("dead letters", () => {
     await clock.advance(200);
     expect(await read(id)).toMatchObject({ place: "dead", outcome: { reason: "deadline" } });
   });
+
+  test.each([200, 1_500])(
+    "a time to live begins anew at a replay, %d ms after the call",
+    async (replayedMs) => {
+      const { clock, manager, read } = createScene();
+      const tasks = manager({ handlers: failsEarly(clock) });
+      const { id } = await tasks.enqueueDurable("work", "x", { ttlMs: 1_000 });
+      for (const waitMs of [replayedMs, 1_100]) {
+        await clock.advance(waitMs);
+        expect(await read(id)).toMatchObject({ place: "dead" });
+        expect(await tasks.replayDeadLetters({ ids: [id] })).toEqual({ replayed: [id], held: [] });
+        await clock.advance(900);
+        expect(await read(id)).toMatchObject({ place: "leased" });
+      }
+      await clock.advance(200);
+      expect(await read(id)).toMatchObject({ place: "dead", outcome: { reason: "deadline" } });
+    },
+  );
 
   test("D16: a full store of dead letters drops the oldest, and counts them", async () => {
     const { clock, counts, manager, read } = createScene({ deadLetters: { maxEntries: 3 } });

@@ -47,7 +47,7 @@ export class Intake {
     const record = new TaskRecord(requestId, task, holder?.id, now);
     if (scope !== undefined && idempotency !== undefined)
       record.key = this.#places.keys.take(scope, task.id, idempotency, elapsed);
-    this.#places.admit(record, Math.max(now + task.delayMs, task.runAt ?? now));
+    this.#places.admit(record, toDueAt(task, now));
     return { outcome: "kept", replaced: holder?.id };
   }
 
@@ -72,4 +72,10 @@ export class Intake {
     const error = toOwnError(() => new TaskCancelledError(text, id));
     this.#places.toFinished(holder, { outcome: cancelled(error), resultTtlMs: DEFAULT_RESULT_TTL_MS });
   }
+}
+
+/** One that would only be due after the end of its life is due at that. */
+function toDueAt({ delayMs, runAt = 0, ttlMs, deadlineAt }: NewTask, now: number): number {
+  const endsAt = Math.min(now + (ttlMs ?? Number.POSITIVE_INFINITY), deadlineAt ?? Number.POSITIVE_INFINITY);
+  return Math.min(Math.max(now + delayMs, runAt), Math.max(now, endsAt));
 }

@@ -33,7 +33,7 @@ export function packNewTasks(
   for (const value of own) packed.add(value);
   let number = before;
   for (const { rest, one } of parts) {
-    const { delayMs, handler, idempotency, runAt } = one;
+    const { deadlineAt = "", delayMs, handler, idempotency, runAt, ttlMs: lifeMs = "" } = one;
     const isSpecial = delayMs !== 0 || runAt !== undefined || idempotency !== undefined;
     packed.add(rest);
     packed.add(handler);
@@ -42,7 +42,8 @@ export function packNewTasks(
     addBody(packed, one, `${mark}${number++}`);
     if (!isSpecial) continue;
     const { key = "", ttlMs = 0, onDuplicate = "", onFailure = "" } = idempotency ?? {};
-    for (const value of [delayMs, runAt ?? 0, key, toWhole(ttlMs), onDuplicate, onFailure]) packed.add(value);
+    for (const value of [delayMs, runAt ?? 0, lifeMs, deadlineAt]) packed.add(value);
+    for (const value of [key, toWhole(ttlMs), onDuplicate, onFailure]) packed.add(value);
   }
   return packed.finish();
 }

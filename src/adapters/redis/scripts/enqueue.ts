@@ -8,9 +8,10 @@ import { createScript } from "./script.js";
  *
  * KEYS: 1 `meta`. Of `args`: 1 an epoch, if there is none yet; 2 how many tasks; 3 how long the outcome of
  * what is replaced is kept; 4 the error of what is replaced, with `@holder@` and `@by@` in place of the ids.
- * Then for each: what follows the queue in its id; handler; score; an empty text, or `1` and six more behind
- * the next; the record behind its head. The six: delay in ms; due not before, or 0; idempotency key, or an
- * empty text; for how many ms it is held; what a duplicate gets; `free` where a failure frees it.
+ * Then for each: what follows the queue in its id; handler; score; an empty text, or `1` and eight more
+ * behind the next; the record behind its head. The eight: delay in ms; due not before, or 0; its whole life
+ * in ms, or an empty text; when its life ends, or an empty text; idempotency key, or an empty text; for how
+ * many ms it is held; what a duplicate gets; `free` where a failure frees it. It is due by its life's end.
  *
  * Returns the epoch, the last sequence, and of tasks that were not just kept, the number in the call and a
  * text: `k` and what it replaced, or nothing where it was kept before; `d` or `t` and who has its key or id.
@@ -41,7 +42,7 @@ local starts = {}
 local at = 5
 for index = 1, tasks do
   starts[index] = at
-  at = at + (args[at + 3] == '' and 5 or 11)
+  at = at + (args[at + 3] == '' and 5 or 13)
 end
 
 -- The mark in what follows the head of a record.
@@ -111,10 +112,13 @@ end
 local function keepOne(index)
   local at, number = starts[index], first + index
   local rest, handler, score, isSpecial, body = unpack(args, at, at + 4)
-  local delay, runAt, idempotency, ttl, duplicate, fails = '0', '0', '', '0', '', ''
-  if isSpecial ~= '' then delay, runAt, idempotency, ttl, duplicate, fails = unpack(args, at + 5, at + 10) end
+  local delay, runAt, life, lifeEnd, idempotency, ttl, duplicate, fails = '0', '0', '', '', '', '0', '', ''
+  if isSpecial ~= '' then
+    delay, runAt, life, lifeEnd, idempotency, ttl, duplicate, fails = unpack(args, at + 5, at + 12)
+  end
   local key = base .. 't:' .. rest
   local due, heldUntil = math.max(now + tonumber(delay), tonumber(runAt)), 0
+  due = math.min(due, now + (tonumber(life) or math.huge), tonumber(lifeEnd) or math.huge)
   local answer, replaced
   if idempotency ~= '' then
     heldUntil = now + tonumber(ttl)

@@ -81,8 +81,7 @@ export class DurableRequests {
     options: CheckedDurableOptions,
   ): DurableRequest {
     const { createId, defaultQueue } = this.#parts;
-    const { deadline = Number.POSITIVE_INFINITY, runAt } = options;
-    const { ttlMs = handler.ttlMs } = options;
+    const { deadline, ttlMs = handler.ttlMs } = options;
     const queue = options.queue ?? handler.queue ?? defaultQueue;
     const envelope = toEnvelope(options, ttlMs);
     const task = {
@@ -94,9 +93,10 @@ export class DurableRequests {
       weight: options.weight ?? handler.weight ?? 1,
       cost: options.cost ?? handler.cost ?? 1,
       maxDeliveries: options.maxDeliveries ?? handler.maxDeliveries ?? MAX_DELIVERIES,
-      // One that would only be due after the end of its life is due, and fails, at that.
-      delayMs: Math.min(options.delayMs ?? 0, ttlMs ?? Number.POSITIVE_INFINITY),
-      runAt: runAt === undefined ? undefined : Math.min(runAt, deadline),
+      delayMs: options.delayMs ?? 0,
+      runAt: options.runAt,
+      ttlMs,
+      deadlineAt: deadline,
       idempotency: this.#toIdempotency(handler, options),
     };
     return { handler, queue, task, envelope };

@@ -68,6 +68,23 @@ async function beginsAnew(trial: BackendTrial): Promise<void> {
   assert(await trial.ack(again));
 }
 
+async function tellsWhenItWasPutBack(trial: BackendTrial): Promise<void> {
+  const { leaseMs } = trial.subject;
+  await trial.keep("q:a");
+  let lease = await trial.claimOne();
+  for (let replays = 0; replays < 2; replays++) {
+    await trial.bury(lease);
+    await trial.pass(1);
+    await replay(trial, { ids: ["q:a"] });
+    const again = await trial.claimOne();
+    const { claimedAt, enqueuedAt, replayedAt = 0 } = again;
+    assert.equal(enqueuedAt, lease.enqueuedAt);
+    assert(replayedAt - lease.claimedAt >= 0.9 * leaseMs, "it was put back later than it was claimed before");
+    assert(replayedAt <= claimedAt, "it was claimed after that");
+    lease = again;
+  }
+}
+
 /** In the order in which they are given. */
 async function bury(trial: BackendTrial, tasks: readonly NewTask[]): Promise<void> {
   await trial.enqueue(...tasks);
@@ -152,6 +169,7 @@ export const DEAD_LETTER_RULES: readonly BackendRule[] = [
     check: replaysFiltered,
   },
   { name: "lets a task that is replayed begin anew, behind what came meanwhile", check: beginsAnew },
+  { name: "tells when a dead letter was put back, each time", check: tellsWhenItWasPutBack },
   {
     name: "puts a thousand dead letters back in one call, and says whether there are more",
     check: replaysInSteps,

@@ -33,6 +33,23 @@ async function waitsForAnInstant(trial: BackendTrial): Promise<void> {
   assert.deepEqual(await trial.claimIds(), ["q:soon"]);
 }
 
+async function waitsNoLongerThanItsLife(trial: BackendTrial): Promise<void> {
+  const { leaseMs } = trial.subject;
+  await trial.keep("q:clock", { delayMs: LONG_MS });
+  const { enqueuedAt: now } = await trial.find("q:clock");
+  const late = { delayMs: LONG_MS, runAt: now + LONG_MS };
+  await trial.keep("q:over", { ...late, deadlineAt: now - 1_000 });
+  assert.deepEqual(await trial.claimIds(), ["q:over"]);
+  await trial.keep("q:ttl", { ...late, ttlMs: 2 * leaseMs });
+  const { enqueuedAt, until } = await trial.find("q:ttl");
+  assert.equal(until, enqueuedAt + 2 * leaseMs);
+  await trial.keep("q:deadline", { ...late, ttlMs: LONG_MS, deadlineAt: now + 2 * leaseMs });
+  assert.equal((await trial.find("q:deadline")).until, now + 2 * leaseMs);
+  await trial.keep("q:long", { delayMs: LONG_MS, ttlMs: 2 * LONG_MS });
+  await trial.pass(2.2);
+  assert.deepEqual([...(await trial.claimIds())].sort(), ["q:deadline", "q:ttl"]);
+}
+
 /** Claims until nothing more is said to be due, and sees that each claim is bounded. */
 export async function claimAllBounded(trial: BackendTrial): Promise<readonly string[]> {
   const ids: string[] = [];
@@ -74,6 +91,7 @@ export const DELAY_RULES: readonly BackendRule[] = [
     name: "gives no task away before its instant, or its delay, whichever is later",
     check: waitsForAnInstant,
   },
+  { name: "makes a task ready by the end of its whole life", check: waitsNoLongerThanItsLife },
   {
     name: "makes all ready that are due at once, no more than a hundred in one call (D22)",
     check: promotesInSteps,

@@ -104,25 +104,25 @@ describe("what the store is given of a durable task", () => {
     expect(given).toHaveLength(3);
   });
 
-  it("is due no later than its life ends, where both go from the call or both are instants", async () => {
+  it("tells the store when it is due and when its life ends, as they were given", async () => {
     const { clock, given, tasks } = createProducer();
     const at = clock.wallNow() + 1_000;
     for (const options of [
       { delayMs: 500, ttlMs: 200 },
-      { delayMs: 200, ttlMs: 500 },
-      { runAt: at + 500, deadline: at },
-      { runAt: at, deadline: at + 500 },
+      { runAt: at + 500, deadline: new Date(at) },
       { runAt: at + 500, ttlMs: 1 },
       { delayMs: 500, deadline: at - 1_000 },
+      {},
     ])
       await tasks.enqueueDurable("plain", 1, options);
-    expect(given.map(({ delayMs, runAt }) => [delayMs, runAt])).toEqual([
-      [200, undefined],
-      [200, undefined],
-      [0, at],
-      [0, at],
-      [0, at + 500],
-      [500, undefined],
-    ]);
+    expect(given.map(({ delayMs, runAt, ttlMs, deadlineAt }) => [delayMs, runAt, ttlMs, deadlineAt])).toEqual(
+      [
+        [500, undefined, 200, undefined],
+        [0, at + 500, undefined, at],
+        [0, at + 500, 1, undefined],
+        [500, undefined, undefined, at - 1_000],
+        [0, undefined, undefined, undefined],
+      ],
+    );
   });
 });
