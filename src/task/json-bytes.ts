@@ -23,29 +23,24 @@ const TYPED_ARRAY: object = Object.getPrototypeOf(Uint8Array.prototype);
  * cannot be read, such as a getter or a proxy that throws. The walk ends as soon as that is known.
  */
 export function countJsonBytes(value: unknown, max: number): number {
+  const size = measureJson(value, max);
+  return typeof size === "number" ? size : Number.POSITIVE_INFINITY;
+}
+
+/** Why `countJsonBytes` gives `Infinity`; a bigint and what JSON leaves out can be too large, too. */
+export type Unmeasured = "too-large" | "too-deep" | "unreadable";
+
+/** The same, but tells why it gives no number. */
+export function measureJson(value: unknown, max: number): number | Unmeasured {
   if (hasNoText(value)) return 0;
   const count = new ByteCount(max);
   try {
     count.addValue(value, 0);
     return count.bytes;
-  } catch {
-    return Number.POSITIVE_INFINITY;
-  }
-}
-
-/**
- * Why `countJsonBytes` gives `Infinity` for a value, by a second walk: what is refused may take its time.
- * @param limit the name of the option that says `max`
- * @returns what goes on after the name of the value
- */
-export function tellWhyInfinite(value: unknown, max: number, limit: string): string {
-  try {
-    new ByteCount(max).addValue(value, 0);
   } catch (thrown) {
-    if (thrown === TOO_DEEP) return `is nested deeper than ${MAX_JSON_DEPTH} levels, or cyclic`;
-    if (thrown !== TOO_LARGE) return "cannot be read: a getter or a proxy in it threw";
+    if (thrown === TOO_DEEP) return "too-deep";
+    return thrown === TOO_LARGE ? "too-large" : "unreadable";
   }
-  return `takes more than ${max} bytes (${limit})`;
 }
 
 /** Thrown by the walk to the functions above, never seen outside: an Error would cost more than the walk. */

@@ -3,7 +3,7 @@ import { checkClone } from "./clone-check.js";
 import { codecOf } from "./codec.js";
 import type { HandlerDefinition } from "./handler-definition.js";
 import { tellIssues, toIssueList } from "./issues.js";
-import { countJsonBytes, tellWhyInfinite } from "./json-bytes.js";
+import { MAX_JSON_DEPTH, measureJson, type Unmeasured } from "./json-bytes.js";
 import type { Eventually } from "./outcome.js";
 import { refusedPayload } from "./refused-payload.js";
 import { type Refusal, runSchema, type Verdict } from "./schema.js";
@@ -110,9 +110,15 @@ function refuseUncloneable(
 
 function refuseSize(definition: HandlerDefinition, payload: unknown): void {
   const most = definition.maxPayloadBytes;
-  if (countJsonBytes(payload, most) <= most) return;
-  const message = tellWhyInfinite(payload, most, "maxPayloadBytes");
-  throw payloadError(definition.name, { issues: [{ message }] });
+  const size = measureJson(payload, most);
+  if (typeof size === "number" && size <= most) return;
+  throw payloadError(definition.name, { issues: [{ message: tellProblem(size, most) }] });
+}
+
+function tellProblem(size: number | Unmeasured, most: number): string {
+  if (size === "too-deep") return `is nested deeper than ${MAX_JSON_DEPTH} levels, or cyclic`;
+  if (size === "unreadable") return "cannot be read: a getter or a proxy in it threw";
+  return `takes more than ${most} bytes (maxPayloadBytes)`;
 }
 
 function acceptedPayload(
