@@ -18,8 +18,8 @@ const METHODS = ["encode", "decode", "verify", "fromObject"] as const;
 
 /**
  * A codec of the messages of one protobufjs type, as the `payload` or `result` of a handler. It takes
- * messages and plain objects of their shape, and refuses what `verify` refuses, and in plain objects integers
- * that are too large for their field. What comes out is always a message, with 64-bit integers as Longs and
+ * messages and plain objects of their shape, and refuses what `verify` refuses, text with half of a surrogate
+ * pair, and in plain objects integers that are too large for their field. What comes out is always a message, with 64-bit integers as Longs and
  * the defaults of its type. As protobuf does, it drops members that the type has not, and rounds what is in a
  * `float`.
  *
@@ -51,7 +51,9 @@ function schemaOf(type: ProtobufType): Schema<object> {
         if (typeof problem === "string") return { issues: [{ message: problem }] };
         const message = type.fromObject(value as { [key: string]: unknown });
         const path = findCut(value, message);
-        return path === undefined ? { value: message } : { issues: [{ message: CUT, path }] };
+        if (path !== undefined) return { issues: [{ message: CUT, path }] };
+        const torn = findTorn(message);
+        return torn === undefined ? { value: message } : { issues: [{ message: TORN, path: torn }] };
       },
     },
   };
@@ -70,6 +72,7 @@ function nameOf(type: ProtobufType): string {
 }
 
 const CUT = "does not fit into the field";
+const TORN = "is no well-formed text: it has half of a surrogate pair, which UTF-8 cannot hold";
 
 /**
  * The way to the first integer that became another one: `verify` asks only whether it is one. A message is
@@ -91,4 +94,16 @@ function isSame(given: number, made: unknown): boolean {
   if (typeof made === "number") return made === given || Number.isNaN(given);
   // A Long. The largest one has the same number as the first that does not fit, hence by digits.
   return !Number.isInteger(given) || BigInt(String(made)) === BigInt(given);
+}
+
+/** The way to the first text that would be encoded as bytes that nobody can decode; keys of maps are texts. */
+function findTorn(made: unknown): readonly string[] | undefined {
+  if (typeof made === "string") return made.isWellFormed() ? undefined : [];
+  if (typeof made !== "object" || made === null || ArrayBuffer.isView(made)) return undefined;
+  if (Array.isArray(made) && typeof made[0] === "number") return undefined;
+  for (const key of Object.keys(made)) {
+    const found = key.isWellFormed() ? findTorn(Reflect.get(made, key)) : [];
+    if (found !== undefined) return [key.toWellFormed(), ...found];
+  }
+  return undefined;
 }

@@ -9,7 +9,7 @@ import { Channel, createResultTally } from "./channel.js";
 import { DropTallies } from "./drop-tallies.js";
 import type { EventStream } from "./event-stream.js";
 import type { ObserverErrors } from "./observer-errors.js";
-import { ResultSubscription } from "./result-subscription.js";
+import { type BlockAlarm, ResultSubscription } from "./result-subscription.js";
 import type { ResolvedSubscribeOptions } from "./subscribe-options.js";
 
 /** Subscriptions of a manager that may be open at once. */
@@ -22,8 +22,8 @@ export interface BroadcasterParts {
   readonly clock: Clock;
   /** What rings for a subscription that blocks for too long. */
   readonly alarms: {
-    set(subscription: ResultSubscription, at: number): void;
-    clear(subscription: ResultSubscription): void;
+    set(alarm: BlockAlarm, at: number): void;
+    clear(alarm: BlockAlarm): void;
   };
   /** Attempts whose results are still to come, though no other attempt starts. */
   readonly unfinished: () => number;
@@ -133,7 +133,7 @@ export class Broadcaster {
     channel.replay(results, sizes);
     const subscription = new ResultSubscription({
       ...{ name, overflow, blockTimeoutMs, maxBytes, channel, admits },
-      onBlock: (one) => this.#followBlock(one),
+      onBlock: (one, alarm) => this.#followBlock(one, alarm),
       onClose: (one) => this.#forget(one),
     });
     if (this.#phase === "closed") subscription.close();
@@ -193,13 +193,13 @@ export class Broadcaster {
     return false;
   }
 
-  #followBlock(subscription: ResultSubscription): void {
+  #followBlock(subscription: ResultSubscription, alarm: BlockAlarm): void {
     const { alarms, clock, onUnblocked } = this.#parts;
     if (subscription.blocking) {
       this.#blocking.add(subscription);
-      alarms.set(subscription, clock.now() + subscription.blockTimeoutMs);
+      alarms.set(alarm, clock.now() + subscription.blockTimeoutMs);
     } else {
-      alarms.clear(subscription);
+      alarms.clear(alarm);
       if (this.#blocking.delete(subscription) && this.#blocking.size === 0) onUnblocked();
     }
   }

@@ -11,6 +11,12 @@ type Step = IteratorResult<TaskResult, undefined>;
 
 const END: Step = Object.freeze({ done: true, value: undefined });
 
+/** What rings for a subscription that has blocked for too long without being read: it lets go then. */
+export interface BlockAlarm {
+  alarmTicket: number;
+  ring(): void;
+}
+
 export interface ResultSubscriptionParts {
   readonly name: string;
   readonly overflow: Overflow;
@@ -20,21 +26,21 @@ export interface ResultSubscriptionParts {
   /** Whether a result is meant for this subscription; undefined for all. It never throws. */
   readonly admits: ((result: TaskResult) => boolean) | undefined;
   /** Told when it begins to block, when it ends that, and of each delivery between. */
-  readonly onBlock: (subscription: ResultSubscription) => void;
+  readonly onBlock: (subscription: ResultSubscription, alarm: BlockAlarm) => void;
   readonly onClose: (subscription: ResultSubscription) => void;
 }
 
 /**
  * The reading side of a channel. Readers wait only while the channel is empty, so a result that finds one
- * waiting goes straight through. As an alarm, it ends a block of its own that has lasted too long.
+ * waiting goes straight through. Users hold it, and see nothing on it but what a `Subscription` has.
  */
 export class ResultSubscription implements Subscription {
-  alarmTicket = -1;
   readonly #parts: ResultSubscriptionParts;
   readonly #channel: Channel<TaskResult>;
   readonly #admits: ((result: TaskResult) => boolean) | undefined;
   readonly #readers = new RingBuffer<(step: Step) => void>();
   readonly #enlist = (resolve: (step: Step) => void) => this.#readers.push(resolve);
+  readonly #alarm: BlockAlarm = { alarmTicket: -1, ring: () => this.#lift() };
   #blocking = false;
   #closed = false;
 
@@ -131,12 +137,6 @@ export class ResultSubscription implements Subscription {
     this.#followBlock(false);
   }
 
-  /** It has blocked for too long without being read. */
-  ring(): void {
-    this.#channel.lift();
-    this.#followBlock(false);
-  }
-
   [Symbol.asyncIterator](): this {
     return this;
   }
@@ -149,10 +149,15 @@ export class ResultSubscription implements Subscription {
     this.close();
   }
 
+  #lift(): void {
+    this.#channel.lift();
+    this.#followBlock(false);
+  }
+
   #followBlock(delivered: boolean): void {
     const { blocking } = this.#channel;
     if (blocking === this.#blocking && !(blocking && delivered)) return;
     this.#blocking = blocking;
-    this.#parts.onBlock(this);
+    this.#parts.onBlock(this, this.#alarm);
   }
 }

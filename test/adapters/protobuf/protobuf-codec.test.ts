@@ -6,8 +6,10 @@ import { protobufCodec } from "../../../src/adapters/protobuf/protobuf-codec.js"
 import { OptionError, PayloadError } from "../../../src/errors.js";
 import type { Codec } from "../../../src/task/codec.js";
 import { readDefinition } from "../../../src/task/handler-definition.js";
+import { json } from "../../../src/task/json.js";
 import { checkPayload } from "../../../src/task/payload.js";
 import { decodePayload, encodePayload, startStoredPayload } from "../../../src/task/stored-payload.js";
+import { decodeResult, encodeResult } from "../../../src/task/stored-result.js";
 import { Parcel } from "../../fixtures/parcel.js";
 import { fixtureCommand, startChild } from "../../support/child-process.js";
 import { thrownBy } from "../../support/manual-manager.js";
@@ -95,6 +97,43 @@ describe("the codec of a reflected type", () => {
     [{ at: 2 ** 63 }, "payload.at", "does not fit into the field"],
   ])("refuses %o: %s %s", (payload, path, message) => {
     expect(issueOf(payload)).toEqual({ path, message });
+  });
+
+  it.each([
+    ["a field", { to: "a\ud800" }, "payload.to"],
+    ["the other half", { to: "\udc00b" }, "payload.to"],
+    ["an element", { parts: [{ name: "good" }, { name: "\ud800" }] }, "payload.parts[1].name"],
+    ["a message in a message", { inner: { inner: { text: "\ud800" } } }, "payload.inner.inner.text"],
+    ["a key of a map", { counts: { good: 1, "\ud800": 2 } }, `payload.counts["\ufffd"]`],
+  ])("refuses half of a surrogate pair in %s, in plain objects and in messages", (_where, torn, path) => {
+    const message = expect.stringContaining("half of a surrogate pair");
+    expect(issueOf(torn)).toEqual({ message, path });
+    expect(issueOf(mail.fromObject(torn))).toEqual({ message, path });
+  });
+
+  it("refuses half of a surrogate pair in a result, and takes a whole one", () => {
+    const returning = readDefinition("send", { payload: json(), result: protobufCodec(mail) });
+    const error = thrownBy(() => encodeResult(returning, { parts: [{ name: "\udc00" }] }));
+    expect(error).toMatchObject({ code: "MILLRACE_RESULT" });
+    expect((error as Error).message).toContain("result.parts[0].name: is no well-formed text");
+    const whole = encodeResult(returning, { parts: [{ name: "😀" }] });
+    expect(decodeResult(returning, whole)).toMatchObject({ parts: [{ name: "😀" }] });
+  });
+
+  it("takes whole surrogate pairs wherever there is text, and gives them back", () => {
+    const whole = {
+      to: "😀",
+      parts: [{ name: "😀" }],
+      counts: { "😀": 1 },
+      inner: { text: "😀" },
+      body: [0xd8],
+    };
+    const stored = encodePayload(definition, checkPayload(definition, whole));
+    expect(decodePayload(definition, stored)).toMatchObject({
+      to: "😀",
+      counts: { "😀": 1 },
+      inner: { text: "😀" },
+    });
   });
 
   it("Z6: refuses a message in itself", () => {

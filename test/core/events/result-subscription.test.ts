@@ -26,6 +26,15 @@ describe("reading", () => {
     expect((await second.next()).value?.value).toBe(4);
   });
 
+  test("shows nothing of how it is made to those who hold it, whether it blocks or not", () => {
+    const scene = new ResultScene();
+    const subscription = scene.subscribe({ capacity: 1, overflow: "block", blockTimeoutMs: 5 });
+    const keys = () => Reflect.ownKeys(subscription);
+    expect([subscription.blocking, keys()]).toEqual([false, []]);
+    scene.finish();
+    expect([subscription.blocking, keys()]).toEqual([true, []]);
+  });
+
   test("by more than 1,000 calls at once is refused, and the others go on", async () => {
     const scene = new ResultScene();
     const subscription = scene.subscribe({ name: "crowded" });
