@@ -18,10 +18,10 @@ const METHODS = ["encode", "decode", "verify", "fromObject"] as const;
 
 /**
  * A codec of the messages of one protobufjs type, as the `payload` or `result` of a handler. It takes
- * messages and plain objects of their shape, and refuses what `verify` refuses, text with half of a surrogate
- * pair, and in plain objects integers that are too large for their field. What comes out is always a message, with 64-bit integers as Longs and
- * the defaults of its type. As protobuf does, it drops members that the type has not, and rounds what is in a
- * `float`.
+ * messages and plain objects of their shape, and refuses what `verify` refuses, text with half of a
+ * surrogate pair, and in plain objects integers that are too large for their field. What comes out is always
+ * a message, with 64-bit integers as Longs and the defaults of its type. As protobuf does, it drops members
+ * that the type has not, and rounds what is in a `float`.
  *
  * The types come from a static class. A reflected type has none:
  * `protobufCodec<Mail>(root.lookupType("Mail"))`.
@@ -96,7 +96,7 @@ function isSame(given: number, made: unknown): boolean {
   return !Number.isInteger(given) || BigInt(String(made)) === BigInt(given);
 }
 
-/** The way to the first text that would be encoded as bytes that nobody can decode; keys of maps are texts. */
+/** The way to the first text whose bytes nobody could decode; keys of maps are texts. */
 function findTorn(made: unknown): readonly string[] | undefined {
   if (typeof made === "string") return made.isWellFormed() ? undefined : [];
   if (typeof made !== "object" || made === null || ArrayBuffer.isView(made)) return undefined;

@@ -7,12 +7,12 @@ import { OptionError, PayloadError } from "../../../src/errors.js";
 import type { Codec } from "../../../src/task/codec.js";
 import { readDefinition } from "../../../src/task/handler-definition.js";
 import { json } from "../../../src/task/json.js";
-import { checkPayload } from "../../../src/task/payload.js";
+import { checkPayload, checkResult } from "../../../src/task/payload.js";
 import { decodePayload, encodePayload, startStoredPayload } from "../../../src/task/stored-payload.js";
 import { decodeResult, encodeResult } from "../../../src/task/stored-result.js";
 import { Parcel } from "../../fixtures/parcel.js";
 import { fixtureCommand, startChild } from "../../support/child-process.js";
-import { thrownBy } from "../../support/manual-manager.js";
+import { rejectionOf, thrownBy } from "../../support/manual-manager.js";
 import { runCount } from "../../support/run-count.js";
 import { takesLong } from "../../support/takes-long.js";
 
@@ -111,9 +111,9 @@ describe("the codec of a reflected type", () => {
     expect(issueOf(mail.fromObject(torn))).toEqual({ message, path });
   });
 
-  it("refuses half of a surrogate pair in a result, and takes a whole one", () => {
+  it("refuses half of a surrogate pair in a result, and takes a whole one", async () => {
     const returning = readDefinition("send", { payload: json(), result: protobufCodec(mail) });
-    const error = thrownBy(() => encodeResult(returning, { parts: [{ name: "\udc00" }] }));
+    const error = await rejectionOf(checkResult(returning, { parts: [{ name: "\udc00" }] }));
     expect(error).toMatchObject({ code: "MILLRACE_RESULT" });
     expect((error as Error).message).toContain("result.parts[0].name: is no well-formed text");
     const whole = encodeResult(returning, { parts: [{ name: "😀" }] });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { ResultSubscription } from "../../../src/core/events/result-subscription.js";
 import { OptionError, SubscriptionLimitError } from "../../../src/errors.js";
 import type { SubscribeOptions } from "../../../src/task/subscription.js";
 import { rejectionOf, thrownBy } from "../../support/manual-manager.js";
@@ -28,7 +29,8 @@ describe("reading", () => {
 
   test("shows nothing of how it is made to those who hold it, whether it blocks or not", () => {
     const scene = new ResultScene();
-    const subscription = scene.subscribe({ capacity: 1, overflow: "block", blockTimeoutMs: 5 });
+    const options = { capacity: 1, overflow: "block", blockTimeoutMs: 5 } as const;
+    const subscription = scene.subscribe(options) as ResultSubscription;
     const keys = () => Reflect.ownKeys(subscription);
     expect([subscription.blocking, keys()]).toEqual([false, []]);
     scene.finish();
