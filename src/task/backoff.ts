@@ -110,8 +110,13 @@ export function exponential(options?: ExponentialBackoffOptions): BackoffRule {
   return Object.freeze({ kind: "exponential", delayMs, factor, maxDelayMs, jitter });
 }
 
+/** Given without a call, each would be taken for a function that gives milliseconds, and fail at a retry. */
+const MAKERS: readonly ((options?: never) => BackoffRule)[] = [fixed, linear, exponential];
+
 /** A backoff as an option: a function, or a rule that `fixed`, `linear` or `exponential` made. */
 export const backoffCheck: Check<Backoff> = (value, path) => {
+  const maker = MAKERS.find((make) => make === value);
+  if (maker !== undefined) throw expected(path, `a call, ${maker.name}()`, value);
   if (typeof value === "function") return value as Backoff;
   const isRule = typeof value === "object" && value !== null && "kind" in value;
   if (!isRule) throw expected(path, "fixed(), linear(), exponential() or a function", value);

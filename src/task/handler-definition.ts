@@ -144,7 +144,7 @@ const CHECKS: check.Checks<ReadEntry> = {
  */
 export function readDefinition(name: string, entry: unknown): HandlerDefinition {
   const path = `handlers.${name}`;
-  if (!check.isPlainObject(entry)) throw check.expected(path, "a plain object", entry);
+  if (!check.isPlainObject(entry)) throw check.expected(path, "a plain object, { payload, run }", entry);
   const read = check.readOptions<ReadEntry>(path, entry, CHECKS);
   const { payload, run, module, rateLimit, cost } = read;
   if (payload === undefined) throw schemaMissing(path);

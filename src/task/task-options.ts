@@ -90,9 +90,11 @@ export type CheckedTaskOptions = Partial<
 /** A limit of one attempt: a duration, or `false` for none. */
 export const timeoutCheck: check.Check<number | false> = (value, path) => {
   if (value === false) return false;
-  if (typeof value !== "number")
-    throw check.expected(path, "a number of milliseconds, or false for none", value);
-  return check.duration(1)(value, path);
+  if (typeof value !== "number" || !(value >= 1 && value <= check.MAX_DURATION_MS)) {
+    const range = `from 1 to ${check.MAX_DURATION_MS}`;
+    throw check.expected(path, `a number of milliseconds ${range}, or false for none`, value);
+  }
+  return value;
 };
 
 /** Attempts are counted in 31 bits. */

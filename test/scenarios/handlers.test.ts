@@ -190,7 +190,7 @@ describe("what is wrong is refused by every way in, and nothing is kept of it", 
     ["a wrong option", ["counted", { to: "a" }, { prioritee: 1 }], "MILLRACE_OPTION", "`priority`"],
     ["a wrong value", ["counted", { to: "a" }, { weight: 0 }], "MILLRACE_OPTION", "`weight`"],
     ["options that are none", ["counted", { to: "a" }, 5], "MILLRACE_OPTION", "`options`"],
-    ["no task", [undefined], "MILLRACE_OPTION", "a function, or the name of a handler"],
+    ["no task", [undefined], "MILLRACE_OPTION", "a function, such as () => …, or the name of a handler"],
     ["an object for a name", [{ toString: () => "greet" }, 1], "MILLRACE_OPTION", "found an object"],
   ];
 

@@ -85,7 +85,7 @@ const WITH_COLON: Found = ["a:b", '"a:b" (string)'];
 const SETTINGS: readonly Refusal[] = [
   {
     option: "timeoutMs",
-    what: "a number of milliseconds from 1 to 8640000000000000",
+    what: "a number of milliseconds from 1 to 8640000000000000, or false for none",
     found: [
       [0, "`0` (number)"],
       [-0, "`0` (number)"],
@@ -97,7 +97,7 @@ const SETTINGS: readonly Refusal[] = [
   },
   {
     option: "timeoutMs",
-    what: "a number of milliseconds, or false for none",
+    what: "a number of milliseconds from 1 to 8640000000000000, or false for none",
     found: [
       [true, "`true` (boolean)"],
       [null, "`null`"],
@@ -122,6 +122,11 @@ const SETTINGS: readonly Refusal[] = [
       [null, "`null`"],
       ["fixed", '"fixed" (string)'],
     ],
+  },
+  {
+    option: "backoff",
+    what: "a call, exponential()",
+    found: [[exponential, "a function"]],
   },
 ];
 
@@ -386,7 +391,7 @@ describe("Q6: odd values of", () => {
     "a task that is neither function nor name, %s",
     (work) => {
       const { tasks } = createManager();
-      const refusal = "Expected `task` to be a function, or the name of a handler, found";
+      const refusal = "Expected `task` to be a function, such as () => …, or the name of a handler, found";
       expect(() => tasks.enqueue(work as never)).toThrow(refusal);
     },
   );

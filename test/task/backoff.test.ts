@@ -97,6 +97,13 @@ describe("backoff as an option", () => {
     expect(Object.isFrozen(rule)).toBe(true);
   });
 
+  it.each([fixed, linear, exponential])("refuses %o that is not called, and takes what it gives", (make) => {
+    expect(() => backoffCheck(make, "backoff")).toThrow(
+      `Expected \`backoff\` to be a call, ${make.name}(), found a function`,
+    );
+    expect(backoffCheck(make(), "backoff")).toEqual(make());
+  });
+
   it("refuses everything else", () => {
     for (const value of [null, 5, "exponential", [], {}, { kind: "fixed" }, { ...fixed(), delayMs: -1 }])
       expect(() => backoffCheck(value, "backoff")).toThrow(OptionError);

@@ -54,6 +54,12 @@ describe("defineHandlers", () => {
     expect(namesOf(define(namespace))).toEqual(["a"]);
   });
 
+  it("refuses a function for a handler, and says what to give", () => {
+    const refusal = "Expected `handlers.send` to be a plain object, { payload, run }, found a function";
+    expect(() => defineHandlers({ send: () => 1 } as never)).toThrow(refusal);
+    expect(Object.isFrozen(defineHandlers({ send: { payload: json(), run: () => 1 } }))).toBe(true);
+  });
+
   it("refuses what is no plain object", () => {
     class Definitions {
       sendEmail = { payload };

@@ -111,7 +111,8 @@ export class TaskPlanner {
   }
 
   #planByName(name: unknown, options: unknown): [HandlerDefinition, TaskPlan] {
-    if (typeof name !== "string") throw expected("task", "a function, or the name of a handler", name);
+    if (typeof name !== "string")
+      throw expected("task", "a function, such as () => …, or the name of a handler", name);
     const definition = this.find(name);
     const kind = this.#handlers.get(definition);
     if ((definition.run ?? definition.module) === undefined || kind === undefined) {
