@@ -113,14 +113,19 @@ export class Calls {
   }
 
   #enqueueMany(entries: readonly (readonly unknown[])[]): TaskHandle[] {
-    return this.#parts.intake.acceptAll(entries.map((entry, index) => this.#read(entry, index)));
+    const requests: TaskRequest[] = [];
+    try {
+      for (const entry of entries) requests.push(this.#read(entry));
+    } catch (error) {
+      throw inEntry(error, requests.length);
+    }
+    return this.#parts.intake.acceptAll(requests);
   }
 
-  #read([first, second, third]: readonly unknown[], index: number): TaskRequest {
+  #read([first, second, third]: readonly unknown[]): TaskRequest {
     const { planner } = this.#parts;
-    return inEntry(index, () =>
-      isFunction(first) ? { work: first, plan: planner.plan(second) } : planner.request(first, second, third),
-    );
+    if (isFunction(first)) return { work: first, plan: planner.plan(second) };
+    return planner.request(first, second, third);
   }
 }
 

@@ -102,14 +102,16 @@ export class DurableIntake {
     const requests: Eventually<DurableRequest>[] = [];
     let isLater = false;
     try {
-      for (const [index, [name, payload, options]] of entries.entries()) {
-        const request = inEntry(index, () => this.#requests.read(name, payload, options));
-        requests.push(request);
+      for (const [name, payload, options] of entries) {
+        const index = requests.length;
+        const request = this.#requests.read(name, payload, options);
         isLater ||= request instanceof Promise;
+        requests.push(request instanceof Promise ? request.catch((error) => refuse(error, index)) : request);
       }
     } catch (error) {
-      if (!isLater) throw error;
-      requests.push(Promise.reject(error)); // together with the others, so that none rejects to nobody
+      const refusal = inEntry(error, requests.length);
+      if (!isLater) throw refusal;
+      requests.push(Promise.reject(refusal)); // together with the others, so that none rejects to nobody
     }
     return isLater ? Promise.all(requests) : (requests as DurableRequest[]);
   }
@@ -179,6 +181,10 @@ export class DurableIntake {
     const key = answer?.id === task.id ? undefined : task.idempotency?.key;
     return new DuplicateTaskError(answer?.id ?? task.id, key);
   }
+}
+
+function refuse(error: unknown, index: number): never {
+  throw inEntry(error, index);
 }
 
 /** What the calls for durable tasks meet where there is no backend. */
