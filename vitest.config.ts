@@ -26,7 +26,7 @@ const together = [
   "test/adapters/threads/!(task-words).test.ts",
   "test/faults/{abort-makes-room,hostile-handlers,hostile-hooks,hostile-input,hostile-observers}.test.ts",
   "test/scenarios/!(durable*|observe*|queue-million*|queue-shares|stop-*|threads*).test.ts",
-  "test/scenarios/durable-{features,hostile-backends,leases,no-backend,progress,sharing,stop,turns,turns-random}.test.ts",
+  "test/scenarios/durable-{features,hostile-backends,leases,no-backend,progress,sharing,stop,turns,turns-blocked,turns-random}.test.ts",
   "test/scenarios/stop-report.test.ts",
 ];
 

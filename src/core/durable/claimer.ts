@@ -206,8 +206,8 @@ export class Claimer {
     isForLeftOut: boolean,
   ): Promise<void> {
     const { clock, host } = this.#parts;
-    turn.woken = false;
     const sentAt = clock.now();
+    this.#turns.asked(turn, sentAt);
     this.#askedAt = sentAt;
     let reserved = true;
     const release = () => {
@@ -270,12 +270,16 @@ export class Claimer {
     turn.leftOut = leftOut;
     const brought = tasks.length > 0 || crashed.length > 0 || reclaimed > 0 || stoppedAtCost !== undefined;
     if (turn.woken || brought) {
-      turn.dueAt = Number.NEGATIVE_INFINITY; // also where it was asked for those alone who had been left out
+      turn.becomeDue(); // also where it was asked for those alone who had been left out
       return;
     }
     const jitter = MAX_JITTER * (2 * random.next() - 1); // not all processes at once
     const pollInMs = this.#pollMs * (1 + jitter);
-    turn.dueAt = Math.min(otherDueAt, clock.now() + Math.min(pollInMs, nextDueMs ?? pollInMs));
+    const dueInMs = Math.min(pollInMs, nextDueMs ?? pollInMs);
+    const dueAt = clock.now() + dueInMs;
+    if (dueAt >= otherDueAt) return;
+    turn.dueAt = dueAt;
+    turn.isPoll = dueInMs === pollInMs;
   }
 }
 

@@ -88,8 +88,8 @@ export class Consumer {
     this.#claimer = new Claimer({
       ...parts,
       host: {
-        reserve: (need) => (this.#batcher.unconfirmed < MAX_UNCONFIRMED ? host.reserve(need) : undefined),
-        beginRound: (needs) => host.beginRound(needs),
+        beginRound: (needs) => host.beginRound(this.#mayClaim ? needs : []),
+        reserve: (need) => (this.#mayClaim ? host.reserve(need) : undefined),
         endRound: () => host.endRound(),
         claimed: (queue, answer, sentAt, askedAt) => this.#take(queue, answer, sentAt, askedAt),
         failed: (error) => host.failed("claim", error),
@@ -250,6 +250,10 @@ export class Consumer {
   /** Lets go of what renews leases elsewhere. */
   async close(): Promise<void> {
     await this.#keeper.close();
+  }
+
+  get #mayClaim(): boolean {
+    return this.#batcher.unconfirmed < MAX_UNCONFIRMED;
   }
 
   #take(queue: string, answer: ClaimAnswer | undefined, sentAt: number, askedAt: number): void {

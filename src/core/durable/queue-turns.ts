@@ -15,6 +15,8 @@ export class QueueTurn {
   pass = 0;
   /** Monotonic. It may have something from then on. */
   dueAt: number;
+  /** It had nothing, and nothing is known that falls due: then it is asked since it was not for long. */
+  isPoll = false;
   /** What the first one costs that it had and that was not claimed for want of permits. */
   cost = 1;
   /** Handlers that had no room when it was last asked: it may have something for them. */
@@ -27,16 +29,25 @@ export class QueueTurn {
     this.share = share;
     this.dueAt = dueAt;
   }
+
+  /** It has something, as far as is known. */
+  becomeDue(): void {
+    this.dueAt = Number.NEGATIVE_INFINITY;
+    this.isPoll = false;
+  }
 }
 
 /**
  * Which queue is asked next: among those that may have something, the one that has had least by its share,
- * or, where queues are strict, the one of the highest share.
+ * or, where queues are strict, the one of the highest share. Polls have every second turn at most, so that a
+ * thousand idle queues do not keep those waiting that have something.
  */
 export class QueueTurns {
   readonly #turns: readonly QueueTurn[];
   readonly #strict: boolean;
   #virtualTime = 0;
+  /** The last one that was asked was polled. */
+  #hasPolled = false;
 
   constructor(queues: readonly ClaimedQueue[], strict: boolean, now: number) {
     this.#turns = queues.map((queue) => new QueueTurn(queue, now));
@@ -53,7 +64,17 @@ export class QueueTurns {
   candidates(now: number): readonly QueueTurn[] {
     const candidates = this.#turns.filter((turn) => isCandidate(turn, now));
     if (candidates.length < 2) return candidates;
-    return candidates.sort((a, b) => (this.#strict ? b.share - a.share : a.pass - b.pass));
+    if (this.#strict) return candidates.sort((a, b) => b.share - a.share);
+    const isPolled = ({ dueAt, isPoll }: QueueTurn) => isPoll && dueAt <= now;
+    const polls = candidates.filter(isPolled).sort((a, b) => a.dueAt - b.dueAt);
+    const others = candidates.filter((turn) => !isPolled(turn)).sort((a, b) => a.pass - b.pass);
+    return this.#hasPolled ? [...others, ...polls] : [...polls, ...others];
+  }
+
+  /** It is asked. */
+  asked(turn: QueueTurn, now: number): void {
+    turn.woken = false;
+    this.#hasPolled = turn.isPoll && turn.dueAt <= now;
   }
 
   /** When the next one that has nothing now is to be asked; Infinity where there is none. */
@@ -75,7 +96,7 @@ export class QueueTurns {
   wake(queue: string): void {
     const turn = this.#turns.find(({ name }) => name === queue);
     if (turn === undefined) return;
-    turn.dueAt = Number.NEGATIVE_INFINITY;
+    turn.becomeDue();
     turn.woken = true;
   }
 }

@@ -6,8 +6,10 @@ export const PAUSED = 1;
 export const FULL = 2;
 /** Its own rate limit has no permit for its head. */
 export const LIMITED = 4;
+/** What it has next is kept for a durable task. */
+export const KEPT = 8;
 
-export type Closure = typeof PAUSED | typeof FULL | typeof LIMITED;
+export type Closure = typeof PAUSED | typeof FULL | typeof LIMITED | typeof KEPT;
 
 /** Something whose tasks may start, or may not for the time being: a queue, or a handler. */
 export abstract class Gate {
@@ -50,9 +52,9 @@ export abstract class Gate {
     return (this.#closedBy & closure) !== 0;
   }
 
-  /** Whether nothing else holds it closed. */
-  isOpenWithout(closure: Closure): boolean {
-    return (this.#closedBy & ~closure) === 0;
+  /** Whether a durable task may start as far as its permits allow. */
+  get admits(): boolean {
+    return (this.#closedBy & ~(LIMITED | KEPT)) === 0;
   }
 
   close(closure: Closure): void {

@@ -126,6 +126,7 @@ export class QueueSet implements GroupOwner<TaskQueue> {
     const task = group.shift();
     assert(task !== undefined, "only a group with a head can be taken from");
     this.#size--;
+    group.queue.countTurn();
     this.#countStart(group);
     this.#forgetCaughtUp();
     return task;
@@ -135,6 +136,7 @@ export class QueueSet implements GroupOwner<TaskQueue> {
   join(queueName: string, handlerName: string, lane: LaneGate): QueueGroup {
     const group = this.#enter(queueName, handlerName, lane);
     group.queue.joinAt(this.#virtualTime);
+    group.queue.countTurnElsewhere();
     this.#countStart(group);
     return group;
   }
@@ -192,7 +194,6 @@ export class QueueSet implements GroupOwner<TaskQueue> {
   #countStart({ queue, handler }: QueueGroup): void {
     queue.began();
     handler?.began();
-    queue.countTurn();
     for (const lane of this.#lanes) this.#turns.place(queue, lane);
     this.#passTurnOn(queue);
   }

@@ -27,6 +27,8 @@ export class TaskQueue extends Gate {
   /** Virtual time from which its turns are counted, and how many it has had since. */
   #joinedAt = 0;
   #turns = 0;
+  /** A turn has been counted that no task had which waits here. */
+  #owes = false;
 
   constructor(name: string, index: number, lanes: number, shape?: QueueShape) {
     super(name, shape?.maxConcurrency);
@@ -51,9 +53,19 @@ export class TaskQueue extends Gate {
     this.#turns = 0;
   }
 
-  /** It has had its turn. */
+  /** A task that waited here has had its turn. */
   countTurn(): void {
     this.#turns++;
+    this.#owes = false;
+  }
+
+  /**
+   * A task has started that has not waited here. Between two turns one of these counts, or those that wait
+   * would never have any where as many come from elsewhere as there are turns.
+   */
+  countTurnElsewhere(): void {
+    if (!this.#owes) this.#turns++;
+    this.#owes = true;
   }
 
   /** Nothing would be lost if this queue were made anew at its next use, but for its place in the turns. */

@@ -4,7 +4,7 @@ import type { HandlerDefinition } from "../../../task/handler-definition.js";
 import type { ClaimNeed, Reservation } from "../../durable/claimer.js";
 import type { HeldLease } from "../../durable/held-lease.js";
 import type { Limiter } from "../../limiter/limiter.js";
-import { type Gate, LIMITED } from "../../queue/gate.js";
+import type { Gate } from "../../queue/gate.js";
 import type { QueueSet } from "../../queue/queue-set.js";
 import type { TaskQueue } from "../../queue/task-queue.js";
 import type { Alarm, Alarms } from "../alarms.js";
@@ -64,14 +64,17 @@ export class ClaimRoom implements Alarm {
   constructor(parts: ClaimRoomParts) {
     this.#parts = parts;
     this.#permitsOfAll = new StartsOf(parts.lanes);
-    this.#keptTurns = new KeptTurns({ ...parts, contests: this.#contests });
+    this.#keptTurns = new KeptTurns({
+      ...{ ...parts, contests: this.#contests },
+      costOf: (handler) => this.#costOf(handler),
+    });
     for (const { name, cost } of parts.handlers) this.#costs.set(name, cost);
   }
 
   /** Permits may have become available, or a turn is over that nobody has used. */
   ring(): void {
     this.#ringsAt = Number.POSITIVE_INFINITY;
-    if (this.#keptTurns.until <= this.#parts.clock.now()) this.#keptTurns.giveUp();
+    if (this.#keptTurns.until <= this.#parts.clock.now()) this.#keptTurns.letGo();
     else this.#lookAgain(this.#keptTurns.until);
     this.#parts.onRoom();
   }
@@ -86,10 +89,10 @@ export class ClaimRoom implements Alarm {
   endRound(): void {
     const claimed = this.#claimed;
     const needs = this.#needs.map((need) =>
-      need === claimed?.need ? { queue: need.queue, oneOf: claimed.leftOut } : need,
+      need === claimed?.need ? { ...need, oneOf: claimed.leftOut } : need,
     );
     if (this.#keptTurns.keep(needs, this.#parts.clock.now())) this.#parts.onRoom();
-    this.#lookAgain(Math.min(this.#keptTurns.until, this.#contests.lapsesAt));
+    this.#lookAgain(this.#contests.firstLapseAt);
   }
 
   /** A claimed task has started: it has its places and its slot. */
@@ -103,7 +106,7 @@ export class ClaimRoom implements Alarm {
     const { clock, isOpen, queues } = this.#parts;
     const queue = queues.queue(need.queue);
     const now = clock.now();
-    if (!isOpen() || !queue.isOpenWithout(LIMITED)) return undefined;
+    if (!isOpen() || !queue.admits) return undefined;
     const permits = this.#permits(need, now);
     if (permits === 0) return undefined;
     const rooms = this.#roomOf(now, need.oneOf);
@@ -139,7 +142,7 @@ export class ClaimRoom implements Alarm {
     if (!isOpen() || !lane.open) return false;
     // What lacks permits for a task of this process may have enough for this one: they are asked for below.
     for (const gate of [queues.queue(queue), queues.handler(handler)])
-      if (gate?.isOpenWithout(LIMITED) === false) return false;
+      if (gate?.admits === false) return false;
     if (limiter.sharedWaitMs(cost, now) > 0 || limiter.queues.waitMs(queue, cost, now) > 0) return false;
     return limiter.handlers.waitMs(handler, cost, now) === 0;
   }
@@ -228,9 +231,10 @@ export class ClaimRoom implements Alarm {
     const { lanes, queues } = this.#parts;
     let left = most;
     return lanes.map((lane) => {
-      if (!lane.open || !handlers.some((handler) => handler.lane === lane.index)) return 0;
+      const room = handlers.reduce((sum, one) => (one.lane === lane.index ? sum + one.room : sum), 0);
+      if (!lane.open || room === 0) return 0;
       const free = queues.hasEligible(lane) ? this.#contests.share(lane, lane.free) : lane.free;
-      const count = Math.min(left, free);
+      const count = Math.min(left, free, room);
       left -= count;
       return count;
     });

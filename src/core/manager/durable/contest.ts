@@ -7,8 +7,8 @@ export interface Contested {
 /** So long something that is free is kept for whose turn it is. */
 export const TURN_MS = 50;
 
-/** What was kept for durable tasks in vain is kept again after so many starts of the others at most. */
-const MAX_PATIENCE = 4;
+/** Nobody is kept from anything for more than so many times as long as it was kept for him in vain. */
+const MAX_RESTS = 16;
 
 /** A look at all that may be claimed. */
 export interface Round {
@@ -17,19 +17,42 @@ export interface Round {
 }
 
 /**
+ * What one kind has made of its turns. After one in vain it has none for as long as that one took, after the
+ * next for twice as long, and so on: whatever keeps a kind from its turns, waiting for it costs the other no
+ * more than a small part of its time.
+ */
+class Turns {
+  #rests = 1;
+  #barredUntil = Number.NEGATIVE_INFINITY;
+
+  isBarred(now: number): boolean {
+    return now < this.#barredUntil;
+  }
+
+  wereUsed(): void {
+    this.#rests = 1;
+    this.#barredUntil = Number.NEGATIVE_INFINITY;
+  }
+
+  wereInVain(forMs: number, now: number): void {
+    this.#barredUntil = now + this.#rests * Math.min(forMs, TURN_MS);
+    this.#rests = Math.min(MAX_RESTS, this.#rests * 2);
+  }
+}
+
+/**
  * Something that tasks of this process and durable ones both want. Each kind gets half of what is free; an
  * odd one goes to each by turns, to the tasks of this process first. A turn is over when it has been used, or
- * was not for `TURN_MS`; that of the durable ones also when a claim with it was in vain. After each of these
- * in a row they wait for twice as many starts of the others: where the store has nothing for it, what is kept
- * for claims must not slow those down.
+ * was not for `TURN_MS`; that of the durable ones also when a claim with it was in vain.
  */
 export class Contest {
-  #durable = false;
-  /** Since when tasks of this process could have used their turn. */
-  #leftAt: number | undefined = undefined;
-  /** The number of the round in which durable tasks were claimed with their turn. */
-  #claimedIn: number | undefined = undefined;
-  #patience = 1;
+  readonly #local = new Turns();
+  readonly #durable = new Turns();
+  #isDurable = false;
+  /** Since when whose turn it is could have used it. */
+  #freeSince: number | undefined = undefined;
+  /** The round in which durable tasks were claimed with their turn. */
+  #claimedIn: Round | undefined = undefined;
   /** How many starts there were when the turn of the others began, and at the last look. */
   #since = 0;
   #seen = 0;
@@ -40,56 +63,80 @@ export class Contest {
    */
   share(free: number, starts: number, round: Round): number {
     this.#look(starts, round);
+    if (this.#local.isBarred(round.at)) return free;
     if (free % 2 === 0) return free / 2;
-    if (this.#durable) return (free + 1) / 2;
-    this.#leftAt ??= round.at;
+    if (this.#isDurable) return (free + 1) / 2;
+    this.#freeSince ??= round.at;
     return (free - 1) / 2;
   }
 
-  /** When the turn of the tasks of this process is over even if they do not use it. */
+  /** When the turn is over even if it is not used. */
   get lapsesAt(): number {
-    return this.#leftAt === undefined ? Number.POSITIVE_INFINITY : this.#leftAt + TURN_MS;
+    return this.#freeSince === undefined ? Number.POSITIVE_INFINITY : this.#freeSince + TURN_MS;
   }
 
-  /** Whether the next one is for a durable task: no longer so in the round in which it was claimed for. */
-  isForDurable(starts: number, round: Round): boolean {
+  /**
+   * Whether the next one is kept for a durable task: no longer so in the round in which it was claimed for.
+   * @param isFree whether a task of this process could have it now
+   */
+  keeps(isFree: boolean, starts: number, round: Round): boolean {
     this.#look(starts, round);
-    return this.#durable && this.#claimedIn === undefined;
+    if (!this.#isDurable || this.#claimedIn !== undefined) return false;
+    if (isFree) this.#freeSince ??= round.at;
+    else this.#freeSince = undefined;
+    return true;
   }
 
   /** A claim is made with what there is. */
   claimed(starts: number, round: Round): void {
     this.#look(starts, round);
-    if (this.#durable) this.#claimedIn = round.number;
+    if (!this.#isDurable) return;
+    this.#claimedIn = round;
+    this.#freeSince = undefined;
   }
 
   /** A durable task has taken one. */
   took(starts: number): void {
-    this.#patience = 1;
-    this.#giveTurn(starts);
-  }
-
-  /** The turn of the durable ones was in vain. */
-  wasInVain(starts: number): void {
-    this.#patience = Math.min(MAX_PATIENCE, this.#patience * 2);
-    this.#giveTurn(starts);
+    this.#durable.wereUsed();
+    this.#giveToLocal(starts);
   }
 
   /** A claim has been answered when the next round begins. */
   #look(starts: number, round: Round): void {
-    if (this.#claimedIn !== undefined && this.#claimedIn !== round.number) this.wasInVain(starts);
-    if (starts !== this.#seen) this.#leftAt = undefined;
-    this.#seen = starts;
-    if (starts - this.#since >= this.#patience || round.at >= this.lapsesAt) {
-      this.#durable = true;
-      this.#leftAt = undefined;
+    if (this.#claimedIn !== undefined && this.#claimedIn.number !== round.number) {
+      this.#durable.wereInVain(round.at - this.#claimedIn.at, round.at);
+      this.#giveToLocal(starts);
+    }
+    if (this.#isDurable) {
+      if (round.at < this.lapsesAt) return;
+      this.#durable.wereInVain(TURN_MS, round.at);
+      this.#giveToLocal(starts);
+      return;
+    }
+    if (starts !== this.#seen) {
+      this.#seen = starts;
+      this.#freeSince = undefined;
+      this.#local.wereUsed();
+    }
+    if (round.at >= this.lapsesAt) {
+      this.#local.wereInVain(TURN_MS, round.at);
+      this.#giveToDurable();
+    } else if (starts > this.#since && !this.#durable.isBarred(round.at)) {
+      this.#giveToDurable();
     }
   }
 
-  #giveTurn(starts: number): void {
-    this.#durable = false;
+  #giveToLocal(starts: number): void {
+    this.#isDurable = false;
     this.#claimedIn = undefined;
+    this.#freeSince = undefined;
     this.#since = starts;
+    this.#seen = starts;
+  }
+
+  #giveToDurable(): void {
+    this.#isDurable = true;
+    this.#freeSince = undefined;
   }
 }
 
@@ -97,28 +144,37 @@ export class Contest {
 export class Contests {
   readonly #contests = new WeakMap<Contested, Contest>();
   #round: Round = { number: 0, at: Number.NEGATIVE_INFINITY };
-  #lapsesAt = Number.POSITIVE_INFINITY;
+  #firstLapseAt = Number.POSITIVE_INFINITY;
 
-  /** When the first turn is over that this round has left to tasks of this process. */
-  get lapsesAt(): number {
-    return this.#lapsesAt;
+  /** When the first turn is over that this round has left to somebody. */
+  get firstLapseAt(): number {
+    return this.#firstLapseAt;
   }
 
   nextRound(now: number): void {
     this.#round = { number: this.#round.number + 1, at: now };
-    this.#lapsesAt = Number.POSITIVE_INFINITY;
+    this.#firstLapseAt = Number.POSITIVE_INFINITY;
+  }
+
+  /** When whose turn it is has it no longer, even if it is not used. */
+  lapsesAt(contested: Contested): number {
+    return this.#of(contested).lapsesAt;
   }
 
   /** How many of `free` durable tasks may have. */
   share(contested: Contested, free: number): number {
     const contest = this.#of(contested);
     const count = contest.share(free, contested.starts, this.#round);
-    this.#lapsesAt = Math.min(this.#lapsesAt, contest.lapsesAt);
+    this.#note(contest);
     return count;
   }
 
-  isForDurable(contested: Contested): boolean {
-    return this.#of(contested).isForDurable(contested.starts, this.#round);
+  /** Whether the next one is kept for a durable task. */
+  keeps(contested: Contested, isFree: boolean): boolean {
+    const contest = this.#of(contested);
+    const isKept = contest.keeps(isFree, contested.starts, this.#round);
+    this.#note(contest);
+    return isKept;
   }
 
   claimed(contested: Contested): void {
@@ -129,8 +185,8 @@ export class Contests {
     this.#of(contested).took(contested.starts);
   }
 
-  wasInVain(contested: Contested): void {
-    this.#of(contested).wasInVain(contested.starts);
+  #note({ lapsesAt }: Contest): void {
+    this.#firstLapseAt = Math.min(this.#firstLapseAt, lapsesAt);
   }
 
   #of(contested: Contested): Contest {

@@ -1,5 +1,5 @@
 import type { Limiter } from "../../limiter/limiter.js";
-import { FULL } from "../../queue/gate.js";
+import { FULL, KEPT } from "../../queue/gate.js";
 import type { HandlerGate } from "../../queue/handler-gate.js";
 import type { QueueSet } from "../../queue/queue-set.js";
 import type { QueueGroup, TaskQueue } from "../../queue/task-queue.js";
@@ -53,6 +53,12 @@ export class KeptRoom {
   release(): void {
     const now = this.#parts.clock.now();
     for (const undo of this.#undo) undo(now);
+  }
+
+  /** Whatever it has next, room or permits, no task of this process has it. */
+  keepClosed(gate: TaskQueue | HandlerGate<QueueGroup>): void {
+    gate.close(KEPT);
+    this.#undo.push(() => this.#parts.queues.open(gate, KEPT));
   }
 
   keepPlaces(gate: TaskQueue | HandlerGate<QueueGroup>, count: number): void {

@@ -1,5 +1,5 @@
 import type { ClaimNeed } from "../../durable/claimer.js";
-import { Gate } from "../../queue/gate.js";
+import { Gate, PAUSED } from "../../queue/gate.js";
 import type { HandlerGate } from "../../queue/handler-gate.js";
 import { type QueueGroup, TaskQueue } from "../../queue/task-queue.js";
 import type { Lane } from "../lane.js";
@@ -10,20 +10,22 @@ export interface KeptTurnsParts extends KeptRoomParts {
   /** What this process can run, and the index of the lane for it. */
   readonly handlers: readonly { readonly name: string; readonly lane: number }[];
   readonly contests: Contests;
+  /** What the next task of a handler is taken to cost. */
+  readonly costOf: (handler: string) => number;
 }
 
-type PlacesGate = TaskQueue | HandlerGate<QueueGroup>;
+type ScarceGate = TaskQueue | HandlerGate<QueueGroup>;
 
-type Scarce = Lane | PlacesGate;
+type Scarce = Lane | ScarceGate;
 
 /**
  * What a round of claims could not have is kept for the next one, where it is the turn of a durable task: the
- * next place of a queue or a handler, and the next slot of a lane. Without that, a task of this process takes
- * each one that becomes free while a claim for something else is under way, and that may be always.
+ * next place or permit of a queue or a handler, and the next slot of a lane. Without that, a task of this
+ * process takes each one that becomes free while a claim for something else is under way, and that may be
+ * always.
  */
 export class KeptTurns {
   readonly #parts: KeptTurnsParts;
-  readonly #freeSince = new Map<Scarce, number>();
   /** What was kept since the last round, and the room of it, until that is let go. */
   #scarce: readonly Scarce[] = [];
   #kept: KeptRoom | undefined = undefined;
@@ -44,68 +46,84 @@ export class KeptTurns {
     this.#until = Number.POSITIVE_INFINITY;
   }
 
-  /** It has been kept for too long. */
-  giveUp(): void {
-    for (const scarce of this.#freeSince.keys()) this.#parts.contests.wasInVain(scarce);
-    this.#freeSince.clear();
-    this.letGo();
-  }
-
   /**
    * A round is over; what was kept until then has been let go.
    * @returns whether some of that is not kept any longer, so that others may have it
    */
-  keep(needs: readonly Pick<ClaimNeed, "queue" | "oneOf">[], now: number): boolean {
-    const kept = this.#wanted(needs).filter((scarce) => this.#isKept(scarce, now));
+  keep(needs: readonly ClaimNeed[], now: number): boolean {
+    const soon = needs.filter((need) => this.#opensSoon(need, now));
+    const kept = this.#wanted(soon).filter((scarce) => this.#isKept(scarce, soon, now));
     const isFreed = this.#scarce.some((scarce) => !kept.includes(scarce));
     this.#scarce = kept;
-    for (const known of this.#freeSince.keys()) if (!kept.includes(known)) this.#freeSince.delete(known);
+    this.#until = Math.min(...kept.map((scarce) => this.#parts.contests.lapsesAt(scarce)));
     if (kept.length === 0) return isFreed;
-    if (this.#freeSince.size > 0) this.#until = now + TURN_MS;
     this.#kept = new KeptRoom(this.#parts, now);
     for (const scarce of kept) {
-      if (scarce instanceof Gate) this.#kept.keepPlaces(scarce, 1);
-      else this.#kept.keepSlots(this.#parts.lanes.map((lane) => (lane === scarce ? 1 : 0)));
+      if (!(scarce instanceof Gate)) this.#kept.keepSlots(this.#oneOf(scarce));
+      else if (this.#isLimited(scarce)) this.#kept.keepClosed(scarce);
+      else this.#kept.keepPlaces(scarce, 1);
     }
     return isFreed;
   }
 
   /** What both kinds want. */
-  #wanted(needs: readonly Pick<ClaimNeed, "queue" | "oneOf">[]): Scarce[] {
+  #wanted(needs: readonly ClaimNeed[]): Scarce[] {
     const { handlers, lanes, queues } = this.#parts;
     const isAny = needs.some(({ oneOf }) => oneOf === undefined);
     const names = new Set(needs.flatMap(({ oneOf = [] }) => oneOf));
     const wanted = isAny ? handlers : handlers.filter(({ name }) => names.has(name));
     const isWanted = (lane: Lane) => wanted.some((handler) => handler.lane === lane.index);
-    const gates: (PlacesGate | undefined)[] = [
+    const gates: (ScarceGate | undefined)[] = [
       ...needs.map(({ queue }) => queues.known(queue)),
       ...wanted.map(({ name }) => queues.handler(name)),
     ];
     return [
       ...lanes.filter((lane) => isWanted(lane) && queues.hasEligible(lane)),
-      ...gates.filter((gate) => gate?.hasPlaces === true && gate.waiting > 0),
+      ...gates.filter((gate) => gate !== undefined && gate.waiting > 0 && this.#isScarce(gate)),
     ].filter((scarce) => scarce !== undefined);
   }
 
-  #isKept(scarce: Scarce, now: number): boolean {
-    const { contests } = this.#parts;
-    if (!contests.isForDurable(scarce)) return false;
-    if (scarce.free === 0 || (scarce instanceof Gate && this.#lacksPermits(scarce, now))) {
-      this.#freeSince.delete(scarce);
-      return true;
-    }
-    if (!(scarce instanceof Gate)) return false; // for want of something else, so others may have it
-    const since = this.#freeSince.get(scarce) ?? now;
-    this.#freeSince.set(scarce, since);
-    if (now - since < TURN_MS) return true;
-    contests.wasInVain(scarce);
-    return false;
+  /** Whether a queue may be claimed from within a turn, as far as can be told. */
+  #opensSoon({ cost, queue: name }: ClaimNeed, now: number): boolean {
+    const { limiter, queues } = this.#parts;
+    const queue = queues.known(name);
+    if (queue?.isClosedBy(PAUSED)) return false;
+    // Where durable tasks alone have its places, the next one needs nothing that others have.
+    if (queue?.free === 0 && queue.waiting === 0) return false;
+    return Math.max(limiter.sharedWaitMs(cost, now), limiter.queues.waitMs(name, cost, now)) < TURN_MS;
   }
 
-  /** Then nobody could use it. */
-  #lacksPermits(gate: PlacesGate, now: number): boolean {
+  #isKept(scarce: Scarce, needs: readonly ClaimNeed[], now: number): boolean {
+    const { contests } = this.#parts;
+    const isFree = scarce.free > 0;
+    if (scarce instanceof Gate)
+      return contests.keeps(scarce, isFree && !this.#lacksPermits(scarce, needs, now));
+    return !isFree && contests.keeps(scarce, isFree); // what is free is so for want of something else
+  }
+
+  /** Whether there is only so much of it. */
+  #isScarce(gate: ScarceGate): boolean {
+    return gate.hasPlaces || this.#isLimited(gate);
+  }
+
+  #isLimited(gate: ScarceGate): boolean {
+    return this.#limitsOf(gate).get(gate.name) !== undefined;
+  }
+
+  /** Then they are saved up, and no time is lost. */
+  #lacksPermits(gate: ScarceGate, needs: readonly ClaimNeed[], now: number): boolean {
+    const { costOf, limiter } = this.#parts;
+    const need = needs.find(({ queue }) => queue === gate.name);
+    const cost = gate instanceof TaskQueue ? (need?.cost ?? 1) : costOf(gate.name);
+    return Math.max(limiter.sharedWaitMs(cost, now), this.#limitsOf(gate).waitMs(gate.name, cost, now)) > 0;
+  }
+
+  #limitsOf(gate: ScarceGate) {
     const { limiter } = this.#parts;
-    const own = gate instanceof TaskQueue ? limiter.queues : limiter.handlers;
-    return limiter.sharedWaitMs(1, now) > 0 || own.waitMs(gate.name, 1, now) > 0;
+    return gate instanceof TaskQueue ? limiter.queues : limiter.handlers;
+  }
+
+  #oneOf(kept: Lane): number[] {
+    return this.#parts.lanes.map((lane) => (lane === kept ? 1 : 0));
   }
 }

@@ -14,10 +14,11 @@ function createContest() {
       return contest.share(free, starts, { ...round });
     },
     claim: () => contest.claimed(starts, { ...round }),
-    keepsNext: () => contest.isForDurable(starts, { ...round }),
+    keepsNext: (isFree: boolean) => contest.keeps(isFree, starts, { ...round }),
     startLocal: () => ++starts,
     startDurable: () => contest.took(++starts),
     lapsesAt: () => contest.lapsesAt,
+    now: () => round.at,
   };
 }
 
@@ -56,39 +57,90 @@ describe("a contest of tasks of the process and durable ones", () => {
     startLocal();
     offer(1);
     claim();
-    offer(1, 1); // that claim was in vain: two starts of the others come first
+    offer(1, 40); // that claim was in vain: for as long the others come first
     startLocal();
-    expect(offer(1, TURN_MS - 1)).toBe(0);
-    expect(offer(1, TURN_MS - 1)).toBe(0);
-    expect(offer(1, 1)).toBe(1);
+    expect(offer(1, 39)).toBe(0);
+    startLocal();
+    expect(offer(1)).toBe(0);
+    expect(offer(1, TURN_MS - 1)).toBe(1);
   });
 
   test("keeps the next one where it is a durable task's turn, until a claim is made with it", () => {
     const { claim, keepsNext, offer, startLocal } = createContest();
-    expect(keepsNext()).toBe(false);
+    expect(keepsNext(false)).toBe(false);
     startLocal();
-    expect(keepsNext()).toBe(true);
+    expect(keepsNext(false)).toBe(true);
     offer(1);
     claim();
-    expect(keepsNext()).toBe(false);
+    expect(keepsNext(false)).toBe(false);
   });
 
-  test("asks for more starts of the others after each claim in vain, four at most, until one is used", () => {
-    const { claim, offer, startDurable, startLocal } = createContest();
-    const startsUntilTurn = () => {
-      for (let count = 0; ; count++) {
-        if (offer(1) === 1) return count;
-        startLocal();
-      }
+  test("keeps one that is free for so long at most, and what nobody can have for as long as that lasts", () => {
+    const { keepsNext, lapsesAt, offer, startLocal } = createContest();
+    startLocal();
+    expect(keepsNext(true)).toBe(true);
+    expect(lapsesAt()).toBe(TURN_MS);
+    offer(0, TURN_MS - 1);
+    expect(keepsNext(false)).toBe(true);
+    expect(lapsesAt()).toBe(Number.POSITIVE_INFINITY);
+    offer(0, 1_000_000);
+    expect(keepsNext(true)).toBe(true);
+    offer(0, TURN_MS - 1);
+    expect(keepsNext(true)).toBe(true);
+    offer(0, 1);
+    expect(keepsNext(true)).toBe(false);
+  });
+
+  test("bars durable tasks for longer after each turn in vain, sixteen times at most, until one is used", () => {
+    const { claim, now, offer, startDurable, startLocal } = createContest();
+    const barredMs = () => {
+      const since = now();
+      for (startLocal(); offer(1) === 0; startLocal()) offer(0, 1);
+      return now() - since;
     };
-    const waits: number[] = [];
-    for (let count = 0; count < 5; count++) {
-      waits.push(startsUntilTurn());
+    const waits = [barredMs()];
+    for (let count = 0; count < 7; count++) {
       claim();
+      offer(1, 10); // answered after 10 ms, and nothing of it started
+      waits.push(barredMs());
     }
-    expect(waits).toEqual([1, 2, 4, 4, 4]);
-    expect(startsUntilTurn()).toBe(4);
+    expect(waits).toEqual([0, 10, 20, 40, 80, 160, 160, 160]);
     startDurable();
-    expect(startsUntilTurn()).toBe(1);
+    expect(offer(1)).toBe(0);
+    expect(barredMs()).toBe(0);
+  });
+
+  test("takes no claim for longer than a turn, however late it is answered", () => {
+    const { claim, offer, startLocal } = createContest();
+    startLocal();
+    offer(1);
+    claim();
+    offer(1, 1_000_000);
+    startLocal();
+    expect(offer(1, TURN_MS - 1)).toBe(0);
+    startLocal();
+    expect(offer(1, 1)).toBe(1);
+  });
+
+  test("leaves all to durable tasks for longer after each turn that the others have not used", () => {
+    const { now, offer, startDurable, startLocal } = createContest();
+    const leftMs = () => {
+      const since = now();
+      for (; offer(2) === 2; startDurable()) offer(0, 1);
+      return now() - since;
+    };
+    const times: number[] = [];
+    for (let count = 0; count < 7; count++) {
+      expect(offer(1)).toBe(0);
+      expect(offer(1, TURN_MS)).toBe(1);
+      startDurable();
+      times.push(leftMs());
+    }
+    expect(times).toEqual([50, 100, 200, 400, 800, 800, 800]);
+    offer(1);
+    offer(1, TURN_MS);
+    startDurable();
+    startLocal();
+    expect(offer(2)).toBe(1); // they are back
   });
 });
