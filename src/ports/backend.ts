@@ -176,6 +176,11 @@ export interface ClaimAnswer {
   readonly crashed: readonly CrashedTask[];
   /** So many leases of any holder had expired, and were given back. */
   readonly reclaimed: number;
+  /**
+   * How long the store itself was asked, in milliseconds, where the call may have waited for something else
+   * before, as for a connection. Without it, all of the call counts.
+   */
+  readonly tookMs?: number | undefined;
 }
 
 /** The right to run a task, and the proof of it. */

@@ -350,6 +350,51 @@ describe("ends of time", () => {
     expect(attempts).toHaveLength(1);
   });
 
+  test("what one claim cannot tell, since it was slow, the next one does", async () => {
+    const { clock, manager } = createScene();
+    const { attempts, run } = steered([]);
+    const handlers = defineHandlers({ work: { payload: json<string>(), run } });
+    const pass = (ms: number) => new Promise<void>((resolve) => clock.setTimeout(resolve, ms));
+    let calls = 0;
+    const tasks = manager({ handlers }, (client) =>
+      breakClient(client, (sound) => ({
+        claim: async (request) => {
+          if (++calls === 1) await pass(3_000);
+          return sound.claim(request);
+        },
+      })),
+    );
+    await clock.advance(2_900);
+    const handle = await tasks.enqueueDurable("work", "x", { ttlMs: 1_000 });
+    await clock.advance(200);
+    await handle.result();
+    expect(attempts).toHaveLength(1);
+    expect(tasks.stats().durable?.calls.nack.count).toBe(1);
+  });
+
+  test("what a claim has waited for a connection is not taken off the life of what it brings", async () => {
+    const { clock, manager } = createScene();
+    const { attempts, run } = steered([]);
+    const handlers = defineHandlers({ work: { payload: json<string>(), run } });
+    const pass = (ms: number) => new Promise<void>((resolve) => clock.setTimeout(resolve, ms));
+    const tasks = manager({ handlers }, (client) =>
+      breakClient(client, (sound) => ({
+        claim: async (request) => {
+          await pass(3_000);
+          const answer = await sound.claim(request);
+          await pass(10);
+          return { ...answer, tookMs: 10 };
+        },
+      })),
+    );
+    await clock.advance(2_900);
+    const handle = await tasks.enqueueDurable("work", "x", { ttlMs: 1_000 });
+    await clock.advance(200);
+    await handle.result();
+    expect(attempts).toHaveLength(1);
+    expect(tasks.stats().durable?.calls.nack.count).toBe(0);
+  });
+
   test("nothing ends before its time where the store was away when it was claimed", async () => {
     const { clock, manager } = createScene();
     const { attempts, run } = steered([]);

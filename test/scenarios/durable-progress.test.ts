@@ -106,6 +106,25 @@ describe("progress of durable tasks", () => {
     );
   });
 
+  test("that the store does not answer keeps the ends of others waiting no longer", async () => {
+    const { clock, link, tasks } = createDurable({ handlers: telling, concurrency: 10 });
+    link.hang("extend");
+    for (const word of ["one", "two", "three"]) {
+      await tasks.enqueueDurable("ends", [word]);
+      await clock.advance(10);
+    }
+    expect(tasks.stats().durable).toMatchObject({ unconfirmed: 3, leased: 3 });
+    const others = await tasks.enqueueDurableMany(
+      Array.from({ length: 50 }, (): ["ends", string[]] => ["ends", []]),
+    );
+    await clock.advance(10);
+    await Promise.all(others.map((handle) => handle.result()));
+    expect(tasks.stats().durable).toMatchObject({ unconfirmed: 3, leased: 3 });
+    link.mend();
+    await clock.advance(30_000);
+    expect(tasks.stats()).toMatchObject({ durable: { unconfirmed: 0, leased: 0 }, total: { completed: 53 } });
+  });
+
   test("costs a task that tells nothing no call", async () => {
     const { clock, manager } = createScene();
     const { end, handlers } = heldHandlers();

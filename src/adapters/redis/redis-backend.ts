@@ -148,7 +148,12 @@ class RedisBackend implements Backend {
     const first = [randomUUID(), requestId, toWhole(leaseMs), permits];
     const args = [...first, this.#keys.of(queue).errors.crashLoop, OWN_RESULT_TTL_MS, ...room];
     this.#reconciler.occasion();
-    return toClaimAnswer(queue, await this.#marked(CLAIM, queue, args, "holder", 0));
+    let sentAt = performance.now();
+    const noteSent = () => {
+      sentAt = performance.now();
+    };
+    const answer = await this.#marked(CLAIM, queue, args, "holder", 0, noteSent);
+    return { ...toClaimAnswer(queue, answer), tookMs: performance.now() - sentAt };
   }
 
   extend(extensions: readonly Extension[]): Promise<readonly ExtendAnswer[]> {
@@ -197,9 +202,10 @@ class RedisBackend implements Backend {
     args: readonly ScriptValue[] | Buffer,
     caller: Caller,
     bytes: number,
+    onSend?: () => void,
   ): Promise<readonly unknown[]> {
     const before = this.#marks.of(queue);
-    const answer = await this.#runner.run(script, this.#keys.of(queue).meta, args, caller, bytes);
+    const answer = await this.#runner.run(script, this.#keys.of(queue).meta, args, caller, bytes, onSend);
     if (this.#marks.note(queue, before, toMark(answer))) this.#signals.storeLost(queue);
     return answer;
   }

@@ -25,6 +25,7 @@ export class ScriptRunner {
   /**
    * @param args or these as they are packed
    * @param bytes about how much they hold
+   * @param onSend told when they leave: there is a connection
    */
   async run(
     script: Script,
@@ -32,10 +33,14 @@ export class ScriptRunner {
     args: readonly ScriptValue[] | Buffer,
     caller: Caller,
     bytes = 0,
+    onSend?: () => void,
   ): Promise<readonly unknown[]> {
     const packed = Buffer.isBuffer(args) ? args : packTexts(args);
     const answer = await this.#connection.call({
-      send: (client) => evaluate(client, script, [1, meta, ...this.#first, packed]),
+      send: (client) => {
+        onSend?.();
+        return evaluate(client, script, [1, meta, ...this.#first, packed]);
+      },
       bytes,
       patienceMs: caller === "producer" ? PRODUCER_PATIENCE_MS : Number.POSITIVE_INFINITY,
     });

@@ -26,7 +26,8 @@ export interface ClaimHost {
   endRound(): void;
   /**
    * What a claim has brought, if anything; the reservation has just been released.
-   * @param sentAt when it was first made, monotonic; and `askedAt`, when it was made that was answered
+   * @param sentAt when it was first made, monotonic
+   * @param askedAt when the store was asked for what it has answered, monotonic; not later than it was
    */
   claimed(queue: string, answer: ClaimAnswer | undefined, sentAt: number, askedAt: number): void;
   /** A claim has failed, and is made again. */
@@ -234,7 +235,8 @@ export class Claimer {
         const answer = await backend.claim(request);
         this.#retry.succeeded();
         this.#lastAnswerAt = clock.now();
-        return { answer, askedAt };
+        const { tookMs = Number.POSITIVE_INFINITY } = answer;
+        return { answer, askedAt: Math.max(askedAt, this.#lastAnswerAt - tookMs) };
       } catch (error) {
         release();
         host.failed(error);

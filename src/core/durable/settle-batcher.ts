@@ -44,13 +44,16 @@ const MAX_CALLS = 2;
  * as it was, until it is answered or the lease cannot be held any longer; that is safe, since the store does
  * the same settlement once only.
  *
- * What tasks have told of their progress comes first, since it is refused when their leases have ended: it is
- * waited for, since a store may answer calls in another order than that in which they were made.
+ * What a task has told of its progress comes before its end, since it is refused when the lease has ended: it
+ * is waited for, since a store may answer calls in another order than that in which they were made.
  */
 export class SettleBatcher {
   readonly #parts: SettleBatcherParts;
   readonly #retry: RetryDelay;
-  #waiting: HeldLease[] = [];
+  /** Those that have ended; those of whose progress the store is being told; and those that may be sent. */
+  readonly #waiting: HeldLease[] = [];
+  readonly #untold = new Set<HeldLease>();
+  readonly #ready: HeldLease[] = [];
   /** What is under way, call by call. */
   readonly #sent: (readonly HeldLease[])[] = [];
   #unconfirmed = 0;
@@ -79,8 +82,13 @@ export class SettleBatcher {
   giveUp(error: unknown): void {
     this.#retryTimer?.cancel();
     this.#retryTimer = undefined;
-    const unconfirmed = [...this.#sent.flat(), ...this.#waiting];
-    this.#waiting = [];
+    const unconfirmed = [
+      ...this.#sent.flat(),
+      ...this.#untold,
+      ...this.#ready.splice(0),
+      ...this.#waiting.splice(0),
+    ];
+    this.#untold.clear();
     for (const held of unconfirmed) if (this.#end(held)) this.#parts.listener.unknown(held, error);
   }
 
@@ -95,25 +103,26 @@ export class SettleBatcher {
   }
 
   #flush(): void {
-    while (this.#waiting.length > 0 && this.#sent.length < MAX_CALLS && this.#retryTimer === undefined)
-      void this.#send(this.#waiting.splice(0, BATCH));
+    if (this.#retryTimer !== undefined) return;
+    const untold: HeldLease[] = [];
+    for (const held of this.#waiting.splice(0)) (isTelling(held) ? untold : this.#ready).push(held);
+    if (untold.length > 0) void this.#tellProgress(untold);
+    while (this.#ready.length > 0 && this.#sent.length < MAX_CALLS)
+      void this.#send(this.#ready.splice(0, BATCH));
+  }
+
+  async #tellProgress(untold: readonly HeldLease[]): Promise<void> {
+    for (const held of untold) this.#untold.add(held);
+    await this.#parts.tellProgress(untold);
+    for (const held of untold) if (this.#untold.delete(held)) this.#ready.push(held);
+    if (this.#ready.length > 0) this.#flushSoon();
   }
 
   async #send(batch: readonly HeldLease[]): Promise<void> {
     this.#sent.push(batch);
-    const untold = batch.filter(isTelling);
-    if (untold.length === 0) {
-      await this.#tellEnds(batch);
-    } else {
-      const told = batch.filter((held) => !isTelling(held));
-      const tellLater = async () => {
-        await this.#parts.tellProgress(untold);
-        await this.#tellEnds(untold);
-      };
-      await Promise.all([tellLater(), this.#tellEnds(told)]);
-    }
+    await this.#tellEnds(batch);
     this.#sent.splice(this.#sent.indexOf(batch), 1);
-    if (this.#waiting.length > 0) this.#flushSoon();
+    if (this.#waiting.length + this.#ready.length > 0) this.#flushSoon();
   }
 
   async #tellEnds(batch: readonly HeldLease[]): Promise<void> {

@@ -111,14 +111,16 @@ export function claimed({ queue, handlers }: ClaimRequest): Reader<ClaimAnswer> 
   const prefix = `${queue}:`;
   return (answer) => {
     if (!isFields(answer)) return undefined;
-    const { tasks, crashed, stoppedAtCost, nextDueMs, reclaimed } = answer;
+    const { tasks, crashed, stoppedAtCost, nextDueMs, reclaimed, tookMs } = answer;
     if (!Array.isArray(tasks) || !Array.isArray(crashed) || !isCount(reclaimed)) return undefined;
     if (stoppedAtCost !== undefined && !isCost(stoppedAtCost)) return undefined;
     if (nextDueMs !== undefined && !isDuration(nextDueMs)) return undefined;
+    if (tookMs !== undefined && !isDuration(tookMs)) return undefined;
     const isAsked = ({ id, handler }: ClaimedTask) =>
       id.startsWith(prefix) && handlers.some(({ name }) => name === handler);
     const known = tasks.filter((one: unknown) => isClaimedTask(one) && isAsked(one));
-    return { tasks: known, crashed: crashed.filter(isCrashedTask), stoppedAtCost, nextDueMs, reclaimed };
+    const rest = { stoppedAtCost, nextDueMs, reclaimed, tookMs };
+    return { tasks: known, crashed: crashed.filter(isCrashedTask), ...rest };
   };
 }
 

@@ -73,12 +73,15 @@ export class DurableRuns {
     const envelope = read.problem === undefined ? read.envelope : {};
     const lane = this.#laneOf(handler);
     if (read.problem === undefined && !room.admits(held, lane)) return false;
-    const endsAt = held.askedAt + lifeLeftMs(envelope, claimed);
+    const leftMs = lifeLeftMs(envelope, claimed);
+    const endsAt = held.askedAt + leftMs;
+    // It may be over by now, or may not: the next claim tells.
+    if (leftMs > 0 && endsAt <= clock.now()) return false;
     const run = this.#admit(held, handler, envelope, endsAt);
     if (read.problem !== undefined) {
       const error = refusedPayload(handler.name, "envelope", `cannot be read: ${read.message}`);
       ends.settle(run, { next: "fail", reason: "error", error });
-    } else if (endsAt <= clock.now()) {
+    } else if (leftMs <= 0) {
       const error = new DeadlineError(`Task ${claimed.id} did not end before its deadline`, claimed.id);
       ends.settle(run, { next: "fail", reason: "deadline", error });
     } else {

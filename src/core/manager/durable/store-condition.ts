@@ -103,7 +103,7 @@ export class StoreCondition implements Alarm {
     if (hasFailed) {
       this.#failing = true;
       mishaps.record({ type: "storeFailed", call, error });
-    } else if (this.#failing && !calls.failing(...KEPT_UP)) {
+    } else if (this.#failing && this.#inVain.size === 0 && !calls.failing(...KEPT_UP)) {
       this.#failing = false;
       mishaps.record({ type: "storeRecovered" });
     }
