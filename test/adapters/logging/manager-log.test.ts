@@ -485,6 +485,24 @@ describe("the log of a manager with a store", () => {
     expect(JSON.stringify(log.entries)).not.toContain("secret");
   });
 
+  it("says that the store answers again when callers are answered, too, and not before", async () => {
+    const log = new LogRecorder();
+    const { clock, link, tasks } = createDurable({ handlers: durable, logger: log });
+    const { id } = await tasks.enqueueDurable("mail", "first");
+    link.fail(new StoreUnreachableError("it is read only"), "enqueue", "cancel");
+    await tasks.enqueueDurable("mail", "secret").catch(() => {});
+    for (let seconds = 0; seconds < 30; seconds++) {
+      await tasks.handle("mail", id).progress();
+      await clock.advance(1_000);
+    }
+    const told = () => log.entries.map(([, text]) => text);
+    expect(told()).toContain("calls to the store failed");
+    expect(told()).not.toContain("the store answers again");
+    link.mend();
+    await clock.advance(10_000);
+    expect(told().filter((text) => text === "the store answers again")).toHaveLength(1);
+  });
+
   it("says that the store has forgotten what it had, and that a producer does not reach it", async () => {
     const log = new LogRecorder();
     const { clock, link, tasks } = createDurable({ handlers: durable, logger: log });

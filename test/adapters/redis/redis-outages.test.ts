@@ -99,6 +99,19 @@ describe("a Redis that dies (F1)", () => {
     await scene.insist(() => scene.counts());
   });
 
+  test("a claim that waits until it is back says how long Redis itself was asked", async () => {
+    await open({ commandTimeoutMs: 20_000 });
+    await scene.counts();
+    await server.kill();
+    const startedAt = performance.now();
+    const claim = scene.claim();
+    const { tookMs: waitedMs } = await failure(scene.enqueue(newTask("q:x"))); // a producer has less patience
+    await server.restart();
+    const { tookMs } = await claim;
+    expect(tookMs).toBeGreaterThan(0);
+    expect(tookMs).toBeLessThan(performance.now() - startedAt - waitedMs);
+  });
+
   test("what was sent when it died is rejected at once, and can be made again", async () => {
     await open({ commandTimeoutMs: 20_000 }, { appendOnly: "always" });
     await scene.counts();
