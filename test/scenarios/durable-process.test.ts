@@ -6,6 +6,11 @@ describe.concurrent("how long durable tasks keep the process alive", { timeout: 
     ["producer", "that only enqueues: not at all", ["end of program"]],
     ["consumer", "that consumes: until it is stopped", ["end of program", "ran", "still alive", "stopped"]],
     ["waiter", "that awaits a result: as long as that", ["ResultTimeoutError", "end of program"]],
+    [
+      "unanswered",
+      "producer, that is stopped: until the stop is over",
+      ["stopped: StoreUnreachableError", "end of program"],
+    ],
     ["abandoner", "that has stopped: not at all", ["abandoned 1", "end of program"]],
   ])("a %s, %s", async (program, _meaning, expected) => {
     const { code, signal, stdout, stderr } = await runFixture("durable-lifetime.ts", program);

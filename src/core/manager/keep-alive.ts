@@ -9,12 +9,14 @@ export const UNSETTLED = 1;
 export const CONSUMING = 2;
 /** Those who wait for the end of durable tasks. */
 export const AWAITED = 4;
+/** A stop, until it is over. */
+export const STOPPING = 8;
 
-export type Holder = typeof UNSETTLED | typeof CONSUMING | typeof AWAITED;
+export type Holder = typeof UNSETTLED | typeof CONSUMING | typeof AWAITED | typeof STOPPING;
 
 /**
- * Keeps the process alive while accepted tasks are unsettled, as its caller expects who awaits a result: all
- * other timers let the process go.
+ * Keeps the process alive while accepted tasks are unsettled, or a stop is under way, as its caller expects
+ * who awaits that: all other timers let the process go.
  */
 export class KeepAlive {
   readonly #clock: Clock;

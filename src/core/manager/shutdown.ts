@@ -12,6 +12,7 @@ import { stoppedError } from "./conclude.js";
 import type { Conditions } from "./conditions.js";
 import type { Intake } from "./intake.js";
 import type { Journal } from "./journal.js";
+import { type KeepAlive, STOPPING } from "./keep-alive.js";
 import type { Lifecycle } from "./lifecycle.js";
 import type { Pauses } from "./pauses.js";
 import type { Registry } from "./registry.js";
@@ -79,6 +80,7 @@ export interface ShutdownParts {
   readonly settler: Settler;
   readonly signals: SignalListeners;
   readonly conditions: Conditions;
+  readonly keepAlive: KeepAlive;
   readonly journal: Journal;
   readonly results: Broadcaster;
   readonly hooks: HookRunner;
@@ -154,7 +156,8 @@ export class Shutdown implements Alarm {
   }
 
   #begin(graceful: boolean, enter: () => void): void {
-    const { clock, durable, intake, journal, lifecycle, results, runner, settler } = this.#parts;
+    const { clock, durable, intake, journal, keepAlive, lifecycle, results, runner, settler } = this.#parts;
+    keepAlive.hold(STOPPING);
     const startedAt = clock.now();
     const alive = settler.unsettled;
     settler.onEnd = (task, abandoned) => this.#count(task, abandoned);
@@ -172,7 +175,7 @@ export class Shutdown implements Alarm {
   }
 
   async #finish(alive: number, startedAt: number): Promise<StopReport> {
-    const { alarms, clock, conditions, durable, hooks, lifecycle } = this.#parts;
+    const { alarms, clock, conditions, durable, hooks, keepAlive, lifecycle } = this.#parts;
     const { observerErrors, release, results, settler } = this.#parts;
     await null; // let the phase that was entered do its first work
     await conditions.until(() => settler.unsettled === 0 && durable?.busy !== true);
@@ -186,6 +189,7 @@ export class Shutdown implements Alarm {
     await observerErrors.reported(until);
     hooks.close(); // they would keep the process alive for who knows how long
     observerErrors.close();
+    keepAlive.close();
     const durationMs = clock.now() - startedAt;
     return Object.freeze({ alive, ...this.#counts, durationMs });
   }
