@@ -91,6 +91,14 @@ describe("middleware round attempts", () => {
     expect(seen[0]).toBe(thrown);
   });
 
+  it("steers by what it returns, as a handler does", async () => {
+    const never = new RangeError("never");
+    const manager = observeManager({ middleware: [() => Promise.resolve(skipRetry(never))], maxAttempts: 3 });
+    const handle = manager.enqueue(() => "value");
+    expect(await rejectionOf(handle.result())).toBe(never);
+    expect(manager.stats().total).toMatchObject({ started: 1, failed: 1, completed: 0 });
+  });
+
   it("steers by what it throws, and passes on how the handler steers", async () => {
     let open = false;
     const manager = observeManager({

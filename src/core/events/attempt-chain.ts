@@ -1,6 +1,7 @@
 import { MiddlewareError } from "../../errors.js";
 import type { AttemptMiddleware } from "../../task/middleware.js";
 import type { Outcome } from "../../task/outcome.js";
+import { isSteering } from "../../task/steering.js";
 import type { TaskContext } from "../../task/task-context.js";
 
 /** One middleware round attempts. */
@@ -57,7 +58,7 @@ class Passage {
     const value = layer === undefined ? this.#handler() : this.#enter(layer, index, turn);
     // That it is looked at here also keeps a rejection that nobody else handles from being an unhandled one.
     value.then(
-      (returned) => this.#leave(index, turn, { returned: true, value: returned }),
+      (value) => this.#leave(index, turn, toOutcome(value)),
       (thrown: unknown) => this.#leave(index, turn, { returned: false, thrown }),
     );
     return value;
@@ -91,4 +92,9 @@ function refuse({ name }: AttemptLayer, rule: string): Promise<never> {
   const refused = Promise.reject(new MiddlewareError(name, rule));
   refused.catch(() => {});
   return refused;
+}
+
+/** What is to be thrown, and is returned, is taken as thrown, as from a handler. */
+function toOutcome(value: unknown): Outcome {
+  return isSteering(value) ? { returned: false, thrown: value } : { returned: true, value };
 }
