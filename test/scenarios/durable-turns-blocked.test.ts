@@ -17,13 +17,15 @@ interface Setting {
   readonly second?: Limits;
   readonly queues?: Record<string, Limits>;
   readonly concurrency?: number;
+  readonly options?: { readonly tasksPerSecond: number; readonly burst: number };
   /** So long the store takes for a claim, and to confirm ends. */
   readonly claimMs?: number;
   readonly ackMs?: number;
   readonly workMs?: number;
 }
 
-type Enqueued = readonly [Kind, "one" | "two" | "endless", "first" | "second", number];
+/** How many, and what each costs. */
+type Enqueued = readonly [Kind, "one" | "two" | "endless", "first" | "second", number, cost?: number];
 
 /** Handlers `one` and `two`, queues `first` and `second`, and what has started of each. */
 function setUp(setting: Setting) {
@@ -46,7 +48,7 @@ function setUp(setting: Setting) {
     endless: { payload: json<string>(), run: () => after(1e9) },
   });
   const queues = { first, second, ...setting.queues };
-  const given = { handlers, queues, autoStart: false, capacity: 100_000, concurrency };
+  const given = { handlers, queues, autoStart: false, capacity: 100_000, concurrency, ...setting.options };
   const tasks = scene.manager(given, (client) =>
     breakClient(client, (sound) => ({
       claim: (request) => slowly(claimMs, () => sound.claim(request)),
@@ -54,10 +56,10 @@ function setUp(setting: Setting) {
     })),
   );
   const enqueue = async (...all: readonly Enqueued[]) => {
-    for (const [kind, handler, queue, count] of all) {
+    for (const [kind, handler, queue, count, cost = 1] of all) {
       const each = Array.from(
         { length: count },
-        () => [handler, `${kind} ${handler} ${queue}`, { queue }] as const,
+        () => [handler, `${kind} ${handler} ${queue}`, { queue, cost }] as const,
       );
       if (kind === "durable") await tasks.enqueueDurableMany(each);
       else for (const one of each) tasks.enqueue(...one);
@@ -150,19 +152,26 @@ describe("where claims for another queue are under way all the time, neither kin
     expect(Math.min(local, durable)).toBeGreaterThan(0.4 * (local + durable));
     expect(count("durable two second")).toBeGreaterThan(1_000);
   });
+});
 
-  test("nor do the dearer ones", async () => {
-    const { clock, count, enqueue, tasks } = setUp({
-      one: { rateLimit: { tasksPerSecond: 50, burst: 5 } },
-      claimMs: 5,
-    });
-    await enqueue(["local", "one", "first", 400], ["durable", "two", "second", 8_000]);
-    const dear = { queue: "first", cost: 5 };
-    await tasks.enqueueDurableMany(Array.from({ length: 50 }, () => ["one", "dear", dear] as const));
+describe("permits are shared by what tasks cost, so that neither cheap ones starve dear ones nor the reverse", () => {
+  const limit = { tasksPerSecond: 50, burst: 5 };
+  test.each<[string, Kind, Setting]>(
+    (["local", "durable"] as const).flatMap((dear): [string, Kind, Setting][] => [
+      ["the limit of a handler", dear, { one: { rateLimit: limit } }],
+      ["the limit of a queue", dear, { first: { rateLimit: limit } }],
+      ["the limit that all share", dear, { options: limit }],
+    ]),
+  )("of %s, where the %s ones are dear", async (_, dear, limits) => {
+    const { clock, count, enqueue, tasks } = setUp({ ...limits, claimMs: 5 });
+    await enqueue(["durable", "one", "first", 500, dear === "durable" ? 5 : 1]);
+    await enqueue(["local", "one", "first", 500, dear === "local" ? 5 : 1]);
     tasks.start();
     await clock.advance(4_000);
-    expect(count("dear")).toBeGreaterThan(20);
-    expect(count("local one first")).toBeGreaterThan(20);
+    const [local, durable] = [count("local one first"), count("durable one first")];
+    const permits = [local * (dear === "local" ? 5 : 1), durable * (dear === "durable" ? 5 : 1)];
+    expect(Math.min(...permits)).toBeGreaterThan(80);
+    expect(Math.max(...permits)).toBeLessThan(120);
   });
 });
 

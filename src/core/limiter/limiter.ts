@@ -27,12 +27,12 @@ const NONE: ReadonlyMap<string, RateLimit> = new Map();
 export class Limiter {
   readonly queues: OwnLimits;
   readonly handlers: OwnLimits;
-  readonly #shared: TokenBucket;
+  readonly shared: TokenBucket;
   #limit: RateLimit;
 
   constructor({ shared, queues = NONE, handlers = NONE, returnable }: LimiterOptions, now: number) {
     this.#limit = shared;
-    this.#shared = new TokenBucket(shared, now, returnable);
+    this.shared = new TokenBucket(shared, now, returnable);
     this.queues = new OwnLimits(queues, now, returnable);
     this.handlers = new OwnLimits(handlers, now, returnable);
   }
@@ -44,7 +44,7 @@ export class Limiter {
 
   /** Permits that all tasks together could take now. */
   available(now: number): number {
-    return this.#shared.available(now);
+    return this.shared.available(now);
   }
 
   /** The largest cost that a task of this queue, and of this handler, may have. */
@@ -55,46 +55,46 @@ export class Limiter {
 
   /** How long until the shared bucket has this many permits; 0 when it has them. */
   sharedWaitMs(cost: number, now: number): number {
-    return this.#shared.waitMs(cost, now);
+    return this.shared.waitMs(cost, now);
   }
 
-  /** Takes permits from all buckets that concern the task; all must have them. */
+  /** Takes the permits of a start from all buckets that concern the task; all must have them. */
   take(queue: string, handler: string | undefined, cost: number, now: number): void {
-    this.#shared.take(cost, now);
-    this.queues.take(queue, cost, now);
-    if (handler !== undefined) this.handlers.take(handler, cost, now);
+    this.shared.start(cost, now);
+    this.queues.start(queue, cost, now);
+    if (handler !== undefined) this.handlers.start(handler, cost, now);
   }
 
   /** Takes permits for starts to come from one queue; `unreserve` gives them back to be taken. */
   reserve(queue: string, permits: number, now: number): void {
-    this.#shared.take(permits, now);
+    this.shared.take(permits, now);
     this.queues.take(queue, permits, now);
   }
 
   unreserve(queue: string, permits: number, takenAt: number, now: number): void {
-    this.#shared.giveBack(permits, takenAt, now);
+    this.shared.giveBack(permits, takenAt, now);
     this.queues.giveBack(queue, permits, takenAt, now);
   }
 
   /** Takes back the permits of a start that did not come about. */
   giveBack({ queue, handler, cost }: LimitedStart, takenAt: number, now: number): void {
-    this.#shared.giveBack(cost, takenAt, now);
+    this.shared.giveBack(cost, takenAt, now);
     this.queues.giveBack(queue, cost, takenAt, now);
     if (handler !== undefined) this.handlers.giveBack(handler, cost, takenAt, now);
   }
 
   setRate(limit: RateLimit, now: number): void {
     this.#limit = limit;
-    this.#shared.setRate(limit, now);
+    this.shared.setRate(limit, now);
   }
 
   /** How long a handler's `rateLimited({ scope: "all" })` holds everything back, in milliseconds. */
   closedForMs(now: number): number {
-    return this.#shared.closedForMs(now);
+    return this.shared.closedForMs(now);
   }
 
   /** Nothing takes a shared permit before that instant. */
   closeUntil(at: number): void {
-    this.#shared.closeUntil(at);
+    this.shared.closeUntil(at);
   }
 }

@@ -16,6 +16,11 @@ export class OwnLimits {
     return this.#limits.get(name);
   }
 
+  /** The bucket of a limit; undefined where there is none. */
+  bucket(name: string): TokenBucket | undefined {
+    return this.#limits.has(name) ? this.#buckets.get(name) : undefined;
+  }
+
   /** The largest cost that a start under this name may have. */
   maxCost(name: string): number {
     return this.#limits.get(name)?.burst ?? Number.POSITIVE_INFINITY;
@@ -34,6 +39,11 @@ export class OwnLimits {
 
   take(name: string, cost: number, now: number): void {
     if (this.#buckets.size > 0) this.#buckets.get(name)?.take(cost, now);
+  }
+
+  /** The same for an attempt that starts now. */
+  start(name: string, cost: number, now: number): void {
+    if (this.#buckets.size > 0) this.#buckets.get(name)?.start(cost, now);
   }
 
   giveBack(name: string, cost: number, takenAt: number, now: number): void {

@@ -30,6 +30,7 @@ export class TokenBucket {
   #countedAt: number;
   #latest: number;
   #closedUntil = Number.NEGATIVE_INFINITY;
+  #taken = 0;
   readonly #trail: LevelTrail | undefined;
 
   /**
@@ -81,6 +82,21 @@ export class TokenBucket {
     if (this.#rate.tasksPerSecond < Number.POSITIVE_INFINITY) this.#trail?.note(at, level);
     this.#permits = level - Math.min(cost, this.#rate.burst);
     this.#countedAt = at;
+  }
+
+  /** Takes permits for an attempt that starts now. */
+  start(cost: number, now: number): void {
+    this.take(cost, now);
+    this.#taken += Math.min(cost, this.#rate.burst);
+  }
+
+  /** Permits that starts have ever taken. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  get burst(): number {
+    return this.#rate.burst;
   }
 
   /**

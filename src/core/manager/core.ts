@@ -150,6 +150,7 @@ export function assembleCore(options: ResolvedOptions, world: World) {
     new DurableTasks(options.backend, options, {
       ...{ ...ground, runner, settler, watches },
       isOpen: () => lifecycle.phase === "running" && !dispatcher.paused && !results.blocking,
+      isLimited: () => dispatcher.limited,
       takeNumber: () => intake.takeNumber(),
       whenChecked: (checked) => intake.whenAnswered(checked),
       dispatch: () => dispatcher.dispatch(),

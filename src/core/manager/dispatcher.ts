@@ -88,6 +88,11 @@ export class Dispatcher implements Alarm {
     return this.#parts.pauses.all;
   }
 
+  /** Whether a task that could start lacks permits of the shared limit. */
+  get limited(): boolean {
+    return this.#limitedSince !== undefined;
+  }
+
   /** For how long, in all, the shared limit alone has kept a task from its start, in milliseconds. */
   limitedMs(now: number): number {
     return this.#limitedMs + (this.#limitedSince === undefined ? 0 : now - this.#limitedSince);

@@ -23,7 +23,7 @@ export class Lane implements LaneGate {
   /** Slots in use: a batch of attempts shares one. */
   running = 0;
   /** How often one was taken. */
-  starts = 0;
+  taken = 0;
   /** Attempts that were given up and go on all the same. */
   abandoned = 0;
   /** Its pool makes no further slot as yet, and all that it has are in use. */
@@ -61,7 +61,7 @@ export class Lane implements LaneGate {
 
   take(): void {
     this.running++;
-    this.starts++;
+    this.taken++;
   }
 
   giveBack(): void {

@@ -18,8 +18,8 @@ export abstract class Gate {
   /** Since it is known. */
   readonly tally: EndTally = { completed: 0, failed: 0, cancelled: 0, retried: 0 };
   waiting = 0;
-  /** Attempts that have ever started. */
-  starts = 0;
+  /** Places that starts have ever taken. */
+  taken = 0;
   #running = 0;
   /** Room that is kept for starts to come. */
   #kept = 0;
@@ -68,7 +68,7 @@ export abstract class Gate {
   /** One that waited has started. */
   began(): void {
     this.waiting--;
-    this.starts++;
+    this.taken++;
     this.#running++;
     if (this.free === 0) this.close(FULL);
   }

@@ -395,3 +395,16 @@ describe("TokenBucket", () => {
     );
   });
 });
+
+describe("what starts have taken", () => {
+  it("is counted, one above the burst as the burst, and nothing else is", () => {
+    const bucket = new TokenBucket({ tasksPerSecond: 10, burst: 5 }, 0, true);
+    bucket.start(2, 0);
+    bucket.take(3, 0);
+    bucket.giveBack(3, 0, 0);
+    expect(bucket.taken).toBe(2);
+    bucket.start(50, 1_000);
+    expect(bucket.taken).toBe(7);
+    expect(bucket.available(1_000)).toBe(0);
+  });
+});

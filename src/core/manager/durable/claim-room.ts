@@ -4,12 +4,13 @@ import type { HandlerDefinition } from "../../../task/handler-definition.js";
 import type { ClaimNeed, Reservation } from "../../durable/claimer.js";
 import type { HeldLease } from "../../durable/held-lease.js";
 import type { Limiter } from "../../limiter/limiter.js";
-import type { Gate } from "../../queue/gate.js";
+import type { TokenBucket } from "../../limiter/token-bucket.js";
+import { type Gate, LIMITED } from "../../queue/gate.js";
 import type { QueueSet } from "../../queue/queue-set.js";
 import type { TaskQueue } from "../../queue/task-queue.js";
 import type { Alarm, Alarms } from "../alarms.js";
 import type { Lane, Lanes } from "../lane.js";
-import { type Contested, Contests } from "./contest.js";
+import { Contests } from "./contest.js";
 import { KeptRoom } from "./kept-room.js";
 import { KeptTurns } from "./kept-turns.js";
 
@@ -33,6 +34,8 @@ export interface ClaimRoomParts {
   readonly handlers: readonly RunnableHandler[];
   /** Whether anything may start at present. */
   readonly isOpen: () => boolean;
+  /** Whether a task of this process lacks nothing but permits that all share. */
+  readonly isLimited: () => boolean;
   /** There may be room again. */
   readonly onRoom: () => void;
 }
@@ -51,8 +54,6 @@ export class ClaimRoom implements Alarm {
   alarmTicket = -1;
   readonly #parts: ClaimRoomParts;
   readonly #contests = new Contests();
-  /** Permits of the shared limit. */
-  readonly #permitsOfAll: Contested;
   readonly #keptTurns: KeptTurns;
   #needs: readonly ClaimNeed[] = [];
   /** What the round has made a claim for, and which handlers it left out. */
@@ -63,7 +64,6 @@ export class ClaimRoom implements Alarm {
 
   constructor(parts: ClaimRoomParts) {
     this.#parts = parts;
-    this.#permitsOfAll = new StartsOf(parts.lanes);
     this.#keptTurns = new KeptTurns({
       ...{ ...parts, contests: this.#contests },
       costOf: (handler) => this.#costOf(handler),
@@ -96,10 +96,12 @@ export class ClaimRoom implements Alarm {
   }
 
   /** A claimed task has started: it has its places and its slot. */
-  started({ queue, task: { handler } }: HeldLease, lane: Lane): void {
-    const { queues } = this.#parts;
-    for (const taken of [this.#permitsOfAll, lane, queues.queue(queue), queues.handler(handler)])
-      if (taken !== undefined) this.#contests.took(taken);
+  started({ queue, task: { cost, handler } }: HeldLease, lane: Lane): void {
+    const { limiter, queues } = this.#parts;
+    for (const place of [lane, queues.queue(queue), queues.handler(handler)])
+      if (place !== undefined) this.#contests.took(place);
+    for (const bucket of [limiter.shared, limiter.queues.bucket(queue), limiter.handlers.bucket(handler)])
+      if (bucket !== undefined) this.#contests.took(bucket, Math.min(cost, bucket.burst));
   }
 
   reserve(need: ClaimNeed): Reservation | undefined {
@@ -174,36 +176,40 @@ export class ClaimRoom implements Alarm {
       return 0;
     }
     const affordable = toStarts(limiter.handlers.available(name, now), cost);
-    return gate === undefined ? affordable : this.#shareOf(gate, affordable);
+    return gate === undefined ? affordable : this.#shareOf(gate, limiter.handlers.bucket(name), affordable);
   }
 
-  /** How many starts of a queue or a handler durable tasks may have, if it has permits for so many. */
-  #shareOf(gate: Gate, affordable: number): number {
-    const free = Math.min(gate.free, affordable);
-    return free < Number.POSITIVE_INFINITY && gate.waiting > 0 ? this.#contests.share(gate, free) : free;
+  /** How many starts of a queue or a handler durable tasks may have, if there are permits for so many. */
+  #shareOf(gate: Gate, bucket: TokenBucket | undefined, affordable: number): number {
+    if (gate.waiting === 0) return Math.min(gate.free, affordable);
+    const places = gate.hasPlaces ? this.#contests.share(gate, gate.free) : gate.free;
+    if (bucket === undefined) return Math.min(places, affordable);
+    return Math.min(places, this.#contests.share(bucket, affordable, gate.isClosedBy(LIMITED)));
   }
 
   #shareOfQueue(queue: TaskQueue, { cost }: ClaimNeed, now: number): number {
-    return this.#shareOf(queue, toStarts(this.#parts.limiter.queues.available(queue.name, now), cost));
+    const { queues } = this.#parts.limiter;
+    return this.#shareOf(queue, queues.bucket(queue.name), toStarts(queues.available(queue.name, now), cost));
   }
 
   #shareOfPermits({ cost }: ClaimNeed, now: number): number {
-    const { lanes, limiter, queues } = this.#parts;
+    const { isLimited, lanes, limiter, queues } = this.#parts;
     const starts = toStarts(limiter.available(now), cost);
     const isContested = starts < Number.POSITIVE_INFINITY && lanes.some((lane) => queues.hasEligible(lane));
-    return isContested ? this.#contests.share(this.#permitsOfAll, starts) : starts;
+    return isContested ? this.#contests.share(limiter.shared, starts, isLimited()) : starts;
   }
 
   /** What this claim is made with, durable tasks have had their turn at, unless other queues want it, too. */
   #noteClaim(need: ClaimNeed, queue: TaskQueue, rooms: Rooms, slots: readonly number[]): void {
-    const { lanes, queues } = this.#parts;
+    const { lanes, limiter, queues } = this.#parts;
     this.#claimed = { need, leftOut: rooms.leftOut };
     const others = this.#needs.filter((other) => other !== need);
     const leftOut = new Set(others.flatMap(({ oneOf = [] }) => oneOf));
     const lasts = rooms.handlers.filter(({ name }) => !leftOut.has(name));
-    const gates = lasts.map(({ name }) => queues.handler(name));
-    const shared = [this.#permitsOfAll, ...lanes.filter(({ index }) => slots[index] !== 0)];
-    for (const scarce of [queue, ...gates, ...(others.length === 0 ? shared : [])])
+    const ofHandlers = lasts.flatMap(({ name }) => [queues.handler(name), limiter.handlers.bucket(name)]);
+    const shared = [limiter.shared, ...lanes.filter(({ index }) => slots[index] !== 0)];
+    const ofQueue = [queue, limiter.queues.bucket(queue.name)];
+    for (const scarce of [...ofQueue, ...ofHandlers, ...(others.length === 0 ? shared : [])])
       if (scarce !== undefined) this.#contests.claimed(scarce);
   }
 
@@ -244,19 +250,6 @@ export class ClaimRoom implements Alarm {
 /** What costs more than a burst takes the whole burst. */
 function toStarts(permits: number, cost: number): number {
   return Math.max(1, Math.floor(permits / cost));
-}
-
-/** All starts there have ever been. */
-class StartsOf implements Contested {
-  readonly #lanes: readonly Lane[];
-
-  constructor(lanes: readonly Lane[]) {
-    this.#lanes = lanes;
-  }
-
-  get starts(): number {
-    return this.#lanes.reduce((sum, lane) => sum + lane.starts, 0);
-  }
 }
 
 /** A lane whose free slots are all left to tasks of this process has none for its handlers. */

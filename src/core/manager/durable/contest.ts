@@ -1,7 +1,9 @@
 /** Something of which there is only so much: places of a queue or a handler, slots of a lane, permits. */
 export interface Contested {
-  /** How many have ever been taken, by anyone. */
-  readonly starts: number;
+  /** How much of it has ever been taken by starts. */
+  readonly taken: number;
+  /** So much of it one task may take; 1 where that is not said. */
+  readonly burst?: number;
 }
 
 /** So long something that is free is kept for whose turn it is. */
@@ -42,8 +44,9 @@ class Turns {
 
 /**
  * Something that tasks of this process and durable ones both want. Each kind gets half of what is free; an
- * odd one goes to each by turns, to the tasks of this process first. A turn is over when it has been used, or
- * was not for `TURN_MS`; that of the durable ones also when a claim with it was in vain.
+ * odd one goes to whoever has had less, and to the tasks of this process where that is the same. A turn is
+ * over when it has been used, or was not for `TURN_MS`; that of the durable ones also when a claim with it
+ * was in vain. Then none is owed what it could not take.
  */
 export class Contest {
   readonly #local = new Turns();
@@ -51,23 +54,29 @@ export class Contest {
   #isDurable = false;
   /** Since when whose turn it is could have used it. */
   #freeSince: number | undefined = undefined;
+  /** All that there is, a task of this process has saved up. */
+  #isSaved = false;
   /** The round in which durable tasks were claimed with their turn. */
   #claimedIn: Round | undefined = undefined;
-  /** How many starts there were when the turn of the others began, and at the last look. */
-  #since = 0;
+  /** By how much the tasks of this process have had more, and at most by what one task may take. */
+  #lead = 0;
+  /** How much had been taken at the last look. */
   #seen = 0;
 
   /**
    * How many of `free` durable tasks may have.
-   * @param starts how many have ever been taken, by anyone
+   * @param isSavedFor whether a task of this process waits for more of it than there is
    */
-  share(free: number, starts: number, round: Round): number {
-    this.#look(starts, round);
+  share(free: number, isSavedFor: boolean, contested: Contested, round: Round): number {
+    this.#look(contested, round);
     if (this.#local.isBarred(round.at)) return free;
+    if (!this.#isDurable) {
+      this.#isSaved ||= isSavedFor;
+      this.#freeSince = isSavedFor ? undefined : (this.#freeSince ?? round.at);
+      if (this.#isSaved) return 0;
+    }
     if (free % 2 === 0) return free / 2;
-    if (this.#isDurable) return (free + 1) / 2;
-    this.#freeSince ??= round.at;
-    return (free - 1) / 2;
+    return this.#isDurable ? (free + 1) / 2 : (free - 1) / 2;
   }
 
   /** When the turn is over even if it is not used. */
@@ -77,10 +86,10 @@ export class Contest {
 
   /**
    * Whether the next one is kept for a durable task: no longer so in the round in which it was claimed for.
-   * @param isFree whether a task of this process could have it now
+   * @param isFree whether one could have it now
    */
-  keeps(isFree: boolean, starts: number, round: Round): boolean {
-    this.#look(starts, round);
+  keeps(isFree: boolean, contested: Contested, round: Round): boolean {
+    this.#look(contested, round);
     if (!this.#isDurable || this.#claimedIn !== undefined) return false;
     if (isFree) this.#freeSince ??= round.at;
     else this.#freeSince = undefined;
@@ -88,56 +97,61 @@ export class Contest {
   }
 
   /** A claim is made with what there is. */
-  claimed(starts: number, round: Round): void {
-    this.#look(starts, round);
+  claimed(contested: Contested, round: Round): void {
+    this.#look(contested, round);
     if (!this.#isDurable) return;
     this.#claimedIn = round;
     this.#freeSince = undefined;
   }
 
-  /** A durable task has taken one. */
-  took(starts: number): void {
+  /** A durable task has taken so much. */
+  took(amount: number, contested: Contested): void {
+    this.#count(contested, amount);
     this.#durable.wereUsed();
-    this.#giveToLocal(starts);
+    this.#lead = Math.max(-burstOf(contested), this.#lead - amount);
+    this.#begin(this.#lead > 0);
   }
 
   /** A claim has been answered when the next round begins. */
-  #look(starts: number, round: Round): void {
-    if (this.#claimedIn !== undefined && this.#claimedIn.number !== round.number) {
-      this.#durable.wereInVain(round.at - this.#claimedIn.at, round.at);
-      this.#giveToLocal(starts);
-    }
-    if (this.#isDurable) {
-      if (round.at < this.lapsesAt) return;
-      this.#durable.wereInVain(TURN_MS, round.at);
-      this.#giveToLocal(starts);
-      return;
-    }
-    if (starts !== this.#seen) {
-      this.#seen = starts;
-      this.#freeSince = undefined;
-      this.#local.wereUsed();
-    }
-    if (round.at >= this.lapsesAt) {
+  #look(contested: Contested, round: Round): void {
+    this.#count(contested, 0);
+    const claimedAt = this.#claimedIn?.number === round.number ? undefined : this.#claimedIn?.at;
+    const hasLapsed = round.at >= this.lapsesAt;
+    if (this.#isDurable && (claimedAt !== undefined || hasLapsed)) {
+      this.#durable.wereInVain(round.at - (claimedAt ?? round.at - TURN_MS), round.at);
+      this.#lead = 0;
+      this.#begin(false);
+    } else if (!this.#isDurable && hasLapsed) {
       this.#local.wereInVain(TURN_MS, round.at);
-      this.#giveToDurable();
-    } else if (starts > this.#since && !this.#durable.isBarred(round.at)) {
-      this.#giveToDurable();
+      this.#lead = 0;
+      this.#begin(true);
+    } else if (!this.#isDurable && this.#lead > 0 && !this.#durable.isBarred(round.at)) {
+      this.#begin(true);
     }
   }
 
-  #giveToLocal(starts: number): void {
-    this.#isDurable = false;
+  /** What has been taken since the last look tasks of this process have, but for so much. */
+  #count(contested: Contested, byDurable: number): void {
+    const byLocal = contested.taken - this.#seen - byDurable;
+    this.#seen = contested.taken;
+    if (byLocal <= 0) return;
+    this.#lead = Math.min(burstOf(contested), this.#lead + byLocal);
+    this.#local.wereUsed();
+    if (this.#isDurable) return;
+    this.#freeSince = undefined;
+    this.#isSaved = false;
+  }
+
+  #begin(isDurable: boolean): void {
+    this.#isDurable = isDurable;
+    this.#isSaved = false;
     this.#claimedIn = undefined;
     this.#freeSince = undefined;
-    this.#since = starts;
-    this.#seen = starts;
   }
+}
 
-  #giveToDurable(): void {
-    this.#isDurable = true;
-    this.#freeSince = undefined;
-  }
+function burstOf({ burst = 1 }: Contested): number {
+  return burst;
 }
 
 /** The contests of a manager, and the rounds of claims in which they are decided. */
@@ -162,9 +176,9 @@ export class Contests {
   }
 
   /** How many of `free` durable tasks may have. */
-  share(contested: Contested, free: number): number {
+  share(contested: Contested, free: number, isSavedFor = false): number {
     const contest = this.#of(contested);
-    const count = contest.share(free, contested.starts, this.#round);
+    const count = contest.share(free, isSavedFor, contested, this.#round);
     this.#note(contest);
     return count;
   }
@@ -172,17 +186,17 @@ export class Contests {
   /** Whether the next one is kept for a durable task. */
   keeps(contested: Contested, isFree: boolean): boolean {
     const contest = this.#of(contested);
-    const isKept = contest.keeps(isFree, contested.starts, this.#round);
+    const isKept = contest.keeps(isFree, contested, this.#round);
     this.#note(contest);
     return isKept;
   }
 
   claimed(contested: Contested): void {
-    this.#of(contested).claimed(contested.starts, this.#round);
+    this.#of(contested).claimed(contested, this.#round);
   }
 
-  took(contested: Contested): void {
-    this.#of(contested).took(contested.starts);
+  took(contested: Contested, amount = 1): void {
+    this.#of(contested).took(amount, contested);
   }
 
   #note({ lapsesAt }: Contest): void {

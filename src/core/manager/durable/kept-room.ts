@@ -40,6 +40,15 @@ export class KeptRoom {
     this.#undo.push((now) => limiter.unreserve(queue.name, permits, this.#takenAt, now));
   }
 
+  /** All that there is of the permits that all share. */
+  keepShared(): void {
+    const { shared } = this.#parts.limiter;
+    const permits = Math.floor(shared.available(this.#takenAt));
+    if (permits === 0 || permits === Number.POSITIVE_INFINITY) return;
+    shared.take(permits, this.#takenAt);
+    this.#undo.push((now) => shared.giveBack(permits, this.#takenAt, now));
+  }
+
   /** Room for tasks of a handler, as far as it has limits of its own. */
   keepHandler(name: string, count: number, cost: number): void {
     const { limiter, queues } = this.#parts;

@@ -1,9 +1,8 @@
 import type { ClaimNeed } from "../../durable/claimer.js";
-import { Gate, PAUSED } from "../../queue/gate.js";
+import { PAUSED } from "../../queue/gate.js";
 import type { HandlerGate } from "../../queue/handler-gate.js";
 import { type QueueGroup, TaskQueue } from "../../queue/task-queue.js";
-import type { Lane } from "../lane.js";
-import { type Contests, TURN_MS } from "./contest.js";
+import { type Contested, type Contests, TURN_MS } from "./contest.js";
 import { KeptRoom, type KeptRoomParts } from "./kept-room.js";
 
 export interface KeptTurnsParts extends KeptRoomParts {
@@ -14,20 +13,26 @@ export interface KeptTurnsParts extends KeptRoomParts {
   readonly costOf: (handler: string) => number;
 }
 
-type ScarceGate = TaskQueue | HandlerGate<QueueGroup>;
+type OwnGate = TaskQueue | HandlerGate<QueueGroup>;
 
-type Scarce = Lane | ScarceGate;
+/** What both kinds want, and how the next one of it is kept. */
+interface Scarce {
+  readonly contested: Contested;
+  /** Whether one could have it now. */
+  readonly isFree: boolean;
+  readonly keep: (room: KeptRoom) => void;
+}
 
 /**
  * What a round of claims could not have is kept for the next one, where it is the turn of a durable task: the
- * next place or permit of a queue or a handler, and the next slot of a lane. Without that, a task of this
+ * next place of a queue or a handler, the next slot of a lane, and permits. Without that, a task of this
  * process takes each one that becomes free while a claim for something else is under way, and that may be
- * always.
+ * always; and one that costs little takes each permit before there are enough for one that costs more.
  */
 export class KeptTurns {
   readonly #parts: KeptTurnsParts;
   /** What was kept since the last round, and the room of it, until that is let go. */
-  #scarce: readonly Scarce[] = [];
+  #scarce: readonly Contested[] = [];
   #kept: KeptRoom | undefined = undefined;
   #until = Number.POSITIVE_INFINITY;
 
@@ -51,79 +56,79 @@ export class KeptTurns {
    * @returns whether some of that is not kept any longer, so that others may have it
    */
   keep(needs: readonly ClaimNeed[], now: number): boolean {
-    const soon = needs.filter((need) => this.#opensSoon(need, now));
-    const kept = this.#wanted(soon).filter((scarce) => this.#isKept(scarce, soon, now));
-    const isFreed = this.#scarce.some((scarce) => !kept.includes(scarce));
-    this.#scarce = kept;
-    this.#until = Math.min(...kept.map((scarce) => this.#parts.contests.lapsesAt(scarce)));
+    const { contests } = this.#parts;
+    const kept = this.#listWanted(needs, now).filter(({ contested, isFree }) =>
+      contests.keeps(contested, isFree),
+    );
+    const scarce = kept.map(({ contested }) => contested);
+    const isFreed = this.#scarce.some((one) => !scarce.includes(one));
+    this.#scarce = scarce;
+    this.#until = Math.min(...scarce.map((one) => contests.lapsesAt(one)));
     if (kept.length === 0) return isFreed;
     this.#kept = new KeptRoom(this.#parts, now);
-    for (const scarce of kept) {
-      if (!(scarce instanceof Gate)) this.#kept.keepSlots(this.#oneOf(scarce));
-      else if (this.#isLimited(scarce)) this.#kept.keepClosed(scarce);
-      else this.#kept.keepPlaces(scarce, 1);
-    }
+    for (const { keep } of kept) keep(this.#kept);
     return isFreed;
   }
 
-  /** What both kinds want. */
-  #wanted(needs: readonly ClaimNeed[]): Scarce[] {
-    const { handlers, lanes, queues } = this.#parts;
-    const isAny = needs.some(({ oneOf }) => oneOf === undefined);
-    const names = new Set(needs.flatMap(({ oneOf = [] }) => oneOf));
+  #listWanted(all: readonly ClaimNeed[], now: number): readonly Scarce[] {
+    const { handlers, queues } = this.#parts;
+    const needs = all.filter(({ queue }) => this.#mayOpen(queue));
+    const soon = needs.filter((need) => this.#waitMs(need, now) < TURN_MS);
+    const isAny = soon.some(({ oneOf }) => oneOf === undefined);
+    const names = new Set(soon.flatMap(({ oneOf = [] }) => oneOf));
     const wanted = isAny ? handlers : handlers.filter(({ name }) => names.has(name));
-    const isWanted = (lane: Lane) => wanted.some((handler) => handler.lane === lane.index);
-    const gates: (ScarceGate | undefined)[] = [
-      ...needs.map(({ queue }) => queues.known(queue)),
-      ...wanted.map(({ name }) => queues.handler(name)),
-    ];
     return [
-      ...lanes.filter((lane) => isWanted(lane) && queues.hasEligible(lane)),
-      ...gates.filter((gate) => gate !== undefined && gate.waiting > 0 && this.#isScarce(gate)),
-    ].filter((scarce) => scarce !== undefined);
+      ...this.#listSlots(wanted),
+      ...this.#listSharedPermits(needs, now),
+      ...needs.flatMap(({ cost, queue }) => this.#listOf(queues.known(queue), cost, now)),
+      ...wanted.flatMap(({ name }) => this.#listOf(queues.handler(name), this.#parts.costOf(name), now)),
+    ];
   }
 
-  /** Whether a queue may be claimed from within a turn, as far as can be told. */
-  #opensSoon({ cost, queue: name }: ClaimNeed, now: number): boolean {
-    const { limiter, queues } = this.#parts;
-    const queue = queues.known(name);
+  /** Those that are free are so for want of something else, and others may have them. */
+  #listSlots(wanted: KeptTurnsParts["handlers"]): readonly Scarce[] {
+    const { lanes, queues } = this.#parts;
+    const isWanted = (index: number) => wanted.some((handler) => handler.lane === index);
+    return lanes
+      .filter((lane) => lane.free === 0 && isWanted(lane.index) && queues.hasEligible(lane))
+      .map((lane) => {
+        const slots = lanes.map((one) => (one === lane ? 1 : 0));
+        return { contested: lane, isFree: false, keep: (room) => room.keepSlots(slots) };
+      });
+  }
+
+  #listSharedPermits(needs: readonly ClaimNeed[], now: number): readonly Scarce[] {
+    const { lanes, limiter, queues } = this.#parts;
+    const isLacking = needs.some(({ cost }) => limiter.sharedWaitMs(cost, now) > 0);
+    if (!isLacking || !lanes.some((lane) => queues.hasEligible(lane))) return [];
+    return [{ contested: limiter.shared, isFree: false, keep: (room) => room.keepShared() }];
+  }
+
+  /** Places and permits of a queue or a handler. Permits that are saved up are free for nobody. */
+  #listOf(gate: OwnGate | undefined, cost: number, now: number): readonly Scarce[] {
+    if (gate === undefined || gate.waiting === 0) return [];
+    const { limiter } = this.#parts;
+    const limits = gate instanceof TaskQueue ? limiter.queues : limiter.handlers;
+    const bucket = limits.bucket(gate.name);
+    const isAffordable = limiter.sharedWaitMs(cost, now) === 0 && limits.waitMs(gate.name, cost, now) === 0;
+    const isFree = gate.free > 0 && isAffordable;
+    const scarce: Scarce[] = [];
+    if (gate.hasPlaces) scarce.push({ contested: gate, isFree, keep: (room) => room.keepPlaces(gate, 1) });
+    if (bucket !== undefined)
+      scarce.push({ contested: bucket, isFree, keep: (room) => room.keepClosed(gate) });
+    return scarce;
+  }
+
+  /** Whether a queue may be claimed from when what both kinds want of it is kept. */
+  #mayOpen(name: string): boolean {
+    const queue = this.#parts.queues.known(name);
     if (queue?.isClosedBy(PAUSED)) return false;
     // Where durable tasks alone have its places, the next one needs nothing that others have.
-    if (queue?.free === 0 && queue.waiting === 0) return false;
-    return Math.max(limiter.sharedWaitMs(cost, now), limiter.queues.waitMs(name, cost, now)) < TURN_MS;
+    return queue === undefined || queue.free > 0 || queue.waiting > 0;
   }
 
-  #isKept(scarce: Scarce, needs: readonly ClaimNeed[], now: number): boolean {
-    const { contests } = this.#parts;
-    const isFree = scarce.free > 0;
-    if (scarce instanceof Gate)
-      return contests.keeps(scarce, isFree && !this.#lacksPermits(scarce, needs, now));
-    return !isFree && contests.keeps(scarce, isFree); // what is free is so for want of something else
-  }
-
-  /** Whether there is only so much of it. */
-  #isScarce(gate: ScarceGate): boolean {
-    return gate.hasPlaces || this.#isLimited(gate);
-  }
-
-  #isLimited(gate: ScarceGate): boolean {
-    return this.#limitsOf(gate).get(gate.name) !== undefined;
-  }
-
-  /** Then they are saved up, and no time is lost. */
-  #lacksPermits(gate: ScarceGate, needs: readonly ClaimNeed[], now: number): boolean {
-    const { costOf, limiter } = this.#parts;
-    const need = needs.find(({ queue }) => queue === gate.name);
-    const cost = gate instanceof TaskQueue ? (need?.cost ?? 1) : costOf(gate.name);
-    return Math.max(limiter.sharedWaitMs(cost, now), this.#limitsOf(gate).waitMs(gate.name, cost, now)) > 0;
-  }
-
-  #limitsOf(gate: ScarceGate) {
+  #waitMs({ cost, queue }: ClaimNeed, now: number): number {
     const { limiter } = this.#parts;
-    return gate instanceof TaskQueue ? limiter.queues : limiter.handlers;
-  }
-
-  #oneOf(kept: Lane): number[] {
-    return this.#parts.lanes.map((lane) => (lane === kept ? 1 : 0));
+    return Math.max(limiter.sharedWaitMs(cost, now), limiter.queues.waitMs(queue, cost, now));
   }
 }

@@ -1,22 +1,28 @@
 import { describe, expect, test } from "vitest";
 import { Contest, TURN_MS } from "../../../../src/core/manager/durable/contest.js";
 
-/** What both kinds want one of, again and again, and whose turn each is. */
-function createContest() {
+/** What both kinds want, again and again, and whose turn each is. */
+function createContest(burst?: number) {
   const contest = new Contest();
   const round = { number: 0, at: 0 };
-  let starts = 0;
+  let taken = 0;
+  const contested = () => (burst === undefined ? { taken } : { taken, burst });
   return {
     /** A round of claims; @returns how many of `free` durable tasks may have */
-    offer: (free: number, afterMs = 0) => {
+    offer: (free: number, afterMs = 0, isSavedFor = false) => {
       round.number++;
       round.at += afterMs;
-      return contest.share(free, starts, { ...round });
+      return contest.share(free, isSavedFor, contested(), { ...round });
     },
-    claim: () => contest.claimed(starts, { ...round }),
-    keepsNext: (isFree: boolean) => contest.keeps(isFree, starts, { ...round }),
-    startLocal: () => ++starts,
-    startDurable: () => contest.took(++starts),
+    claim: () => contest.claimed(contested(), { ...round }),
+    keepsNext: (isFree: boolean) => contest.keeps(isFree, contested(), { ...round }),
+    startLocal: (amount = 1) => {
+      taken += amount;
+    },
+    startDurable: (amount = 1) => {
+      taken += amount;
+      contest.took(amount, contested());
+    },
     lapsesAt: () => contest.lapsesAt,
     now: () => round.at,
   };
@@ -142,5 +148,43 @@ describe("a contest of tasks of the process and durable ones", () => {
     startDurable();
     startLocal();
     expect(offer(2)).toBe(1); // they are back
+  });
+
+  test("gives both as much of what each takes more or less of, and none is owed more than a burst", () => {
+    const { offer, startDurable, startLocal } = createContest(10);
+    const turns = { local: 0, durable: 0 };
+    for (let count = 0; count < 600; count++) {
+      if (offer(1) === 1) {
+        startDurable(5);
+        turns.durable++;
+      } else {
+        startLocal();
+        turns.local++;
+      }
+    }
+    expect(turns).toEqual({ local: 500, durable: 100 });
+    startLocal(1_000);
+    let owed = 0;
+    for (; offer(1) === 1; startDurable()) owed++;
+    expect(owed).toBe(10);
+  });
+
+  test("leaves nothing to durable tasks while one of the others saves up in its turn, until that has begun", () => {
+    const { offer, startDurable, startLocal } = createContest(5);
+    expect(offer(2, 0, true)).toBe(0);
+    expect(offer(4, 1_000_000, true)).toBe(0);
+    expect(offer(5, 1)).toBe(0); // there are enough now, and it is about to begin
+    startLocal(5);
+    expect(offer(1)).toBe(1);
+    startDurable(5);
+    expect(offer(2, 0, true)).toBe(0);
+  });
+
+  test("waits for one that has saved up no longer than for any other", () => {
+    const { offer } = createContest(5);
+    expect(offer(2, 0, true)).toBe(0);
+    expect(offer(5, 1_000)).toBe(0);
+    expect(offer(5, TURN_MS - 1)).toBe(0);
+    expect(offer(5, 1)).toBe(5);
   });
 });
