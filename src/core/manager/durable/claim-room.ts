@@ -97,11 +97,12 @@ export class ClaimRoom implements Alarm {
 
   /** A claimed task has started: it has its places and its slot. */
   started({ queue, task: { cost, handler } }: HeldLease, lane: Lane): void {
-    const { limiter, queues } = this.#parts;
+    const { clock, limiter, queues } = this.#parts;
+    const now = clock.now();
     for (const place of [lane, queues.queue(queue), queues.handler(handler)])
-      if (place !== undefined) this.#contests.took(place);
+      if (place !== undefined) this.#contests.took(place, now);
     for (const bucket of [limiter.shared, limiter.queues.bucket(queue), limiter.handlers.bucket(handler)])
-      if (bucket !== undefined) this.#contests.took(bucket, Math.min(cost, bucket.burst));
+      if (bucket !== undefined) this.#contests.took(bucket, now, Math.min(cost, bucket.burst));
   }
 
   reserve(need: ClaimNeed): Reservation | undefined {

@@ -19,9 +19,10 @@ export interface Round {
 }
 
 /**
- * What one kind has made of its turns. After one in vain it has none for as long as that one took, after the
- * next for twice as long, and so on: whatever keeps a kind from its turns, waiting for it costs the other no
- * more than a small part of its time.
+ * What one kind has made of its turns. After one that was used it has none for as long as that was waited
+ * for; so a store that takes its time costs the others half of theirs at most. After one in vain the same,
+ * after the next for twice as long, and so on: whatever keeps a kind from its turns, waiting for it costs the
+ * other no more than a small part of its time.
  */
 class Turns {
   #rests = 1;
@@ -31,7 +32,15 @@ class Turns {
     return now < this.#barredUntil;
   }
 
-  wereUsed(): void {
+  /** @param afterMs so long they were waited for */
+  wereUsed(afterMs: number, now: number): void {
+    this.#rests = 1;
+    const restMs = Math.min(afterMs, 2 * TURN_MS); // until the claim, and for it
+    this.#barredUntil = Math.max(now + restMs, Math.min(this.#barredUntil, now + TURN_MS));
+  }
+
+  /** It takes what it can get again. */
+  isBack(): void {
     this.#rests = 1;
     this.#barredUntil = Number.NEGATIVE_INFINITY;
   }
@@ -58,6 +67,8 @@ export class Contest {
   #isSaved = false;
   /** The round in which durable tasks were claimed with their turn. */
   #claimedIn: Round | undefined = undefined;
+  /** Since when something is kept for durable tasks that others could have. */
+  #keptSince: number | undefined = undefined;
   /** By how much the tasks of this process have had more, and at most by what one task may take. */
   #lead = 0;
   /** How much had been taken at the last look. */
@@ -91,8 +102,8 @@ export class Contest {
   keeps(isFree: boolean, contested: Contested, round: Round): boolean {
     this.#look(contested, round);
     if (!this.#isDurable || this.#claimedIn !== undefined) return false;
-    if (isFree) this.#freeSince ??= round.at;
-    else this.#freeSince = undefined;
+    if (isFree) this.#keptSince ??= round.at;
+    this.#freeSince = isFree ? (this.#freeSince ?? round.at) : undefined;
     return true;
   }
 
@@ -101,13 +112,14 @@ export class Contest {
     this.#look(contested, round);
     if (!this.#isDurable) return;
     this.#claimedIn = round;
+    this.#keptSince ??= round.at;
     this.#freeSince = undefined;
   }
 
   /** A durable task has taken so much. */
-  took(amount: number, contested: Contested): void {
+  took(amount: number, contested: Contested, now: number): void {
     this.#count(contested, amount);
-    this.#durable.wereUsed();
+    this.#durable.wereUsed(now - (this.#keptSince ?? now), now);
     this.#lead = Math.max(-burstOf(contested), this.#lead - amount);
     this.#begin(this.#lead > 0);
   }
@@ -136,7 +148,7 @@ export class Contest {
     this.#seen = contested.taken;
     if (byLocal <= 0) return;
     this.#lead = Math.min(burstOf(contested), this.#lead + byLocal);
-    this.#local.wereUsed();
+    this.#local.isBack();
     if (this.#isDurable) return;
     this.#freeSince = undefined;
     this.#isSaved = false;
@@ -146,6 +158,7 @@ export class Contest {
     this.#isDurable = isDurable;
     this.#isSaved = false;
     this.#claimedIn = undefined;
+    this.#keptSince = undefined;
     this.#freeSince = undefined;
   }
 }
@@ -195,8 +208,8 @@ export class Contests {
     this.#of(contested).claimed(contested, this.#round);
   }
 
-  took(contested: Contested, amount = 1): void {
-    this.#of(contested).took(amount, contested);
+  took(contested: Contested, now: number, amount = 1): void {
+    this.#of(contested).took(amount, contested, now);
   }
 
   #note({ lapsesAt }: Contest): void {

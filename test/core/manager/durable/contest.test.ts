@@ -21,7 +21,7 @@ function createContest(burst?: number) {
     },
     startDurable: (amount = 1) => {
       taken += amount;
-      contest.took(amount, contested());
+      contest.took(amount, contested(), round.at);
     },
     lapsesAt: () => contest.lapsesAt,
     now: () => round.at,
@@ -114,6 +114,24 @@ describe("a contest of tasks of the process and durable ones", () => {
     startDurable();
     expect(offer(1)).toBe(0);
     expect(barredMs()).toBe(0);
+  });
+
+  test("bars durable tasks for as long as it has waited for the one that has started", () => {
+    const { claim, keepsNext, offer, startDurable, startLocal } = createContest();
+    startLocal();
+    expect(offer(1)).toBe(1);
+    claim();
+    startDurable(); // at once
+    startLocal();
+    expect(offer(1)).toBe(1);
+    expect(keepsNext(true)).toBe(true);
+    expect(offer(1, 20)).toBe(1);
+    claim();
+    startDurable(); // after 20 ms, in which nothing else could start
+    for (let waitedMs = 0; waitedMs < 20; waitedMs++) {
+      startLocal();
+      expect(offer(1, 1)).toBe(waitedMs === 19 ? 1 : 0);
+    }
   });
 
   test("takes no claim for longer than a turn, however late it is answered", () => {
