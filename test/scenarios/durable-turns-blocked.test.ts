@@ -13,6 +13,7 @@ interface Limits {
 interface Setting {
   readonly one?: Limits;
   readonly two?: Limits;
+  readonly endless?: Limits;
   readonly first?: Limits;
   readonly second?: Limits;
   readonly queues?: Record<string, Limits>;
@@ -45,7 +46,7 @@ function setUp(setting: Setting) {
   const handlers = defineHandlers({
     one: { payload: json<string>(), run, ...one },
     two: { payload: json<string>(), run, ...two },
-    endless: { payload: json<string>(), run: () => after(1e9) },
+    endless: { payload: json<string>(), run: () => after(1e9), ...setting.endless },
   });
   const queues = { first, second, ...setting.queues };
   const given = { handlers, queues, autoStart: false, capacity: 100_000, concurrency, ...setting.options };
@@ -100,6 +101,24 @@ describe("durable tasks that cannot start cost the tasks of this process next to
     await clock.advance(2_000);
     expect(count("local one second")).toBeGreaterThan(1_700);
   });
+
+  test.each([
+    [2, 800],
+    [3, 2_700],
+  ])(
+    "of %i slots, where a task without an end has the place of its handler",
+    async (concurrency, atLeast) => {
+      const limits = { endless: { maxConcurrency: 1 }, one: { maxConcurrency: 1 } };
+      const { clock, count, enqueue, tasks } = setUp({ ...limits, concurrency, claimMs: 20 });
+      await enqueue(["durable", "one", "first", 900], ["durable", "endless", "second", 9]);
+      tasks.start();
+      await clock.advance(200);
+      await enqueue(["local", "two", "second", 9_000]);
+      await clock.advance(2_000);
+      expect(count("local two second")).toBeGreaterThan(atLeast); // half of one slot, and all others
+      expect(count("durable one first")).toBeGreaterThan(40);
+    },
+  );
 
   test("where the store confirms no ends", async () => {
     const { clock, count, enqueue, tasks } = setUp({ ...onePlace, ackMs: 8_000, concurrency: 100 });

@@ -10,7 +10,7 @@ import type { QueueSet } from "../../queue/queue-set.js";
 import type { TaskQueue } from "../../queue/task-queue.js";
 import type { Alarm, Alarms } from "../alarms.js";
 import type { Lane, Lanes } from "../lane.js";
-import { Contests } from "./contest.js";
+import { type Contested, Contests } from "./contest.js";
 import { KeptRoom } from "./kept-room.js";
 import { KeptTurns } from "./kept-turns.js";
 
@@ -206,12 +206,13 @@ export class ClaimRoom implements Alarm {
     this.#claimed = { need, leftOut: rooms.leftOut };
     const others = this.#needs.filter((other) => other !== need);
     const leftOut = new Set(others.flatMap(({ oneOf = [] }) => oneOf));
-    const lasts = rooms.handlers.filter(({ name }) => !leftOut.has(name));
-    const ofHandlers = lasts.flatMap(({ name }) => [queues.handler(name), limiter.handlers.bucket(name)]);
-    const shared = [limiter.shared, ...lanes.filter(({ index }) => slots[index] !== 0)];
-    const ofQueue = [queue, limiter.queues.bucket(queue.name)];
-    for (const scarce of [...ofQueue, ...ofHandlers, ...(others.length === 0 ? shared : [])])
-      if (scarce !== undefined) this.#contests.claimed(scarce);
+    const note = (all: readonly (Contested | undefined)[], isLast: boolean) => {
+      for (const one of all) if (one !== undefined) this.#contests.claimed(one, isLast);
+    };
+    note([queue, limiter.queues.bucket(queue.name)], true);
+    for (const { name } of rooms.handlers)
+      note([queues.handler(name), limiter.handlers.bucket(name)], !leftOut.has(name));
+    note([limiter.shared, ...lanes.filter(({ index }) => slots[index] !== 0)], others.length === 0);
   }
 
   /** 0 where there are too few; then it is looked again when there are enough. */

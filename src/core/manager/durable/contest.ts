@@ -107,12 +107,15 @@ export class Contest {
     return true;
   }
 
-  /** A claim is made with what there is. */
-  claimed(contested: Contested, round: Round): void {
+  /**
+   * A claim is made with what there is.
+   * @param isLast whether nothing else may be claimed with it: then the turn is over when that is answered
+   */
+  claimed(isLast: boolean, contested: Contested, round: Round): void {
     this.#look(contested, round);
     if (!this.#isDurable) return;
-    this.#claimedIn = round;
     this.#keptSince ??= round.at;
+    if (isLast) this.#claimedIn = round;
     this.#freeSince = undefined;
   }
 
@@ -204,8 +207,8 @@ export class Contests {
     return isKept;
   }
 
-  claimed(contested: Contested): void {
-    this.#of(contested).claimed(contested, this.#round);
+  claimed(contested: Contested, isLast: boolean): void {
+    this.#of(contested).claimed(isLast, contested, this.#round);
   }
 
   took(contested: Contested, now: number, amount = 1): void {

@@ -78,7 +78,7 @@ export class KeptTurns {
     const names = new Set(soon.flatMap(({ oneOf = [] }) => oneOf));
     const wanted = isAny ? handlers : handlers.filter(({ name }) => names.has(name));
     return [
-      ...this.#listSlots(wanted),
+      ...this.#listSlots(wanted.filter(({ name }) => this.#mayStart(name, now))),
       ...this.#listSharedPermits(needs, now),
       ...needs.flatMap(({ cost, queue }) => this.#listOf(queues.known(queue), cost, now)),
       ...wanted.flatMap(({ name }) => this.#listOf(queues.handler(name), this.#parts.costOf(name), now)),
@@ -125,6 +125,14 @@ export class KeptTurns {
     if (queue?.isClosedBy(PAUSED)) return false;
     // Where durable tasks alone have its places, the next one needs nothing that others have.
     return queue === undefined || queue.free > 0 || queue.waiting > 0;
+  }
+
+  /** The same of a handler, and soon. */
+  #mayStart(name: string, now: number): boolean {
+    const { costOf, limiter, queues } = this.#parts;
+    if (limiter.handlers.waitMs(name, costOf(name), now) >= TURN_MS) return false;
+    const gate = queues.handler(name);
+    return gate === undefined || gate.free > 0 || gate.waiting > 0;
   }
 
   #waitMs({ cost, queue }: ClaimNeed, now: number): number {

@@ -14,7 +14,7 @@ function createContest(burst?: number) {
       round.at += afterMs;
       return contest.share(free, isSavedFor, contested(), { ...round });
     },
-    claim: () => contest.claimed(contested(), { ...round }),
+    claim: () => contest.claimed(true, contested(), { ...round }),
     keepsNext: (isFree: boolean) => contest.keeps(isFree, contested(), { ...round }),
     startLocal: (amount = 1) => {
       taken += amount;
