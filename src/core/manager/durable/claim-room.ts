@@ -55,7 +55,10 @@ export class ClaimRoom implements Alarm {
   readonly #parts: ClaimRoomParts;
   readonly #contests = new Contests();
   readonly #keptTurns: KeptTurns;
+  /** The present round: when it is, what may be claimed, and whether there is a slot for any of it. */
+  #now = 0;
   #needs: readonly ClaimNeed[] = [];
+  #hasSlots = false;
   /** What the round has made a claim for, and which handlers it left out. */
   #claimed: { readonly need: ClaimNeed; readonly leftOut: readonly string[] } | undefined = undefined;
   /** What the last task of a handler cost that was claimed: the next one is taken to cost as much. */
@@ -80,9 +83,12 @@ export class ClaimRoom implements Alarm {
   }
 
   beginRound(needs: readonly ClaimNeed[]): void {
+    const { clock, isOpen, lanes } = this.#parts;
     this.#keptTurns.letGo();
-    this.#contests.nextRound(this.#parts.clock.now());
+    this.#now = clock.now();
+    this.#contests.nextRound(this.#now);
     this.#needs = needs;
+    this.#hasSlots = isOpen() && lanes.some(({ open }) => open);
     this.#claimed = undefined;
   }
 
@@ -91,7 +97,7 @@ export class ClaimRoom implements Alarm {
     const needs = this.#needs.map((need) =>
       need === claimed?.need ? { ...need, oneOf: claimed.leftOut } : need,
     );
-    if (this.#keptTurns.keep(needs, this.#parts.clock.now())) this.#parts.onRoom();
+    if (this.#keptTurns.keep(needs, this.#now)) this.#parts.onRoom();
     this.#lookAgain(this.#contests.firstLapseAt);
   }
 
@@ -106,10 +112,10 @@ export class ClaimRoom implements Alarm {
   }
 
   reserve(need: ClaimNeed): Reservation | undefined {
-    const { clock, isOpen, queues } = this.#parts;
-    const queue = queues.queue(need.queue);
-    const now = clock.now();
-    if (!isOpen() || !queue.admits) return undefined;
+    if (!this.#hasSlots) return undefined;
+    const now = this.#now;
+    const queue = this.#parts.queues.queue(need.queue);
+    if (!queue.admits) return undefined;
     const permits = this.#permits(need, now);
     if (permits === 0) return undefined;
     const rooms = this.#roomOf(now, need.oneOf);
