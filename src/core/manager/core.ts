@@ -188,10 +188,11 @@ function createSettler(ground: Ground, watches: Watches): Settler {
 
 /** No task is left. */
 async function letGo(
-  { alarms, callChain, clock, lanes, lifecycle }: Ground,
+  { alarms, callChain, clock, keepAlive, lanes, lifecycle }: Ground,
   durable: DurableTasks | undefined,
 ): Promise<void> {
   alarms.close();
+  keepAlive.close();
   await Promise.all([...listLanes(lanes).map(({ executor }) => executor.close()), durable?.close()]);
   if (callChain === undefined) return;
   // Middleware that is about to give what a task ended with shall come to it.

@@ -9,7 +9,7 @@ export const UNSETTLED = 1;
 export const CONSUMING = 2;
 /** Those who wait for the end of durable tasks. */
 export const AWAITED = 4;
-/** A stop, until it is over. */
+/** A stop, until no task is left. */
 export const STOPPING = 8;
 
 export type Holder = typeof UNSETTLED | typeof CONSUMING | typeof AWAITED | typeof STOPPING;

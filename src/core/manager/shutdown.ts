@@ -175,7 +175,7 @@ export class Shutdown implements Alarm {
   }
 
   async #finish(alive: number, startedAt: number): Promise<StopReport> {
-    const { alarms, clock, conditions, durable, hooks, keepAlive, lifecycle } = this.#parts;
+    const { alarms, clock, conditions, durable, hooks, lifecycle } = this.#parts;
     const { observerErrors, release, results, settler } = this.#parts;
     await null; // let the phase that was entered do its first work
     await conditions.until(() => settler.unsettled === 0 && durable?.busy !== true);
@@ -189,7 +189,6 @@ export class Shutdown implements Alarm {
     await observerErrors.reported(until);
     hooks.close(); // they would keep the process alive for who knows how long
     observerErrors.close();
-    keepAlive.close();
     const durationMs = clock.now() - startedAt;
     return Object.freeze({ alive, ...this.#counts, durationMs });
   }
