@@ -12,6 +12,9 @@ export const TURN_MS = 50;
 /** Nobody is kept from anything for more than so many times as long as it was kept for him in vain. */
 const MAX_RESTS = 16;
 
+/** Where nobody has looked for so long, nobody was kept from anything, and nothing is owed. */
+const OWED_MS = 1_000;
+
 /** A look at all that may be claimed. */
 export interface Round {
   readonly number: number;
@@ -71,8 +74,14 @@ export class Contest {
   #keptSince: number | undefined = undefined;
   /** By how much the tasks of this process have had more, and at most by what one task may take. */
   #lead = 0;
-  /** How much had been taken at the last look. */
-  #seen = 0;
+  /** How much had been taken at the last look, and when that was. */
+  #seen: number;
+  #seenAt: number | undefined = undefined;
+
+  /** @param taken how much of it has been taken until now */
+  constructor(taken: number) {
+    this.#seen = taken;
+  }
 
   /**
    * How many of `free` durable tasks may have.
@@ -123,13 +132,14 @@ export class Contest {
   took(amount: number, contested: Contested, now: number): void {
     this.#count(contested, amount);
     this.#durable.wereUsed(now - (this.#keptSince ?? now), now);
-    this.#lead = Math.max(-burstOf(contested), this.#lead - amount);
     this.#begin(this.#lead > 0);
   }
 
   /** A claim has been answered when the next round begins. */
   #look(contested: Contested, round: Round): void {
     this.#count(contested, 0);
+    if (round.at - (this.#seenAt ?? round.at) > OWED_MS) this.#lead = 0;
+    this.#seenAt = round.at;
     const claimedAt = this.#claimedIn?.number === round.number ? undefined : this.#claimedIn?.at;
     const hasLapsed = round.at >= this.lapsesAt;
     if (this.#isDurable && (claimedAt !== undefined || hasLapsed)) {
@@ -146,11 +156,12 @@ export class Contest {
   }
 
   /** What has been taken since the last look tasks of this process have, but for so much. */
-  #count(contested: Contested, byDurable: number): void {
-    const byLocal = contested.taken - this.#seen - byDurable;
-    this.#seen = contested.taken;
+  #count({ burst = 1, taken }: Contested, byDurable: number): void {
+    const byLocal = taken - this.#seen - byDurable;
+    this.#seen = taken;
+    this.#lead = Math.min(burst, Math.max(-burst, this.#lead) + byLocal);
+    this.#lead = Math.max(-burst, this.#lead - byDurable);
     if (byLocal <= 0) return;
-    this.#lead = Math.min(burstOf(contested), this.#lead + byLocal);
     this.#local.isBack();
     if (this.#isDurable) return;
     this.#freeSince = undefined;
@@ -164,10 +175,6 @@ export class Contest {
     this.#keptSince = undefined;
     this.#freeSince = undefined;
   }
-}
-
-function burstOf({ burst = 1 }: Contested): number {
-  return burst;
 }
 
 /** The contests of a manager, and the rounds of claims in which they are decided. */
@@ -222,7 +229,7 @@ export class Contests {
   #of(contested: Contested): Contest {
     let contest = this.#contests.get(contested);
     if (contest === undefined) {
-      contest = new Contest();
+      contest = new Contest(contested.taken);
       this.#contests.set(contested, contest);
     }
     return contest;

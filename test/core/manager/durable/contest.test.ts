@@ -3,7 +3,7 @@ import { Contest, TURN_MS } from "../../../../src/core/manager/durable/contest.j
 
 /** What both kinds want, again and again, and whose turn each is. */
 function createContest(burst?: number) {
-  const contest = new Contest();
+  const contest = new Contest(0);
   const round = { number: 0, at: 0 };
   let taken = 0;
   const contested = () => (burst === undefined ? { taken } : { taken, burst });
@@ -185,6 +185,15 @@ describe("a contest of tasks of the process and durable ones", () => {
     let owed = 0;
     for (; offer(1) === 1; startDurable()) owed++;
     expect(owed).toBe(10);
+  });
+
+  test("owes nobody anything of a time in which nobody looked", () => {
+    const { offer, startLocal } = createContest(10);
+    offer(1);
+    startLocal(1_000);
+    expect(offer(1, 1_001)).toBe(0);
+    startLocal();
+    expect(offer(1)).toBe(1);
   });
 
   test("leaves nothing to durable tasks while one of the others saves up in its turn, until that has begun", () => {
