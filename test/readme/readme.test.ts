@@ -4,10 +4,11 @@ import { fileURLToPath } from "node:url";
 import { transformSync } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BUILT_TYPES, ONE_CHECKER } from "../support/built-types.js";
+import { bundledBuild, linkBuild } from "../support/bundled-build.js";
 import { RedisServer } from "../support/redis-server.js";
 import { REDIS_URL, readPages, root } from "./pages.js";
 
-// Below the project, so that "millrace" means this package, as it does to whoever installed it.
+// What "millrace" means in it is put beside the pages.
 const folder = `${root}.tmp/readme`;
 const pages = readPages(folder);
 const examples = pages.flatMap((page) => page.examples);
@@ -21,6 +22,8 @@ beforeAll(async () => {
   server = await RedisServer.start();
   const here = (code: string) => code.replaceAll(REDIS_URL, server.url);
   rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  linkBuild(bundledBuild(), folder);
   for (const page of pages) {
     mkdirSync(page.folder, { recursive: true });
     for (const { file, code } of page.examples) {

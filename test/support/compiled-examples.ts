@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { transformSync } from "esbuild";
 import { programFiles, readProjectFile } from "../tidy/sources.js";
 import { moveIntoPlace } from "./bundle.js";
+import { bundledBuild, linkBuild } from "./bundled-build.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -25,7 +26,11 @@ export function compiledExample(path: string): string {
 /** Into a folder whose name stands for what is in it: whoever finds it there need not compile again. */
 function compileAll(): string {
   const texts = programFiles("examples").map((path) => [path, readProjectFile(path)] as const);
-  const digest = createHash("sha256").update(JSON.stringify(texts)).digest("hex").slice(0, 16);
+  const build = bundledBuild();
+  const digest = createHash("sha256")
+    .update(JSON.stringify([build, texts]))
+    .digest("hex")
+    .slice(0, 16);
   const compiled = join(root, ".tmp", `compiled-${digest}`);
   if (existsSync(compiled)) return compiled;
   const unfinished = `${compiled}.${process.pid}`;
@@ -34,6 +39,7 @@ function compileAll(): string {
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, path.endsWith(".ts") ? toJs(text) : text);
   }
+  linkBuild(build, unfinished);
   symlinkSync(join(root, "node_modules"), join(unfinished, "node_modules")); // what the demo looks through
   moveIntoPlace(unfinished, compiled);
   return compiled;
