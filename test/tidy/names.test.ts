@@ -153,15 +153,26 @@ function badPaths(paths: readonly string[]): readonly string[] {
 /** One line for each way around the type checker, and for each note of work left undone. */
 function loopholes(source: Source): readonly string[] {
   const found: string[] = [];
-  walk(source.program, (node) => {
-    if (node.type === "TSAnyKeyword") found.push(`${placeOf(source, node)} any`);
-    return undefined;
-  });
+  if (/\bany\b/.test(withoutComments(source)))
+    walk(source.program, (node) => {
+      if (node.type === "TSAnyKeyword") found.push(`${placeOf(source, node)} any`);
+      return undefined;
+    });
   for (const comment of source.comments) {
     const word = comment.value.match(/@ts-(?:ignore|nocheck)\b|\b(?:TODO|FIXME|XXX)\b/);
     if (word) found.push(`${placeOf(source, comment)} ${word[0]}`);
   }
   return found;
+}
+
+function withoutComments({ text, comments }: Source): string {
+  let rest = "";
+  let end = 0;
+  for (const comment of comments) {
+    rest += `${text.slice(end, comment.start)} `;
+    end = comment.end;
+  }
+  return rest + text.slice(end);
 }
 
 test("visible names use one word for each thing", () => {

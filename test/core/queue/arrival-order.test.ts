@@ -43,8 +43,11 @@ describe("an arrival order", () => {
             model.splice(index, 1);
             order.tidy(model.length);
           }
-          expect(order.oldest()).toBe(model[0]);
-          expect(order.first(few)).toEqual(model.slice(0, few));
+          const oldest = order.oldest();
+          if (oldest !== model[0]) expect(oldest).toBe(model[0]);
+          const [first, expected] = [order.first(few), model.slice(0, few)];
+          const isSame = first.length === expected.length && first.every((task, at) => task === expected[at]);
+          if (!isSame) expect(first).toEqual(expected);
         }
         expect(order.first(Number.POSITIVE_INFINITY)).toEqual(model);
       }),

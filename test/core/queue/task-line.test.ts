@@ -26,7 +26,8 @@ class Scene {
 
   shift(): void {
     const [first] = this.inOrder();
-    expect(this.line.shift()).toBe(first);
+    const shifted = this.line.shift();
+    if (shifted !== first) expect(shifted).toBe(first);
     if (first !== undefined) this.#forget(first);
   }
 
@@ -138,7 +139,7 @@ describe("a task line", () => {
       const task = arrive(0);
       line.push(task);
       line.remove(task);
-      expect(line.size).toBe(1);
+      if (line.size !== 1) expect.fail(`${line.size} are left after round ${round}`);
     }
     expect(line.shift()).toBe(first);
     expect(line.shift()).toBeUndefined();
