@@ -6,12 +6,14 @@ import {
   WorkerOutOfMemoryError,
 } from "../../dist/index.js";
 import { crowding } from "../support/crowding.js";
+import { makeNamedPipe } from "../support/named-pipe.js";
 import {
   createThreads,
   expectHundred,
   rejection,
   shareWords,
   timeToSettle,
+  untilAllExited,
   untilWord,
 } from "../support/threads.js";
 
@@ -70,13 +72,15 @@ describe("P3: native code, which nothing can end", () => {
   test("its task ends in time, its slot is given to another thread, and it counts once when it ends", async () => {
     const scene = createThreads({ threads: { max: 1 } });
     const { run, tasks, watch } = scene;
+    const { path, release } = makeNamedPipe();
     await run("add", { a: 1, b: 1 });
-    const settled = timeToSettle(run("die", { how: "native" }, { timeoutMs: 200 }));
+    const settled = timeToSettle(run("die", { how: "native", path }, { timeoutMs: 200 }));
     expect(await settled).toBeLessThan((200 + 100 + GRACE_MS) * crowding());
     expect(tasks.stats().lanes.threads).toMatchObject({ concurrency: 0, running: 0 });
     expect(await run("add", { a: 1, b: 2 })).toBe(3);
     expect(watch.exited).toEqual([]); // it goes on
     expect(tasks.stats().lanes.threads).toMatchObject({ concurrency: 1 });
+    release();
     await watch.until(() => watch.exited.length === 1);
     expect(watch.reasons).toEqual(["killed"]);
     await expectHundred(scene);
@@ -86,11 +90,15 @@ describe("P3: native code, which nothing can end", () => {
 
   test("a stop does not wait for it", async () => {
     const { tasks } = createThreads({ threads: { max: 1 } });
-    const words = shareWords();
-    const ended = rejection(tasks.enqueue("die", { how: "native", words }).result());
+    const [words, { path, release }] = [shareWords(), makeNamedPipe()];
+    const ended = rejection(tasks.enqueue("die", { how: "native", words, path }).result());
     await untilWord(words, 0, 1);
     expect(await timeToSettle(tasks.stopNow())).toBeLessThan(1_000 * crowding());
+    expect(tasks.stats().threads).toMatchObject({ started: 1, exited: { killed: 0 } }); // it goes on
     expect(await ended).toBeInstanceOf(ManagerStoppedError);
+    release();
+    await untilAllExited(tasks);
+    expect(tasks.stats().threads.exited).toMatchObject({ killed: 1 });
   });
 });
 
