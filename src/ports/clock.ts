@@ -21,8 +21,9 @@ export interface Clock {
   /**
    * Calls back once, not before `delayMs` (0 to 2^30) have passed by `now`, give or take a millisecond.
    * Whoever is called back looks at `now` and starts another timer when it is still too early.
+   * @param isExact whether a millisecond late is too late: worth some work of the processor, where that helps
    */
-  setTimeout(callback: () => void, delayMs: number): Timer;
+  setTimeout(callback: () => void, delayMs: number, isExact?: boolean | undefined): Timer;
   /** Calls back in the next turn of the event loop. Keeps the process alive until then. */
   setImmediate(callback: () => void): void;
 }

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { TaskManager, type TaskManagerOptions } from "../../src/index.js";
+import { defineHandlers, TaskManager, type TaskManagerOptions, type Timer } from "../../src/index.js";
+import { ManualClock } from "../../src/testing/index.js";
 import { createManager } from "../support/manual-manager.js";
+import { answering } from "../support/schemas.js";
 import { leastBurst, ROUNDING, type Start } from "../support/start-windows.js";
 
 /** A limited manager that notes each start. */
@@ -64,6 +66,65 @@ describe("L1: under a load of 10 s, every window keeps to burst + rate × length
     // Four can be saved up for 13 ms: lateness of up to 7 ms wastes nothing.
     expect(starts.length).toBeGreaterThanOrEqual(300 * 0.98);
   });
+});
+
+/** Its usual timers count whole milliseconds, and are late by one, as those of Node are. */
+class LateClock extends ManualClock {
+  exact = 0;
+
+  override setTimeout(callback: () => void, delayMs: number, isExact = false): Timer {
+    if (isExact) this.exact++;
+    return super.setTimeout(callback, isExact ? delayMs : Math.min(Math.ceil(delayMs) + 1, 2 ** 30));
+  }
+}
+
+describe("L1: also with timers as late as those of Node", () => {
+  const seconds = 10;
+  const payload = answering((value) => ({ value }));
+
+  /** A limit of all, of a queue or of a handler, under a load that would use more. */
+  async function startsUnder(
+    limit: { tasksPerSecond: number; burst: number },
+    of: "all" | "queue" | "handler",
+  ) {
+    const starts: Start[] = [];
+    const clock = new LateClock();
+    const run = () => {
+      starts.push({ at: clock.now(), cost: 1 });
+    };
+    const handlers = defineHandlers({
+      limited: { payload, run, ...(of === "handler" && { rateLimit: limit }) },
+    });
+    const options = { capacity: 100_000, concurrency: 10, handlers };
+    const limits = { all: limit, queue: { queues: { default: { rateLimit: limit } } }, handler: {} };
+    const { tasks } = createManager({ ...options, ...limits[of] }, clock);
+    for (let index = 0; index < limit.tasksPerSecond * seconds * 1.2; index++) tasks.enqueue("limited", {});
+    await clock.advance(seconds * 1_000);
+    return { starts, exact: clock.exact };
+  }
+
+  const kinds = ["all", "queue", "handler"] as const;
+
+  test.each(kinds.flatMap((of) => [6, 20, 100, 333.3, 500].map((rate) => [of, rate] as const)))(
+    "one at a time, of the %s, at %f a second",
+    async (of, tasksPerSecond) => {
+      const { starts, exact } = await startsUnder({ tasksPerSecond, burst: 1 }, of);
+      expect(leastBurst(starts, tasksPerSecond)).toBeLessThanOrEqual(1 + ROUNDING);
+      expect(starts.length).toBeGreaterThanOrEqual(tasksPerSecond * seconds * 0.98);
+      expect(exact).toBeGreaterThan(0);
+    },
+  );
+
+  test.each(kinds.flatMap((of) => [1, 100, 1_000].map((rate) => [of, rate] as const)))(
+    "with a burst that has room for what is late, of the %s, at %f a second",
+    async (of, tasksPerSecond) => {
+      const burst = 1 + Math.ceil(tasksPerSecond / 500);
+      const { starts, exact } = await startsUnder({ tasksPerSecond, burst }, of);
+      expect(leastBurst(starts, tasksPerSecond)).toBeLessThanOrEqual(burst + ROUNDING);
+      expect(starts.length).toBeGreaterThanOrEqual(tasksPerSecond * seconds * 0.98);
+      expect(exact, "the processor rests meanwhile").toBe(0);
+    },
+  );
 });
 
 describe("L2: odd rates", () => {

@@ -16,8 +16,8 @@ export interface ManualManager<H extends AnyHandlers = AnyHandlers> {
  */
 export function createManager<H extends AnyHandlers = AnyHandlers>(
   options: TaskManagerOptions<H> = {},
+  clock = new ManualClock(),
 ): ManualManager<H> {
-  const clock = new ManualClock();
   const tasks = new TaskManager<H>({ clock, random: seededRandom(1), ...options });
   onTestFinished(async () => {
     const stopped = tasks.stopNow();

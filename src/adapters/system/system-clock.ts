@@ -1,5 +1,6 @@
 import { assert } from "../../errors.js";
 import type { Clock, Timer } from "../../ports/clock.js";
+import { ExactTimer } from "./exact-timer.js";
 
 /** The port's bound. Node turns a delay above 2^31 - 1 into 1 ms, and NaN as well. */
 const MAX_DELAY_MS = 2 ** 30;
@@ -15,8 +16,9 @@ export class SystemClock implements Clock {
   }
 
   /** @throws {InvariantError} when the delay is NaN, negative or above 2^30 ms */
-  setTimeout(callback: () => void, delayMs: number): Timer {
+  setTimeout(callback: () => void, delayMs: number, isExact = false): Timer {
     assert(delayMs >= 0 && delayMs <= MAX_DELAY_MS, "a timer's delay is from 0 to 2^30 ms");
+    if (isExact) return new ExactTimer(callback, delayMs);
     // Node drops the fraction, which would wake the callback too early and make it wait a second time.
     return new SystemTimer(setTimeout(callback, Math.ceil(delayMs)));
   }

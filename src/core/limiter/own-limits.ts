@@ -32,6 +32,11 @@ export class OwnLimits {
     return this.#buckets.get(name)?.waitMs(cost, now) ?? 0;
   }
 
+  /** Whether a start that comes as late as usual timers do costs permits. */
+  isTight(name: string, cost: number): boolean {
+    return this.#buckets.get(name)?.isTight(cost) ?? false;
+  }
+
   /** How many permits its bucket has; Infinity where nothing limits it. */
   available(name: string, now: number): number {
     return this.#buckets.get(name)?.available(now) ?? Number.POSITIVE_INFINITY;

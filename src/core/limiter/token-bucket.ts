@@ -16,6 +16,12 @@ export interface BucketRate {
  */
 const TOLERANCE = 1e-9;
 
+/** By so much a usual timer may be late, in milliseconds. */
+const LATE_MS = 2;
+
+/** Such a part of the permits may be lost by that. */
+const MAX_LOST = 0.01;
+
 /**
  * A token bucket that knows no clock: each method is told the time in milliseconds. It is full at first, and
  * permits trickle in up to the burst, reckoned from the last time that some were taken. In every window of w
@@ -69,6 +75,18 @@ export class TokenBucket {
       step *= 2;
     }
     return wait;
+  }
+
+  /**
+   * Whether starts of this cost want a timer that is exact: permits that come while the bucket is full are
+   * lost, and as late as a usual timer is, those would be too many. Where such starts follow one another
+   * faster than that, an exact one would never let the processor rest.
+   */
+  isTight(cost: number): boolean {
+    const { burst, tasksPerSecond } = this.#rate;
+    const wanted = Math.min(cost, burst);
+    const late = (LATE_MS * tasksPerSecond) / 1000;
+    return late <= wanted && late - (burst - wanted) > MAX_LOST * wanted;
   }
 
   /**

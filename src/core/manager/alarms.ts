@@ -20,6 +20,8 @@ const RINGING = -2;
 export interface Alarm {
   /** Owned by `Alarms`; starts as -1. */
   alarmTicket: number;
+  /** Whether a millisecond late is too late, when it is set. */
+  isExact?: boolean | undefined;
   ring(now: number): void;
 }
 
@@ -54,7 +56,7 @@ export class Alarms {
     const order = ++this.#order;
     if (alarm.alarmTicket >= 0) this.#heap.update(alarm.alarmTicket, at, order);
     else alarm.alarmTicket = this.#heap.push(alarm, at, order);
-    if (at < this.#timerAt) this.#arm(at);
+    if (at < this.#timerAt) this.#arm(at, alarm);
   }
 
   clear(alarm: Alarm): void {
@@ -71,11 +73,11 @@ export class Alarms {
     this.#timerAt = Number.POSITIVE_INFINITY;
   }
 
-  #arm(at: number): void {
+  #arm(at: number, { isExact }: Pick<Alarm, "isExact"> = {}): void {
     this.#timer?.cancel();
     this.#timerAt = at;
-    const delayMs = Math.max(0, at - this.#clock.now());
-    this.#timer = this.#clock.setTimeout(() => this.#fire(), Math.min(delayMs, MAX_HOP_MS));
+    const delayMs = Math.min(Math.max(0, at - this.#clock.now()), MAX_HOP_MS);
+    this.#timer = this.#clock.setTimeout(() => this.#fire(), delayMs, isExact);
   }
 
   #fire(): void {
@@ -123,7 +125,7 @@ export class Alarms {
   #continue(now: number): void {
     const next = this.#heap.topPrimary;
     if (next > now) {
-      if (next < this.#timerAt) this.#arm(next);
+      if (next < this.#timerAt) this.#arm(next, this.#heap.peek());
     } else if (!this.#continuing) {
       this.#continuing = true;
       this.#clock.setImmediate(() => {

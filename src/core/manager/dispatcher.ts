@@ -49,6 +49,7 @@ export interface DispatcherParts {
  */
 export class Dispatcher implements Alarm {
   alarmTicket = -1;
+  isExact = false;
   readonly #parts: DispatcherParts;
   readonly #gates = new Map<LimitedGate, Alarm>();
   readonly #pools: readonly WorkerPool[];
@@ -177,6 +178,7 @@ export class Dispatcher implements Alarm {
     const waitMs = limiter.sharedWaitMs(task.cost, now);
     if (waitMs > 0) {
       this.#limitedSince ??= now;
+      this.isExact = limiter.shared.isTight(task.cost);
       this.#parts.alarms.set(this, now + waitMs);
       return false;
     }
@@ -198,9 +200,10 @@ export class Dispatcher implements Alarm {
   #closesGate({ queue, handler }: QueueGroup, task: Task, now: number): boolean {
     const { queues, handlers } = this.#parts.limiter;
     const queueMs = queues.waitMs(queue.name, task.cost, now);
-    if (queueMs > 0) this.#closeGate(queue, now + queueMs);
+    if (queueMs > 0) this.#closeGate(queue, now + queueMs, queues.isTight(queue.name, task.cost));
     const handlerMs = handler === undefined ? 0 : handlers.waitMs(handler.name, task.cost, now);
-    if (handler !== undefined && handlerMs > 0) this.#closeGate(handler, now + handlerMs);
+    if (handler !== undefined && handlerMs > 0)
+      this.#closeGate(handler, now + handlerMs, handlers.isTight(handler.name, task.cost));
     return queueMs > 0 || handlerMs > 0;
   }
 
@@ -258,7 +261,7 @@ export class Dispatcher implements Alarm {
     this.#yielded = this.#starts >= STARTS_PER_TURN || now - this.#turnStartedAt >= MAX_TURN_MS;
   }
 
-  #closeGate(limited: LimitedGate, until: number): void {
+  #closeGate(limited: LimitedGate, until: number, isExact: boolean): void {
     let alarm = this.#gates.get(limited);
     if (alarm === undefined) {
       alarm = {
@@ -270,6 +273,7 @@ export class Dispatcher implements Alarm {
       };
       this.#gates.set(limited, alarm);
     }
+    alarm.isExact = isExact;
     this.#parts.alarms.set(alarm, until);
     limited.close(LIMITED);
   }

@@ -24,8 +24,8 @@ export class RootedClock implements Clock {
     return this.#clock.wallNow();
   }
 
-  setTimeout(callback: () => void, delayMs: number): Timer {
-    return atRoot(this.#carrier, () => this.#clock.setTimeout(callback, delayMs));
+  setTimeout(callback: () => void, delayMs: number, isExact?: boolean | undefined): Timer {
+    return atRoot(this.#carrier, () => this.#clock.setTimeout(callback, delayMs, isExact));
   }
 
   setImmediate(callback: () => void): void {

@@ -408,3 +408,53 @@ describe("what starts have taken", () => {
     expect(bucket.available(1_000)).toBe(0);
   });
 });
+
+describe("how exact a timer must be", () => {
+  /** How much of the rate is used by starts of one cost that come 2 ms after each permit, as timers may. */
+  function usedByLateStarts(rate: BucketRate, each: number): number {
+    const bucket = new TokenBucket(rate, 0);
+    bucket.take(rate.burst, 0);
+    const starts = 500;
+    let now = 0;
+    for (let count = 0; count < starts; count++) {
+      now += bucket.waitMs(each, now) + 2;
+      bucket.take(each, now);
+    }
+    return (starts * each * 1_000) / (now * rate.tasksPerSecond);
+  }
+
+  it("is told by whether more than a hundredth of the rate is lost by usual ones", () => {
+    const cases = fc.record({
+      tasksPerSecond: fc.double({ min: 0.01, max: 2_000, noNaN: true }),
+      burst: fc.integer({ min: 1, max: 10 }),
+      each: fc.integer({ min: 1, max: 10 }),
+    });
+    const seen = { tight: 0, slack: 0 };
+    fc.assert(
+      fc.property(cases, ({ each, ...rate }) => {
+        const wanted = Math.min(each, rate.burst);
+        fc.pre(rate.tasksPerSecond * 2 <= wanted * 1_000); // faster ones follow each other at once
+        const isTight = new TokenBucket(rate, 0).isTight(each);
+        seen[isTight ? "tight" : "slack"]++;
+        const used = usedByLateStarts(rate, wanted);
+        if (isTight) expect(used).toBeLessThan(0.9901);
+        else expect(used).toBeGreaterThan(0.985); // the first of them waits for a whole permit
+      }),
+      { numRuns: 500 },
+    );
+    expect(Math.min(seen.tight, seen.slack)).toBeGreaterThan(20);
+  });
+
+  it.each([
+    { tasksPerSecond: 5, burst: 1, why: "2 ms of 200 are a hundredth" },
+    { tasksPerSecond: 100, burst: 2, why: "a second permit may come meanwhile" },
+    { tasksPerSecond: 501, burst: 1, why: "the processor would never rest" },
+    { tasksPerSecond: Number.POSITIVE_INFINITY, burst: 1, why: "nothing is limited" },
+  ])("is no matter where $why", (rate) => {
+    expect(new TokenBucket(rate, 0).isTight(1)).toBe(false);
+  });
+
+  it.each([6, 20, 100, 500])("matters for one at a time at %d per second", (tasksPerSecond) => {
+    expect(new TokenBucket({ tasksPerSecond, burst: 1 }, 0).isTight(1)).toBe(true);
+  });
+});

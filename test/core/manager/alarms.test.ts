@@ -7,9 +7,11 @@ import { ManualClock } from "../../../src/testing/index.js";
 /** A clock that tells which delays it was asked for. */
 class RecordingClock extends ManualClock {
   readonly delays: number[] = [];
+  readonly exact: boolean[] = [];
 
-  override setTimeout(callback: () => void, delayMs: number): Timer {
+  override setTimeout(callback: () => void, delayMs: number, isExact = false): Timer {
     this.delays.push(delayMs);
+    this.exact.push(isExact);
     return super.setTimeout(callback, delayMs);
   }
 }
@@ -45,6 +47,16 @@ describe("Alarms", () => {
     await clock.advance(30);
     expect(rung).toEqual(["b at 10", "e at 10", "d at 20", "a at 30", "c at 30"]);
     expect([alarms.size, clock.timers]).toEqual([0, 0]);
+  });
+
+  it("ask for an exact timer where the first of them wants one", async () => {
+    const { clock, alarms, alarm } = createAlarms();
+    alarms.set({ ...alarm("usual"), isExact: false }, 30);
+    alarms.set({ ...alarm("exact"), isExact: true }, 20);
+    alarms.set(alarm("first"), 10);
+    expect(clock.exact).toEqual([false, true, false]);
+    await clock.advance(30);
+    expect(clock.exact, "each when the one before has rung").toEqual([false, true, false, true, false]);
   });
 
   it("moves an alarm that is set again, sooner or later, and rings it once", async () => {
