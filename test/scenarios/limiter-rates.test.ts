@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { defineHandlers, TaskManager, type TaskManagerOptions, type Timer } from "../../src/index.js";
-import { ManualClock } from "../../src/testing/index.js";
+import { defineHandlers, TaskManager, type TaskManagerOptions } from "../../src/index.js";
+import { LateClock } from "../support/late-clock.js";
 import { createManager } from "../support/manual-manager.js";
 import { answering } from "../support/schemas.js";
 import { leastBurst, ROUNDING, type Start } from "../support/start-windows.js";
@@ -67,16 +67,6 @@ describe("L1: under a load of 10 s, every window keeps to burst + rate × length
     expect(starts.length).toBeGreaterThanOrEqual(300 * 0.98);
   });
 });
-
-/** Its usual timers count whole milliseconds, and are late by one, as those of Node are. */
-class LateClock extends ManualClock {
-  exact = 0;
-
-  override setTimeout(callback: () => void, delayMs: number, isExact = false): Timer {
-    if (isExact) this.exact++;
-    return super.setTimeout(callback, isExact ? delayMs : Math.min(Math.ceil(delayMs) + 1, 2 ** 30));
-  }
-}
 
 describe("L1: also with timers as late as those of Node", () => {
   const seconds = 10;

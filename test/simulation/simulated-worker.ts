@@ -1,4 +1,4 @@
-import type { ClaimNeed, Reservation } from "../../src/core/durable/claimer.js";
+import type { ClaimNeed, Reservation } from "../../src/core/durable/claim-host.js";
 import { Consumer, type ConsumerHost } from "../../src/core/durable/consumer.js";
 import type { HeldLease, Settlement } from "../../src/core/durable/held-lease.js";
 import type { Backend } from "../../src/ports/backend.js";

@@ -1,4 +1,4 @@
-import type { ClaimNeed, Reservation } from "../../src/core/durable/claimer.js";
+import type { ClaimNeed, Reservation } from "../../src/core/durable/claim-host.js";
 import type { ClaimableHandler } from "../../src/ports/backend.js";
 
 const UNLIMITED = Number.POSITIVE_INFINITY;
@@ -60,7 +60,7 @@ export class WorkerRoom {
       this.#used -= free;
       if (permits !== UNLIMITED) this.#permits += permits;
     };
-    return { handlers, leftOut, slots: [free], permits: most, release };
+    return { handlers, leftOut, slots: [free], permits: most, readyAt: () => 0, release };
   }
 
   /** @returns whether there was room */

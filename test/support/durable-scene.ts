@@ -37,8 +37,10 @@ type Counts = Awaited<ReturnType<MemoryBackend["inspector"]["counts"]>>[number];
  * When the test is over all processes are stopped, and then none holds anything: no task is unsettled (I8),
  * no timer is left (I15).
  */
-export function createScene(options: MemoryBackendOptions = {}): DurableScene {
-  const clock = new ManualClock();
+export function createScene(
+  options: MemoryBackendOptions = {},
+  clock: ManualClock = new ManualClock(),
+): DurableScene {
   const store = memoryBackend({ clock, ...options });
   let processes = 0;
   const start = <H extends AnyHandlers>(

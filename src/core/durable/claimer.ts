@@ -1,47 +1,11 @@
-import type { Backend, ClaimAnswer, ClaimableHandler, ClaimRequest } from "../../ports/backend.js";
+import type { Backend, ClaimAnswer, ClaimRequest } from "../../ports/backend.js";
 import type { Clock } from "../../ports/clock.js";
 import type { Random } from "../../ports/random.js";
+import type { ClaimHost, ClaimNeed, Reservation } from "./claim-host.js";
 import { EarliestTimer } from "./earliest-timer.js";
 import type { LeaseTerms } from "./lease-terms.js";
 import { type ClaimedQueue, type QueueTurn, QueueTurns } from "./queue-turns.js";
 import { RetryDelay } from "./retry-delay.js";
-
-/** What may be claimed from one queue: room that is kept until the claim has been answered. */
-export interface Reservation {
-  readonly handlers: readonly ClaimableHandler[];
-  readonly slots: readonly number[];
-  readonly permits: number;
-  /** Handlers for which there is no room now. */
-  readonly leftOut: readonly string[];
-  /** The room is free again: what has been claimed finds its own, or goes back. Called once. */
-  release(): void;
-}
-
-export interface ClaimHost {
-  /** A look at all queues begins, of which these may have something. */
-  beginRound(needs: readonly ClaimNeed[]): void;
-  /** Keeps room for a claim; undefined where there is none now that would do. */
-  reserve(need: ClaimNeed): Reservation | undefined;
-  /** It is over: a claim is under way, or there is no room for any. */
-  endRound(): void;
-  /**
-   * What a claim has brought, if anything; the reservation has just been released.
-   * @param sentAt when it was first made, monotonic
-   * @param askedAt when the store was asked for what it has answered, monotonic; not later than it was
-   */
-  claimed(queue: string, answer: ClaimAnswer | undefined, sentAt: number, askedAt: number): void;
-  /** A claim has failed, and is made again. */
-  failed(error: unknown): void;
-}
-
-/** What a claim must have room for, to be of use. */
-export interface ClaimNeed {
-  readonly queue: string;
-  /** At least so many permits: what the queue's first task is known to cost. */
-  readonly cost: number;
-  /** Some of these handlers, and no others; undefined where any will do. */
-  readonly oneOf: readonly string[] | undefined;
-}
 
 /** An answer, and when it was asked for. */
 interface Asked {
@@ -69,6 +33,12 @@ export interface ClaimerParts {
 
 /** So long room is kept for a claim: a slow store must not hold others up. */
 const RESERVED_MS = 50;
+
+/** How much the last answer counts for how long the next one is taken to need. */
+const SMOOTHING = 1 / 4;
+
+/** A claim that is made when there are permits is made so much later than that, by a timer. */
+const TIMER_MS = 2;
 
 /**
  * Idle queues are asked one after another with so much time between them, where there are many: what a
@@ -106,6 +76,8 @@ export class Claimer {
   /** Since when the store has been asked for what it has not answered; undefined while it is not asked. */
   #askedAt: number | undefined;
   #reclaimed = 0;
+  /** How long answers take of late, in milliseconds; undefined before the first. */
+  #answersIn: number | undefined = undefined;
 
   constructor(parts: ClaimerParts) {
     this.#parts = parts;
@@ -183,7 +155,8 @@ export class Claimer {
     if (!this.#started || this.busy) return;
     const { clock, host } = this.#parts;
     const now = clock.now();
-    const needs = this.#turns.candidates(now).map((turn) => toNeed(turn, now));
+    const leadMs = Math.min((this.#answersIn ?? 0) + TIMER_MS, RESERVED_MS);
+    const needs = this.#turns.candidates(now).map((turn) => ({ ...toNeed(turn, now), leadMs }));
     host.beginRound(needs);
     if (!needs.some((need) => this.#claimFor(need))) this.#timer.set(this.#turns.nextDueAt(now));
     host.endRound();
@@ -217,6 +190,7 @@ export class Claimer {
     };
     const kept = clock.setTimeout(release, RESERVED_MS);
     const { answer, askedAt } = await this.#ask(request, sentAt, release);
+    if (answer !== undefined) await this.#awaitPermits(answer, reservation, sentAt);
     kept.cancel();
     this.#askedAt = undefined;
     release();
@@ -246,7 +220,17 @@ export class Claimer {
     }
   }
 
-  #pause(delayMs: number): Promise<void> {
+  /** What was claimed ahead of its permits waits for them, with its room. */
+  #awaitPermits(answer: ClaimAnswer, { readyAt }: Reservation, sentAt: number): Promise<void> | undefined {
+    const now = this.#parts.clock.now();
+    const before = this.#answersIn ?? now - sentAt;
+    this.#answersIn = before + SMOOTHING * (now - sentAt - before);
+    if (answer.tasks.length === 0) return undefined;
+    const waitMs = readyAt(answer.tasks.map(({ handler }) => handler)) - now;
+    return waitMs > 0 ? this.#pause(waitMs, true) : undefined;
+  }
+
+  #pause(delayMs: number, isExact = false): Promise<void> {
     if (!this.#started) return Promise.resolve();
     return new Promise((resolve) => {
       const goOn = () => {
@@ -254,7 +238,7 @@ export class Claimer {
         this.#endPause = undefined;
         resolve();
       };
-      const timer = this.#parts.clock.setTimeout(goOn, delayMs);
+      const timer = this.#parts.clock.setTimeout(goOn, delayMs, isExact);
       this.#endPause = goOn;
     });
   }
@@ -285,7 +269,7 @@ export class Claimer {
   }
 }
 
-function toNeed(turn: QueueTurn, now: number): NeedOf {
+function toNeed(turn: QueueTurn, now: number): Omit<NeedOf, "leadMs"> {
   const { name: queue, cost, dueAt, leftOut } = turn;
   return { turn, queue, cost, oneOf: dueAt <= now ? undefined : leftOut };
 }

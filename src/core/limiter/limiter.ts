@@ -65,17 +65,6 @@ export class Limiter {
     if (handler !== undefined) this.handlers.start(handler, cost, now);
   }
 
-  /** Takes permits for starts to come from one queue; `unreserve` gives them back to be taken. */
-  reserve(queue: string, permits: number, now: number): void {
-    this.shared.take(permits, now);
-    this.queues.take(queue, permits, now);
-  }
-
-  unreserve(queue: string, permits: number, takenAt: number, now: number): void {
-    this.shared.giveBack(permits, takenAt, now);
-    this.queues.giveBack(queue, permits, takenAt, now);
-  }
-
   /** Takes back the permits of a start that did not come about. */
   giveBack({ queue, handler, cost }: LimitedStart, takenAt: number, now: number): void {
     this.shared.giveBack(cost, takenAt, now);

@@ -37,16 +37,17 @@ export class OwnLimits {
     return this.#buckets.get(name)?.isTight(cost) ?? false;
   }
 
+  /** Whether too much of its rate is lost where each start is so late. */
+  losesBy(name: string, lateMs: number, cost: number): boolean {
+    return this.#buckets.get(name)?.losesBy(lateMs, cost) ?? false;
+  }
+
   /** How many permits its bucket has; Infinity where nothing limits it. */
   available(name: string, now: number): number {
     return this.#buckets.get(name)?.available(now) ?? Number.POSITIVE_INFINITY;
   }
 
-  take(name: string, cost: number, now: number): void {
-    if (this.#buckets.size > 0) this.#buckets.get(name)?.take(cost, now);
-  }
-
-  /** The same for an attempt that starts now. */
+  /** Takes permits for an attempt that starts now. */
   start(name: string, cost: number, now: number): void {
     if (this.#buckets.size > 0) this.#buckets.get(name)?.start(cost, now);
   }

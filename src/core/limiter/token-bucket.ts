@@ -84,9 +84,15 @@ export class TokenBucket {
    */
   isTight(cost: number): boolean {
     const { burst, tasksPerSecond } = this.#rate;
+    return (LATE_MS * tasksPerSecond) / 1000 <= Math.min(cost, burst) && this.losesBy(LATE_MS, cost);
+  }
+
+  /** Whether more than a hundredth of the permits is lost where each start of this cost is so late. */
+  losesBy(lateMs: number, cost: number): boolean {
+    const { burst, tasksPerSecond } = this.#rate;
     const wanted = Math.min(cost, burst);
-    const late = (LATE_MS * tasksPerSecond) / 1000;
-    return late <= wanted && late - (burst - wanted) > MAX_LOST * wanted;
+    if (tasksPerSecond === Number.POSITIVE_INFINITY) return false;
+    return (lateMs * tasksPerSecond) / 1000 - (burst - wanted) > MAX_LOST * wanted;
   }
 
   /**
@@ -95,7 +101,15 @@ export class TokenBucket {
    */
   take(cost: number, now: number): void {
     assert(this.waitMs(cost, now) === 0, "permits are taken only when they are there");
-    const at = this.#latest;
+    this.reserve(cost, now);
+  }
+
+  /**
+   * Takes permits that may still be to come, for what is to start when they are there: `giveBack` first. What
+   * is missing is owed, and nobody else has what comes before that.
+   */
+  reserve(cost: number, now: number): void {
+    const at = this.#advance(now);
     const level = this.#permitsAt(at);
     if (this.#rate.tasksPerSecond < Number.POSITIVE_INFINITY) this.#trail?.note(at, level);
     this.#permits = level - Math.min(cost, this.#rate.burst);

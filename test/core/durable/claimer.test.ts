@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { Claimer, type ClaimHost } from "../../../src/core/durable/claimer.js";
+import type { ClaimHost } from "../../../src/core/durable/claim-host.js";
+import { Claimer } from "../../../src/core/durable/claimer.js";
 import { toLeaseTerms } from "../../../src/core/durable/lease-terms.js";
 import type { ClaimRequest } from "../../../src/ports/backend.js";
 import { ManualClock, seededRandom } from "../../../src/testing/index.js";
@@ -17,7 +18,7 @@ function createClaimer({ leaseMs = 30_000, queues = 1 } = {}) {
     reserve: () => {
       state.reserved++;
       const release = () => void state.reserved--;
-      return { handlers: [], slots: [1], permits: 1, leftOut: [], release };
+      return { handlers: [], slots: [1], permits: 1, leftOut: [], readyAt: () => 0, release };
     },
     claimed: (_, answer) => {
       if (answer !== undefined) state.answers++;

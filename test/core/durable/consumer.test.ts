@@ -83,7 +83,7 @@ async function blockedAtStart(renews: boolean) {
   });
   const host: ConsumerHost = {
     ...DEAF,
-    reserve: () => ({ handlers: [], slots: [2], permits: 2, leftOut: [], release: ignore }),
+    reserve: () => ({ handlers: [], slots: [2], permits: 2, leftOut: [], readyAt: () => 0, release: ignore }),
     start: (held: HeldLease) => {
       started.push(held.task.id);
       consumer.begins(held, 60_000, held.task.id === "q:b");
@@ -154,7 +154,9 @@ async function callsAfterAnEnd(room: boolean): Promise<readonly string[]> {
   const host: ConsumerHost = {
     ...DEAF,
     reserve: () =>
-      isFree ? { handlers: [], slots: [1], permits: 1, leftOut: [], release: ignore } : undefined,
+      isFree
+        ? { handlers: [], slots: [1], permits: 1, leftOut: [], readyAt: () => 0, release: ignore }
+        : undefined,
     start: (held) => {
       consumer.settle(held, COMPLETED);
       isFree = false;
@@ -204,7 +206,7 @@ async function endsWithProgress() {
   const unknown: string[] = [];
   const host: ConsumerHost = {
     ...DEAF,
-    reserve: () => ({ handlers: [], slots: [3], permits: 3, leftOut: [], release: ignore }),
+    reserve: () => ({ handlers: [], slots: [3], permits: 3, leftOut: [], readyAt: () => 0, release: ignore }),
     start: () => true,
     unknown: ({ task }) => unknown.push(task.id),
   };

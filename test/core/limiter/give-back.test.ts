@@ -75,11 +75,25 @@ describe("permits that come back", () => {
     expect(limiter.queues.waitMs("q", 1, 0)).toBeGreaterThan(0);
   });
 
+  it("may have been taken ahead of their time: nobody else has what is owed, and nothing is lost", () => {
+    const bucket = createBucket(10, 1);
+    bucket.take(1, 0);
+    bucket.reserve(1, 80); // of which there is no more than .8
+    expect([bucket.available(99), bucket.waitMs(1, 100)]).toEqual([0, 100]);
+    bucket.giveBack(1, 80, 100);
+    expect(bucket.available(100)).toBe(1);
+    bucket.take(1, 100);
+    bucket.reserve(1, 180);
+    bucket.giveBack(1, 180, 190); // too early: it is not there yet
+    expect(bucket.waitMs(1, 190)).toBeCloseTo(10, 6);
+  });
+
   it("I11: never let more starts come about in any window than the rate allows", () => {
     const step = fc.record({
       afterMs: fc.constantFrom(0, 0, 1, 7, 50, 400),
       cost: fc.integer({ min: 1, max: 4 }),
       back: fc.option(fc.nat(30), { nil: undefined }),
+      isAhead: fc.boolean(),
     });
     const rate = fc.record({
       tasksPerSecond: fc.constantFrom(3, 20, 1_000),
@@ -89,11 +103,16 @@ describe("permits that come back", () => {
       fc.property(rate, fc.array(step, { maxLength: 120 }), ({ tasksPerSecond, burst }, steps) => {
         const bucket = createBucket(tasksPerSecond, burst);
         const starts: { at: number; cost: number }[] = [];
+        const reserved: { at: number; cost: number }[] = [];
         let now = 0;
-        for (const { afterMs, cost, back } of steps) {
+        for (const { afterMs, cost, back, isAhead } of steps) {
           now += afterMs;
-          if (back !== undefined) {
-            const [start] = starts.splice(back % Math.max(1, starts.length), 1);
+          const from = isAhead ? reserved : starts;
+          if (isAhead && back === undefined) {
+            bucket.reserve(cost, now);
+            reserved.push({ at: now, cost });
+          } else if (back !== undefined) {
+            const [start] = from.splice(back % Math.max(1, from.length), 1);
             if (start !== undefined) bucket.giveBack(start.cost, start.at, now);
             expect(bucket.available(now)).toBeLessThanOrEqual(burst);
           } else if (bucket.waitMs(cost, now) === 0) {

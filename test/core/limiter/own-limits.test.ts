@@ -8,8 +8,8 @@ const SLOW = { tasksPerSecond: 1, burst: 2 };
 describe("limits by name", () => {
   test("hold for their name alone, and what has none never waits", () => {
     const limits = new OwnLimits(new Map([["slow", SLOW]]), 0);
-    limits.take("slow", 2, 0);
-    limits.take("other", 1_000, 0);
+    limits.start("slow", 2, 0);
+    limits.start("other", 1_000, 0);
     expect(limits.waitMs("slow", 1, 0)).toBe(1_000);
     expect(limits.waitMs("other", 1_000, 0)).toBe(0);
     expect([limits.maxCost("slow"), limits.maxCost("other")]).toEqual([2, Number.POSITIVE_INFINITY]);
@@ -26,7 +26,7 @@ describe("limits by name", () => {
     }
     expect(limits.get("free")).toBeUndefined();
     expect(limits.maxCost("free")).toBe(Number.POSITIVE_INFINITY);
-    limits.take("free", 1_000, 500);
+    limits.start("free", 1_000, 500);
     expect(limits.waitMs("free", 1_000, 500)).toBe(0);
   });
 
@@ -44,13 +44,13 @@ describe("limits by name", () => {
 
   test("a new rate keeps what was taken; one that had been closed is full", () => {
     const limits = new OwnLimits(new Map([["slow", SLOW]]), 0);
-    limits.take("slow", 2, 0);
+    limits.start("slow", 2, 0);
     limits.set("slow", { tasksPerSecond: 10, burst: 2 }, 0);
     expect(limits.waitMs("slow", 1, 0)).toBe(100);
     limits.closeUntil("free", 5_000, 0);
     limits.set("free", { tasksPerSecond: 1, burst: 3 }, 0);
     expect(limits.waitMs("free", 3, 0)).toBe(0);
-    limits.take("free", 3, 0);
+    limits.start("free", 3, 0);
     expect(limits.waitMs("free", 1, 0)).toBe(1_000);
   });
 });

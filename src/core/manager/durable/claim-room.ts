@@ -1,7 +1,6 @@
 import type { ClaimableHandler } from "../../../ports/backend.js";
 import type { Clock } from "../../../ports/clock.js";
-import type { HandlerDefinition } from "../../../task/handler-definition.js";
-import type { ClaimNeed, Reservation } from "../../durable/claimer.js";
+import type { ClaimNeed, Reservation } from "../../durable/claim-host.js";
 import type { HeldLease } from "../../durable/held-lease.js";
 import type { Limiter } from "../../limiter/limiter.js";
 import type { TokenBucket } from "../../limiter/token-bucket.js";
@@ -9,19 +8,14 @@ import { type Gate, LIMITED } from "../../queue/gate.js";
 import type { QueueSet } from "../../queue/queue-set.js";
 import type { TaskQueue } from "../../queue/task-queue.js";
 import type { Alarm, Alarms } from "../alarms.js";
-import type { Lane, Lanes } from "../lane.js";
+import type { Lane } from "../lane.js";
 import { type Contested, Contests } from "./contest.js";
 import { KeptRoom } from "./kept-room.js";
 import { KeptTurns } from "./kept-turns.js";
+import type { RunnableHandler } from "./runnable-handlers.js";
 
-/** A handler of this process. */
-export interface RunnableHandler {
-  readonly name: string;
-  /** Index of the lane in which it runs. */
-  readonly lane: number;
-  /** What its tasks cost where they do not say. */
-  readonly cost: number;
-}
+/** An instant that is reckoned in two ways may differ by so much: nobody is to look again as soon as that. */
+const ROUNDING_MS = 0.001;
 
 export interface ClaimRoomParts {
   readonly clock: Clock;
@@ -101,14 +95,14 @@ export class ClaimRoom implements Alarm {
     this.#lookAgain(this.#contests.firstLapseAt);
   }
 
-  /** A claimed task has started: it has its places and its slot. */
-  started({ queue, task: { cost, handler } }: HeldLease, lane: Lane): void {
+  /** A claimed task starts: it is about to take its places, its slot and its permits. */
+  starts({ queue, task: { cost, handler } }: HeldLease, lane: Lane): void {
     const { clock, limiter, queues } = this.#parts;
     const now = clock.now();
     for (const place of [lane, queues.queue(queue), queues.handler(handler)])
-      if (place !== undefined) this.#contests.took(place, now);
+      if (place !== undefined) this.#contests.takes(place, now);
     for (const bucket of [limiter.shared, limiter.queues.bucket(queue), limiter.handlers.bucket(handler)])
-      if (bucket !== undefined) this.#contests.took(bucket, now, Math.min(cost, bucket.burst));
+      if (bucket !== undefined) this.#contests.takes(bucket, now, Math.min(cost, bucket.burst));
   }
 
   reserve(need: ClaimNeed): Reservation | undefined {
@@ -118,7 +112,7 @@ export class ClaimRoom implements Alarm {
     if (!queue.admits) return undefined;
     const permits = this.#permits(need, now);
     if (permits === 0) return undefined;
-    const rooms = this.#roomOf(now, need.oneOf);
+    const rooms = this.#roomOf(need, now);
     const most = Math.min(this.#shareOfPermits(need, now), this.#shareOfQueue(queue, need, now));
     const slots = this.#slots(rooms.handlers, most);
     const { handlers, leftOut } = withSlots(rooms, slots);
@@ -126,6 +120,7 @@ export class ClaimRoom implements Alarm {
     const wanted = slots.reduce((sum, count) => sum + count, 0);
     const taken = Math.min(permits, Math.max(wanted, need.cost));
     const kept = new KeptRoom(this.#parts, now);
+    const readyAt = this.#readyAt(need, handlers, now);
     kept.keepSlots(slots);
     kept.keepQueue(queue, Math.min(wanted, queue.free), taken);
     for (const { name, room } of handlers) kept.keepHandler(name, Math.min(room, wanted), this.#costOf(name));
@@ -135,6 +130,7 @@ export class ClaimRoom implements Alarm {
       slots,
       leftOut,
       permits: permits === Number.POSITIVE_INFINITY ? permits : taken,
+      readyAt,
       release: () => {
         this.#keptTurns.letGo(); // or what has been claimed would find no room for it
         kept.release();
@@ -160,11 +156,11 @@ export class ClaimRoom implements Alarm {
     return this.#costs.get(handler) ?? 1;
   }
 
-  #roomOf(now: number, oneOf: readonly string[] | undefined): Rooms {
+  #roomOf({ leadMs, oneOf }: ClaimNeed, now: number): Rooms {
     const rooms: Rooms = { handlers: [], leftOut: [] };
     for (const { name, lane } of this.#parts.handlers) {
       if (oneOf?.includes(name) === false) continue;
-      const room = this.#parts.lanes[lane]?.open === true ? this.#handlerRoom(name, now) : 0;
+      const room = this.#parts.lanes[lane]?.open === true ? this.#handlerRoom(name, leadMs, now) : 0;
       if (room > 0) rooms.handlers.push({ name, lane, room });
       else rooms.leftOut.push(name);
     }
@@ -172,16 +168,13 @@ export class ClaimRoom implements Alarm {
   }
 
   /** How many tasks of a handler its own limits allow; where only permits are missing, it looks again. */
-  #handlerRoom(name: string, now: number): number {
+  #handlerRoom(name: string, leadMs: number, now: number): number {
     const { limiter, queues } = this.#parts;
     const gate = queues.handler(name);
     if (gate?.free === 0) return 0;
     const cost = this.#costOf(name);
-    const waitMs = limiter.handlers.waitMs(name, cost, now);
-    if (waitMs > 0) {
-      this.#lookAgain(now + waitMs);
-      return 0;
-    }
+    const mayLead = limiter.handlers.losesBy(name, leadMs, cost);
+    if (this.#isTooEarly(limiter.handlers.waitMs(name, cost, now), mayLead ? leadMs : 0, now)) return 0;
     const affordable = toStarts(limiter.handlers.available(name, now), cost);
     return gate === undefined ? affordable : this.#shareOf(gate, limiter.handlers.bucket(name), affordable);
   }
@@ -222,15 +215,35 @@ export class ClaimRoom implements Alarm {
   }
 
   /** 0 where there are too few; then it is looked again when there are enough. */
-  #permits({ queue, cost }: ClaimNeed, now: number): number {
+  #permits(need: ClaimNeed, now: number): number {
+    const { cost, leadMs, queue } = need;
     const { limiter } = this.#parts;
-    const waitMs = Math.max(limiter.sharedWaitMs(cost, now), limiter.queues.waitMs(queue, cost, now));
-    if (waitMs > 0) {
-      this.#lookAgain(now + waitMs);
-      return 0;
-    }
+    const mayLead = limiter.shared.losesBy(leadMs, cost) || limiter.queues.losesBy(queue, leadMs, cost);
+    if (this.#isTooEarly(this.#waitMs(need, now), mayLead ? leadMs : 0, now)) return 0;
     const available = Math.min(limiter.available(now), limiter.queues.available(queue, now));
     return Math.max(cost, Math.floor(available)); // what costs more than a burst takes the whole burst
+  }
+
+  /** Until there are permits for a start from a queue, whatever its handler. */
+  #waitMs({ cost, queue }: ClaimNeed, now: number): number {
+    const { limiter } = this.#parts;
+    return Math.max(limiter.sharedWaitMs(cost, now), limiter.queues.waitMs(queue, cost, now));
+  }
+
+  /** Whether permits are too far away for a claim; then it is looked again in time. */
+  #isTooEarly(waitMs: number, leadMs: number, now: number): boolean {
+    if (waitMs <= leadMs + ROUNDING_MS) return false;
+    this.#lookAgain(now + waitMs - leadMs);
+    return true;
+  }
+
+  #readyAt(need: ClaimNeed, handlers: readonly ClaimableHandler[], now: number): Reservation["readyAt"] {
+    const { limiter } = this.#parts;
+    const waitMs = this.#waitMs(need, now);
+    const waits = new Map(
+      handlers.map(({ name }) => [name, limiter.handlers.waitMs(name, this.#costOf(name), now)]),
+    );
+    return (names) => now + Math.max(waitMs, ...names.map((name) => waits.get(name) ?? 0));
   }
 
   /** One alarm for all that time alone brings: it rings for the first of it. */
@@ -266,15 +279,4 @@ function withSlots({ handlers, leftOut }: Rooms, slots: readonly number[]): Room
   if (handlers.every(hasSlot)) return { handlers, leftOut };
   const without = handlers.filter((handler) => !hasSlot(handler)).map(({ name }) => name);
   return { handlers: handlers.filter(hasSlot), leftOut: [...leftOut, ...without] };
-}
-
-/** What this process can run, and where. */
-export function toRunnable(
-  handlers: ReadonlyMap<string, HandlerDefinition>,
-  { inline, threads }: Lanes,
-): readonly RunnableHandler[] {
-  return [...handlers.values()].flatMap(({ name, run, module, cost = 1 }) => {
-    if (module !== undefined && threads !== undefined) return [{ name, cost, lane: threads.index }];
-    return run === undefined ? [] : [{ name, cost, lane: inline.index }];
-  });
 }

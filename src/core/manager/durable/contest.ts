@@ -74,7 +74,7 @@ export class Contest {
   #keptSince: number | undefined = undefined;
   /** By how much the tasks of this process have had more, and at most by what one task may take. */
   #lead = 0;
-  /** How much had been taken at the last look, and when that was. */
+  /** How much has been taken that is accounted for, and when that was last looked at. */
   #seen: number;
   #seenAt: number | undefined = undefined;
 
@@ -128,16 +128,18 @@ export class Contest {
     this.#freeSince = undefined;
   }
 
-  /** A durable task has taken so much. */
-  took(amount: number, contested: Contested, now: number): void {
-    this.#count(contested, amount);
+  /** A durable task is about to take so much. */
+  takes(amount: number, contested: Contested, now: number): void {
+    this.#count(contested);
+    this.#seen += amount;
+    this.#lead = Math.max(-(contested.burst ?? 1), this.#lead - amount);
     this.#durable.wereUsed(now - (this.#keptSince ?? now), now);
     this.#begin(this.#lead > 0);
   }
 
   /** A claim has been answered when the next round begins. */
   #look(contested: Contested, round: Round): void {
-    this.#count(contested, 0);
+    this.#count(contested);
     if (round.at - (this.#seenAt ?? round.at) > OWED_MS) this.#lead = 0;
     this.#seenAt = round.at;
     const claimedAt = this.#claimedIn?.number === round.number ? undefined : this.#claimedIn?.at;
@@ -155,13 +157,12 @@ export class Contest {
     }
   }
 
-  /** What has been taken since the last look tasks of this process have, but for so much. */
-  #count({ burst = 1, taken }: Contested, byDurable: number): void {
-    const byLocal = taken - this.#seen - byDurable;
+  /** What has been taken beyond what was seen, or said by `takes`, tasks of this process have. */
+  #count({ burst = 1, taken }: Contested): void {
+    const byLocal = taken - this.#seen;
+    if (byLocal <= 0) return;
     this.#seen = taken;
     this.#lead = Math.min(burst, Math.max(-burst, this.#lead) + byLocal);
-    this.#lead = Math.max(-burst, this.#lead - byDurable);
-    if (byLocal <= 0) return;
     this.#local.isBack();
     if (this.#isDurable) return;
     this.#freeSince = undefined;
@@ -218,8 +219,8 @@ export class Contests {
     this.#of(contested).claimed(isLast, contested, this.#round);
   }
 
-  took(contested: Contested, now: number, amount = 1): void {
-    this.#of(contested).took(amount, contested, now);
+  takes(contested: Contested, now: number, amount = 1): void {
+    this.#of(contested).takes(amount, contested, now);
   }
 
   #note({ lapsesAt }: Contest): void {

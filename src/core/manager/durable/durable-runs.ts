@@ -40,7 +40,7 @@ export interface DurableRunsParts {
   readonly planner: TaskPlanner;
   readonly queues: QueueSet;
   readonly registry: Registry;
-  readonly room: Pick<ClaimRoom, "admits" | "started">;
+  readonly room: Pick<ClaimRoom, "admits" | "starts">;
   readonly runner: AttemptRunner;
   readonly settler: Settler;
   readonly watches: Watches;
@@ -173,10 +173,10 @@ export class DurableRuns {
     const now = clock.now();
     const place = typeof work === "function" ? lanes.inline : lane;
     task.work = work;
+    room.starts(held, place);
     limiter.take(held.queue, handler, cost, now);
     ends.begins(run, place.executor.lane);
     runner.start(task, queues.join(held.queue, handler, place), place, now);
-    room.started(held, place);
   }
 }
 

@@ -21,13 +21,14 @@ import type { Lifecycle } from "../lifecycle.js";
 import type { ResolvedOptions } from "../resolved-options.js";
 import type { SignalListeners } from "../signal-listeners.js";
 import type { Tallies } from "../tallies.js";
-import { ClaimRoom, type ClaimRoomParts, toRunnable } from "./claim-room.js";
+import { ClaimRoom, type ClaimRoomParts } from "./claim-room.js";
 import type { ReplayReport } from "./dead-letter-selection.js";
 import { DurableEnds, type DurableEndsParts } from "./durable-ends.js";
 import type { DurableHandleHost } from "./durable-handle.js";
 import { toDurableId } from "./durable-id.js";
 import { DurableIntake } from "./durable-intake.js";
 import { DurableRuns, type DurableRunsParts } from "./durable-runs.js";
+import { toRunnable } from "./runnable-handlers.js";
 import { StoreCondition } from "./store-condition.js";
 
 /** What durable tasks need of the manager that they visit. */

@@ -1,4 +1,5 @@
 import type { Limiter } from "../../limiter/limiter.js";
+import type { TokenBucket } from "../../limiter/token-bucket.js";
 import { FULL, KEPT } from "../../queue/gate.js";
 import type { HandlerGate } from "../../queue/handler-gate.js";
 import type { QueueSet } from "../../queue/queue-set.js";
@@ -34,19 +35,17 @@ export class KeptRoom {
 
   /** Room in a queue, and permits of its own limit and of the shared one. */
   keepQueue(queue: TaskQueue, count: number, permits: number): void {
-    const { limiter } = this.#parts;
+    const { queues, shared } = this.#parts.limiter;
     this.keepPlaces(queue, count);
-    limiter.reserve(queue.name, permits, this.#takenAt);
-    this.#undo.push((now) => limiter.unreserve(queue.name, permits, this.#takenAt, now));
+    this.#keepPermits(shared, permits);
+    this.#keepPermits(queues.bucket(queue.name), permits);
   }
 
   /** All that there is of the permits that all share. */
   keepShared(): void {
     const { shared } = this.#parts.limiter;
-    const permits = Math.floor(shared.available(this.#takenAt));
-    if (permits === 0 || permits === Number.POSITIVE_INFINITY) return;
-    shared.take(permits, this.#takenAt);
-    this.#undo.push((now) => shared.giveBack(permits, this.#takenAt, now));
+    const permits = shared.available(this.#takenAt);
+    if (permits < Number.POSITIVE_INFINITY) this.#keepPermits(shared, permits);
   }
 
   /** Room for tasks of a handler, as far as it has limits of its own. */
@@ -54,9 +53,7 @@ export class KeptRoom {
     const { limiter, queues } = this.#parts;
     const gate = queues.handler(name);
     if (gate !== undefined) this.keepPlaces(gate, count);
-    if (limiter.handlers.get(name) === undefined) return;
-    limiter.handlers.take(name, count * cost, this.#takenAt);
-    this.#undo.push((now) => limiter.handlers.giveBack(name, count * cost, this.#takenAt, now));
+    this.#keepPermits(limiter.handlers.bucket(name), count * cost);
   }
 
   release(): void {
@@ -68,6 +65,12 @@ export class KeptRoom {
   keepClosed(gate: TaskQueue | HandlerGate<QueueGroup>): void {
     gate.close(KEPT);
     this.#undo.push(() => this.#parts.queues.open(gate, KEPT));
+  }
+
+  #keepPermits(bucket: TokenBucket | undefined, permits: number): void {
+    if (bucket === undefined) return;
+    bucket.reserve(permits, this.#takenAt);
+    this.#undo.push((now) => bucket.giveBack(permits, this.#takenAt, now));
   }
 
   keepPlaces(gate: TaskQueue | HandlerGate<QueueGroup>, count: number): void {

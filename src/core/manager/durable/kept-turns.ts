@@ -1,4 +1,4 @@
-import type { ClaimNeed } from "../../durable/claimer.js";
+import type { ClaimNeed } from "../../durable/claim-host.js";
 import { PAUSED } from "../../queue/gate.js";
 import type { HandlerGate } from "../../queue/handler-gate.js";
 import { type QueueGroup, TaskQueue } from "../../queue/task-queue.js";

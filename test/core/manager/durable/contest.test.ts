@@ -20,8 +20,8 @@ function createContest(burst?: number) {
       taken += amount;
     },
     startDurable: (amount = 1) => {
+      contest.takes(amount, contested(), round.at);
       taken += amount;
-      contest.took(amount, contested(), round.at);
     },
     lapsesAt: () => contest.lapsesAt,
     now: () => round.at,
