@@ -107,8 +107,8 @@ describe("what is claimed ahead of its permit", () => {
     const { clock, counts, enqueue, manager, starts, tasks } = startLimited(plan);
     await enqueue(3);
     tasks.start();
-    // The second claim begins when its answer is looked for: 22 ms before the permit. It is answered then.
-    await clock.advance(20 + 49);
+    // The second claim begins when its answer is looked for: 20.25 ms before the permit, so it is answered just before.
+    await clock.advance(20 + 49.9);
     expect(starts).toHaveLength(1);
     expect(await counts()).toMatchObject({ leased: 1, ready: 1 });
     const stopped = tasks.stopGraceful();
@@ -127,7 +127,7 @@ describe("what is claimed ahead of its permit", () => {
     const { clock, counts, enqueue, starts, tasks } = startLimited(plan);
     await enqueue(3);
     tasks.start();
-    await clock.advance(20 + 49);
+    await clock.advance(20 + 49.9);
     expect(await counts()).toMatchObject({ leased: 1 });
     tasks.setRate({ queue: "default", tasksPerSecond: 1 });
     await clock.advance(100);

@@ -37,8 +37,8 @@ const RESERVED_MS = 50;
 /** How much the last answer counts for how long the next one is taken to need. */
 const SMOOTHING = 1 / 4;
 
-/** A claim that is made when there are permits is made so much later than that, by a timer. */
-const TIMER_MS = 2;
+/** By so much an answer may come later than the last ones, and no permit is lost by that, in milliseconds. */
+const LATER_MS = 0.25;
 
 /**
  * Idle queues are asked one after another with so much time between them, where there are many: what a
@@ -155,7 +155,7 @@ export class Claimer {
     if (!this.#started || this.busy) return;
     const { clock, host } = this.#parts;
     const now = clock.now();
-    const leadMs = Math.min((this.#answersIn ?? 0) + TIMER_MS, RESERVED_MS);
+    const leadMs = Math.min((this.#answersIn ?? 0) + LATER_MS, RESERVED_MS);
     const needs = this.#turns.candidates(now).map((turn) => ({ ...toNeed(turn, now), leadMs }));
     host.beginRound(needs);
     if (!needs.some((need) => this.#claimFor(need))) this.#timer.set(this.#turns.nextDueAt(now));

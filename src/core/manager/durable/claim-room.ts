@@ -46,6 +46,7 @@ interface Rooms {
  */
 export class ClaimRoom implements Alarm {
   alarmTicket = -1;
+  isExact = false;
   readonly #parts: ClaimRoomParts;
   readonly #contests = new Contests();
   readonly #keptTurns: KeptTurns;
@@ -233,7 +234,7 @@ export class ClaimRoom implements Alarm {
   /** Whether permits are too far away for a claim; then it is looked again in time. */
   #isTooEarly(waitMs: number, leadMs: number, now: number): boolean {
     if (waitMs <= leadMs + ROUNDING_MS) return false;
-    this.#lookAgain(now + waitMs - leadMs);
+    this.#lookAgain(now + waitMs - leadMs, leadMs > 0);
     return true;
   }
 
@@ -247,9 +248,10 @@ export class ClaimRoom implements Alarm {
   }
 
   /** One alarm for all that time alone brings: it rings for the first of it. */
-  #lookAgain(at: number): void {
+  #lookAgain(at: number, isExact = false): void {
     if (at >= this.#ringsAt) return;
     this.#ringsAt = at;
+    this.isExact = isExact;
     this.#parts.alarms.set(this, at);
   }
 
