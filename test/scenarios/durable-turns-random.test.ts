@@ -4,6 +4,7 @@ import { defineHandlers, json, memoryBackend, TaskManager } from "../../src/inde
 import { ManualClock, seededRandom } from "../../src/testing/index.js";
 import { breakClient } from "../support/broken-backend.js";
 import { runCount } from "../support/run-count.js";
+import { leastBurst, ROUNDING, type Start } from "../support/start-windows.js";
 
 const HANDLERS = ["one", "two"] as const;
 const QUEUES = ["first", "second"] as const;
@@ -12,7 +13,7 @@ type QueueName = (typeof QUEUES)[number];
 
 const places = fc.option(fc.integer({ min: 1, max: 3 }), { nil: undefined, freq: 1 });
 const rateLimit = fc.option(
-  fc.record({ tasksPerSecond: fc.integer({ min: 20, max: 200 }), burst: fc.integer({ min: 2, max: 4 }) }),
+  fc.record({ tasksPerSecond: fc.integer({ min: 20, max: 200 }), burst: fc.integer({ min: 1, max: 4 }) }),
   { nil: undefined, freq: 2 },
 );
 const limits = fc.record({ maxConcurrency: places, rateLimit });
@@ -53,12 +54,18 @@ const plans = fc.record({
 });
 type Plan = typeof plans extends fc.Arbitrary<infer P> ? P : never;
 
-/** How many of each kind run, and the most that ever did. */
+type Limits = Plan["handlers"]["one"];
+
+/** What starts under one name: how many run, the most that ever did, and the permits that each took. */
 class Gauge {
   readonly #running = new Map<string, number>();
   readonly #most = new Map<string, number>();
+  readonly #starts = new Map<string, Start[]>();
 
-  begin(name: string): void {
+  begin(name: string, start: Start): void {
+    const starts = this.#starts.get(name) ?? [];
+    starts.push(start);
+    this.#starts.set(name, starts);
     const running = (this.#running.get(name) ?? 0) + 1;
     this.#running.set(name, running);
     this.#most.set(name, Math.max(running, this.#most.get(name) ?? 0));
@@ -68,9 +75,20 @@ class Gauge {
     this.#running.set(name, (this.#running.get(name) ?? 0) - 1);
   }
 
-  most(name: string): number {
-    return this.#most.get(name) ?? 0;
+  /** Whether its limits have held all the time, in every window (I11). */
+  expectWithin(name: string, { maxConcurrency, rateLimit }: Limits): void {
+    expect(this.#most.get(name) ?? 0).toBeLessThanOrEqual(maxConcurrency ?? Number.POSITIVE_INFINITY);
+    if (rateLimit === undefined) return;
+    const least = leastBurst(this.#starts.get(name) ?? [], rateLimit.tasksPerSecond);
+    expect(least).toBeLessThanOrEqual(rateLimit.burst + ROUNDING);
   }
+}
+
+interface Given {
+  readonly id: string;
+  readonly handler: HandlerName;
+  readonly queue: QueueName;
+  readonly cost: number;
 }
 
 async function play(plan: Plan): Promise<void> {
@@ -80,13 +98,14 @@ async function play(plan: Plan): Promise<void> {
   const ended = new Set<string>();
   const after = (ms: number) => new Promise<void>((resolve) => clock.setTimeout(resolve, ms));
   let silent = false;
-  const run = async (payload: { id: string; handler: HandlerName; queue: QueueName }) => {
-    for (const name of [payload.handler, payload.queue]) gauge.begin(name);
+  const run = async ({ id, handler, queue, cost }: Given) => {
+    const names = [handler, queue, "all"];
+    for (const name of names) gauge.begin(name, { at: clock.now(), cost });
     if (plan.workMs > 0) await after(plan.workMs);
-    for (const name of [payload.handler, payload.queue]) gauge.end(name);
-    ended.add(payload.id);
+    for (const name of names) gauge.end(name);
+    ended.add(id);
   };
-  const payload = json<{ id: string; handler: HandlerName; queue: QueueName }>();
+  const payload = json<Given>();
   const handlers = defineHandlers({
     one: { payload, run, ...plan.handlers.one },
     two: { payload, run, ...plan.handlers.two },
@@ -107,8 +126,10 @@ async function play(plan: Plan): Promise<void> {
     })),
   });
   onTestFinished(() => void tasks.stopNow());
-  for (const [index, { handler, queue, durable, cost }] of plan.tasks.entries()) {
-    const given = { id: String(index), handler, queue };
+  for (const [index, { handler, queue, durable, ...task }] of plan.tasks.entries()) {
+    const rates = [plan.handlers[handler].rateLimit, plan.queues[queue].rateLimit, plan.rateLimit];
+    const cost = Math.min(task.cost, ...rates.map((rate) => rate?.burst ?? task.cost));
+    const given = { id: String(index), handler, queue, cost };
     if (durable) await tasks.enqueueDurable(handler, given, { queue, cost });
     else tasks.enqueue(handler, given, { queue, cost });
   }
@@ -127,10 +148,9 @@ async function play(plan: Plan): Promise<void> {
   await clock.advance(9_000);
   await clock.advance(plan.tasks.length * (plan.workMs + 4 * plan.claimMs + 150));
   expect(ended.size).toBe(plan.tasks.length);
-  for (const name of HANDLERS)
-    expect(gauge.most(name)).toBeLessThanOrEqual(plan.handlers[name].maxConcurrency ?? Infinity);
-  for (const name of QUEUES)
-    expect(gauge.most(name)).toBeLessThanOrEqual(plan.queues[name].maxConcurrency ?? Infinity);
+  for (const name of HANDLERS) gauge.expectWithin(name, plan.handlers[name]);
+  for (const name of QUEUES) gauge.expectWithin(name, plan.queues[name]);
+  gauge.expectWithin("all", { maxConcurrency: undefined, rateLimit: plan.rateLimit });
   const stopped = tasks.stopNow();
   await clock.advance(60_000);
   await stopped;
