@@ -1,7 +1,7 @@
 import type { Timer } from "../../ports/clock.js";
 
-/** By so much a timer of Node is late at most times, beside the fraction of a delay, in milliseconds. */
-const LATE_MS = 0.25;
+/** By so much a timer of Node is late at most times, for a delay in whole milliseconds. */
+const OVERSLEPT_MS = 0.25;
 
 /**
  * A timer that is late by microseconds, where one of Node is by a millisecond or two, since those count in
@@ -20,7 +20,7 @@ export class ExactTimer implements Timer {
     this.#callback = callback;
     this.#seenAt = performance.now();
     this.#dueAt = this.#seenAt + delayMs;
-    if (delayMs >= 1 + LATE_MS) this.#sleep(Math.floor(delayMs - LATE_MS));
+    if (delayMs >= 1 + OVERSLEPT_MS) this.#sleep(Math.floor(delayMs - OVERSLEPT_MS));
     else this.#immediate = setImmediate(this.#look);
   }
 

@@ -155,7 +155,7 @@ export class Claimer {
     if (!this.#started || this.busy) return;
     const { clock, host } = this.#parts;
     const now = clock.now();
-    const leadMs = Math.min((this.#answersIn ?? 0) + LATER_MS, RESERVED_MS);
+    const leadMs = (this.#answersIn ?? 0) + LATER_MS;
     const needs = this.#turns.candidates(now).map((turn) => ({ ...toNeed(turn, now), leadMs }));
     host.beginRound(needs);
     if (!needs.some((need) => this.#claimFor(need))) this.#timer.set(this.#turns.nextDueAt(now));
@@ -190,7 +190,10 @@ export class Claimer {
     };
     const kept = clock.setTimeout(release, RESERVED_MS);
     const { answer, askedAt } = await this.#ask(request, sentAt, release);
-    if (answer !== undefined) await this.#awaitPermits(answer, reservation, sentAt);
+    if (answer !== undefined) {
+      this.#noteDuration(clock.now() - sentAt);
+      await this.#awaitPermits(answer, reservation);
+    }
     kept.cancel();
     this.#askedAt = undefined;
     release();
@@ -220,14 +223,18 @@ export class Claimer {
     }
   }
 
+  #noteDuration(durationMs: number): void {
+    const latest = Math.min(durationMs, RESERVED_MS); // no claim is made further ahead
+    const before = this.#answersIn ?? latest;
+    this.#answersIn = before + SMOOTHING * (latest - before);
+  }
+
   /** What was claimed ahead of its permits waits for them, with its room. */
-  #awaitPermits(answer: ClaimAnswer, { readyAt }: Reservation, sentAt: number): Promise<void> | undefined {
-    const now = this.#parts.clock.now();
-    const before = this.#answersIn ?? now - sentAt;
-    this.#answersIn = before + SMOOTHING * (now - sentAt - before);
-    if (answer.tasks.length === 0) return undefined;
-    const waitMs = readyAt(answer.tasks.map(({ handler }) => handler)) - now;
-    return waitMs > 0 ? this.#pause(waitMs, true) : undefined;
+  async #awaitPermits({ tasks }: ClaimAnswer, reservation: Reservation): Promise<void> {
+    if (tasks.length === 0) return;
+    const readyAt = reservation.readyAt(tasks.map(({ handler }) => handler));
+    const waitMs = readyAt - this.#parts.clock.now();
+    if (waitMs > 0) await this.#pause(waitMs, true);
   }
 
   #pause(delayMs: number, isExact = false): Promise<void> {

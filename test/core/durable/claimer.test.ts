@@ -12,10 +12,12 @@ function createClaimer({ leaseMs = 30_000, queues = 1 } = {}) {
   const clock = new ManualClock();
   const asked: { readonly at: number; readonly request: ClaimRequest }[] = [];
   const state = { isAway: true, answers: 0, reserved: 0, failures: 0 };
+  const leads: number[] = [];
   const host: ClaimHost = {
     beginRound: () => {},
     endRound: () => {},
-    reserve: () => {
+    reserve: ({ leadMs }) => {
+      leads.push(leadMs);
       state.reserved++;
       const release = () => void state.reserved--;
       return { handlers: [], slots: [1], permits: 1, leftOut: [], readyAt: () => 0, release };
@@ -38,7 +40,7 @@ function createClaimer({ leaseMs = 30_000, queues = 1 } = {}) {
     terms: toLeaseTerms(leaseMs),
     queues: Array.from({ length: queues }, (_, index) => ({ name: `q${index}`, share: 1 })),
   });
-  return { asked, claimer, clock, state };
+  return { asked, claimer, clock, leads, state };
 }
 
 describe("a claimer whose store is away", () => {
@@ -50,6 +52,22 @@ describe("a claimer whose store is away", () => {
     state.isAway = false;
     await clock.advance(1_000);
     expect(state.answers).toBeGreaterThan(0);
+    claimer.stop();
+  });
+
+  it("does not take its answers to need as long from then on", async () => {
+    const { claimer, clock, leads, state } = createClaimer();
+    claimer.start();
+    await clock.advance(20_000);
+    state.isAway = false;
+    await clock.advance(1_000);
+    leads.splice(0);
+    for (let count = 0; count < 12; count++) {
+      claimer.wake("q0");
+      await clock.advance(1);
+    }
+    expect(leads[0]).toBeLessThanOrEqual(51);
+    expect(leads.at(-1)).toBeLessThan(5);
     claimer.stop();
   });
 

@@ -67,17 +67,17 @@ export class KeptRoom {
     this.#undo.push(() => this.#parts.queues.open(gate, KEPT));
   }
 
-  #keepPermits(bucket: TokenBucket | undefined, permits: number): void {
-    if (bucket === undefined) return;
-    bucket.reserve(permits, this.#takenAt);
-    this.#undo.push((now) => bucket.giveBack(permits, this.#takenAt, now));
-  }
-
   keepPlaces(gate: TaskQueue | HandlerGate<QueueGroup>, count: number): void {
     if (!gate.hasPlaces) return;
     gate.keep(count);
     this.#undo.push(() => {
       if (gate.letGo(count)) this.#parts.queues.open(gate, FULL);
     });
+  }
+
+  #keepPermits(bucket: TokenBucket | undefined, permits: number): void {
+    if (bucket === undefined) return;
+    bucket.reserve(permits, this.#takenAt);
+    this.#undo.push((now) => bucket.giveBack(permits, this.#takenAt, now));
   }
 }
