@@ -102,6 +102,31 @@ describe("what is claimed ahead of its permit", () => {
     expect(durable).toBeLessThan(starts.length * 0.6);
   });
 
+  test.each(
+    kinds.flatMap((of) =>
+      [
+        [79, 20],
+        [130, 20],
+        [172, 37],
+        [79, 60],
+        [33, 120],
+      ].map(([tasksPerSecond, claimMs]) => ({ of, tasksPerSecond, claimMs }) as Plan),
+    ),
+  )(
+    "does not starve where local tasks take permits meanwhile: of the $of, at $tasksPerSecond a second, claims of $claimMs ms",
+    async (plan) => {
+      const { clock, enqueue, starts, tasks } = startLimited(plan);
+      await enqueue(1_000);
+      for (let index = 0; index < 1_000; index++) tasks.enqueue("work", "local");
+      tasks.start();
+      await clock.advance(3_000);
+      expect(leastBurst(starts, plan.tasksPerSecond)).toBeLessThanOrEqual(1 + ROUNDING);
+      const durable = starts.filter(({ kind }) => kind === "durable").length;
+      expect(durable).toBeGreaterThan(0.35 * (3_000 / plan.claimMs)); // after each claim the others have a turn
+      expect(starts.length - durable).toBeGreaterThan(plan.tasksPerSecond * 3 * 0.4);
+    },
+  );
+
   test("goes back at a stop in which it still waits, and is run by another process", async () => {
     const plan = { of: "queue", tasksPerSecond: 20, claimMs: 20 } as const;
     const { clock, counts, enqueue, manager, starts, tasks } = startLimited(plan);

@@ -6,7 +6,7 @@ import { createScene, type DurableScene } from "../support/durable-scene.js";
 
 interface Limits {
   readonly manager?: Pick<TaskManagerOptions, "concurrency" | "tasksPerSecond" | "burst" | "strictQueues">;
-  readonly queue?: { readonly maxConcurrency?: number };
+  readonly queue?: NonNullable<Limits["handler"]>;
   readonly handler?: {
     readonly maxConcurrency?: number;
     readonly rateLimit?: { readonly tasksPerSecond: number; readonly burst?: number };
@@ -57,6 +57,29 @@ async function enqueueBoth({ tasks }: Started, name: "scarce" | "plain", amount:
   await tasks.enqueueDurableMany(each.map(() => [name, `durable ${name}`] as const));
   for (const _ of each) tasks.enqueue(name, `local ${name}`);
 }
+
+describe("where a queue and its handler are both scarce, what is kept for one kind is of use to it", () => {
+  const rateLimit = { tasksPerSecond: 145, burst: 3 };
+  test.each<[string, Limits, number]>([
+    ["rates", { handler: { rateLimit }, queue: { rateLimit: { tasksPerSecond: 140, burst: 3 } } }, 140],
+    [
+      "rates, of which one is far above",
+      { handler: { rateLimit }, queue: { rateLimit: { tasksPerSecond: 1_000, burst: 3 } } },
+      145,
+    ],
+    ["a rate and a place", { handler: { rateLimit }, queue: { maxConcurrency: 1 } }, 90],
+    ["places, one each", { handler: { maxConcurrency: 1 }, queue: { maxConcurrency: 1 } }, 90],
+  ])("%s", async (_, limits, perSecond) => {
+    const scene = createScene();
+    const { runs, tasks } = startSlow(scene, limits, 5);
+    await enqueueBoth({ runs, tasks }, "scarce", 500);
+    tasks.start();
+    await scene.clock.advance(3_000);
+    const [local, durable] = [count(runs, "local scarce"), count(runs, "durable scarce")];
+    expect(local + durable).toBeGreaterThan(perSecond * 3 * 0.8);
+    expect(Math.min(local, durable)).toBeGreaterThan((local + durable) * 0.4);
+  });
+});
 
 describe("where claims for other queues are under way all the time, neither kind starves", () => {
   const limitedRate = { rateLimit: { tasksPerSecond: 40, burst: 1 } };

@@ -7,9 +7,12 @@ export interface Reservation {
   readonly permits: number;
   /** Handlers for which there is no room now. */
   readonly leftOut: readonly string[];
-  /** When tasks of these handlers have their permits, monotonic: it was claimed ahead of that. */
+  /**
+   * When tasks of these handlers have their permits, monotonic: they were claimed ahead of that, or others
+   * have taken some meanwhile. From now on permits are kept for them, even if the room was released before.
+   */
   readyAt(handlers: readonly string[]): number;
-  /** The room is free again: what has been claimed finds its own, or goes back. Called once. */
+  /** The room is free again: what has been claimed finds its own, or goes back. */
   release(): void;
 }
 

@@ -192,6 +192,7 @@ export class Claimer {
     const { answer, askedAt } = await this.#ask(request, sentAt, release);
     if (answer !== undefined) {
       this.#noteDuration(clock.now() - sentAt);
+      reserved ||= answer.tasks.length > 0;
       await this.#awaitPermits(answer, reservation);
     }
     kept.cancel();
@@ -229,12 +230,12 @@ export class Claimer {
     this.#answersIn = before + SMOOTHING * (latest - before);
   }
 
-  /** What was claimed ahead of its permits waits for them, with its room. */
+  /** What has been claimed waits for its permits, if that is not long: others want to claim, too. */
   async #awaitPermits({ tasks }: ClaimAnswer, reservation: Reservation): Promise<void> {
     if (tasks.length === 0) return;
     const readyAt = reservation.readyAt(tasks.map(({ handler }) => handler));
     const waitMs = readyAt - this.#parts.clock.now();
-    if (waitMs > 0) await this.#pause(waitMs, true);
+    if (waitMs > 0 && waitMs <= RESERVED_MS) await this.#pause(waitMs, true);
   }
 
   #pause(delayMs: number, isExact = false): Promise<void> {

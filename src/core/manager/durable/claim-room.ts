@@ -121,7 +121,6 @@ export class ClaimRoom implements Alarm {
     const wanted = slots.reduce((sum, count) => sum + count, 0);
     const taken = Math.min(permits, Math.max(wanted, need.cost));
     const kept = new KeptRoom(this.#parts, now);
-    const readyAt = this.#readyAt(need, handlers, now);
     kept.keepSlots(slots);
     kept.keepQueue(queue, Math.min(wanted, queue.free), taken);
     for (const { name, room } of handlers) kept.keepHandler(name, Math.min(room, wanted), this.#costOf(name));
@@ -131,7 +130,7 @@ export class ClaimRoom implements Alarm {
       slots,
       leftOut,
       permits: permits === Number.POSITIVE_INFINITY ? permits : taken,
-      readyAt,
+      readyAt: (names) => kept.renewPermits((at) => this.#readyAt(need, names, at)),
       release: () => {
         this.#keptTurns.letGo(); // or what has been claimed would find no room for it
         kept.release();
@@ -238,13 +237,10 @@ export class ClaimRoom implements Alarm {
     return true;
   }
 
-  #readyAt(need: ClaimNeed, handlers: readonly ClaimableHandler[], now: number): Reservation["readyAt"] {
-    const { limiter } = this.#parts;
-    const waitMs = this.#waitMs(need, now);
-    const waits = new Map(
-      handlers.map(({ name }) => [name, limiter.handlers.waitMs(name, this.#costOf(name), now)]),
-    );
-    return (names) => now + Math.max(waitMs, ...names.map((name) => waits.get(name) ?? 0));
+  #readyAt(need: ClaimNeed, names: readonly string[], now: number): number {
+    const { handlers } = this.#parts.limiter;
+    const waits = names.map((name) => handlers.waitMs(name, this.#costOf(name), now));
+    return now + Math.max(this.#waitMs(need, now), ...waits);
   }
 
   /** One alarm for all that time alone brings: it rings for the first of it. */

@@ -99,6 +99,12 @@ export class Contest {
     return this.#isDurable ? (free + 1) / 2 : (free - 1) / 2;
   }
 
+  /** Whether a durable task may have the next one. */
+  isDurables(contested: Contested, round: Round): boolean {
+    this.#look(contested, round);
+    return this.#isDurable || this.#local.isBarred(round.at);
+  }
+
   /** When the turn is over even if it is not used. */
   get lapsesAt(): number {
     return this.#freeSince === undefined ? Number.POSITIVE_INFINITY : this.#freeSince + TURN_MS;
@@ -205,6 +211,11 @@ export class Contests {
     const count = contest.share(free, isSavedFor, contested, this.#round);
     this.#note(contest);
     return count;
+  }
+
+  /** Whether a durable task may have the next one. */
+  isDurables(contested: Contested): boolean {
+    return this.#of(contested).isDurables(contested, this.#round);
   }
 
   /** Whether the next one is kept for a durable task. */

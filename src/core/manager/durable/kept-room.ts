@@ -16,8 +16,11 @@ export interface KeptRoomParts {
 /** What is kept free for one claim, until it has been answered. */
 export class KeptRoom {
   readonly #parts: KeptRoomParts;
-  readonly #takenAt: number;
-  readonly #undo: ((now: number) => void)[] = [];
+  /** Undoes what is kept of slots, places and gates. */
+  readonly #undo: (() => void)[] = [];
+  readonly #permits: { readonly bucket: TokenBucket; readonly count: number }[] = [];
+  #takenAt: number;
+  #hasPermits = true;
 
   constructor(parts: KeptRoomParts, now: number) {
     this.#parts = parts;
@@ -56,9 +59,20 @@ export class KeptRoom {
     this.#keepPermits(limiter.handlers.bucket(name), count * cost);
   }
 
-  release(): void {
+  /** Looks at permits as if none were kept, at what the others have taken meanwhile; then keeps them anew. */
+  renewPermits<T>(look: (now: number) => T): T {
     const now = this.#parts.clock.now();
-    for (const undo of this.#undo) undo(now);
+    this.#giveBack(now);
+    const seen = look(now);
+    for (const { bucket, count } of this.#permits) bucket.reserve(count, now);
+    this.#takenAt = now;
+    this.#hasPermits = true;
+    return seen;
+  }
+
+  release(): void {
+    this.#giveBack(this.#parts.clock.now());
+    for (const undo of this.#undo.splice(0)) undo();
   }
 
   /** Whatever it has next, room or permits, no task of this process has it. */
@@ -78,6 +92,12 @@ export class KeptRoom {
   #keepPermits(bucket: TokenBucket | undefined, permits: number): void {
     if (bucket === undefined) return;
     bucket.reserve(permits, this.#takenAt);
-    this.#undo.push((now) => bucket.giveBack(permits, this.#takenAt, now));
+    this.#permits.push({ bucket, count: permits });
+  }
+
+  #giveBack(now: number): void {
+    if (this.#hasPermits)
+      for (const { bucket, count } of this.#permits) bucket.giveBack(count, this.#takenAt, now);
+    this.#hasPermits = false;
   }
 }

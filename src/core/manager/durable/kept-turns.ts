@@ -2,6 +2,7 @@ import type { ClaimNeed } from "../../durable/claim-host.js";
 import { PAUSED } from "../../queue/gate.js";
 import type { HandlerGate } from "../../queue/handler-gate.js";
 import { type QueueGroup, TaskQueue } from "../../queue/task-queue.js";
+import type { Lane } from "../lane.js";
 import { type Contested, type Contests, TURN_MS } from "./contest.js";
 import { KeptRoom, type KeptRoomParts } from "./kept-room.js";
 
@@ -70,19 +71,43 @@ export class KeptTurns {
     return isFreed;
   }
 
+  /**
+   * What durable tasks could have next by all other turns. Of those whose queue is at its turn for them, and
+   * whose handler is not, nothing is kept: nobody would have it, the others neither.
+   */
   #listWanted(all: readonly ClaimNeed[], now: number): readonly Scarce[] {
-    const { handlers, queues } = this.#parts;
+    const { costOf, handlers, queues } = this.#parts;
     const needs = all.filter(({ queue }) => this.#mayOpen(queue));
-    const soon = needs.filter((need) => this.#waitMs(need, now) < TURN_MS);
+    const shared = this.#listSharedPermits(needs, now);
+    if (!this.#areDurables(shared)) return [];
+    const slots = this.#listSlots(handlers.filter(({ name }) => this.#mayStart(name, now)));
+    const others = slots.filter((one) => !this.#areDurables([one])).map(({ contested }) => contested);
+    const runnable = handlers
+      .filter(({ lane }) => !others.includes(this.#parts.lanes[lane] as Lane))
+      .map((handler) => ({
+        ...handler,
+        scarce: this.#listOf(queues.handler(handler.name), costOf(handler.name), now),
+      }))
+      .filter(({ scarce }) => this.#areDurables(scarce));
+    const names = new Set(runnable.map(({ name }) => name));
+    const open = needs
+      .map((need) => ({ ...need, scarce: this.#listOf(queues.known(need.queue), need.cost, now) }))
+      .filter(({ scarce }) => this.#areDurables(scarce))
+      .filter(({ oneOf }) => (oneOf === undefined ? names.size > 0 : oneOf.some((name) => names.has(name))));
+    const soon = open.filter((need) => this.#waitMs(need, now) < TURN_MS);
     const isAny = soon.some(({ oneOf }) => oneOf === undefined);
-    const names = new Set(soon.flatMap(({ oneOf = [] }) => oneOf));
-    const wanted = isAny ? handlers : handlers.filter(({ name }) => names.has(name));
+    const soonNames = new Set(soon.flatMap(({ oneOf = [] }) => oneOf));
+    const wanted = isAny ? runnable : runnable.filter(({ name }) => soonNames.has(name));
     return [
       ...this.#listSlots(wanted.filter(({ name }) => this.#mayStart(name, now))),
-      ...this.#listSharedPermits(needs, now),
-      ...needs.flatMap(({ cost, queue }) => this.#listOf(queues.known(queue), cost, now)),
-      ...wanted.flatMap(({ name }) => this.#listOf(queues.handler(name), this.#parts.costOf(name), now)),
+      ...shared,
+      ...[...open, ...wanted].flatMap(({ scarce }) => scarce),
     ];
+  }
+
+  /** Whether it is the turn of durable tasks at all of these. */
+  #areDurables(scarce: readonly Scarce[]): boolean {
+    return scarce.every(({ contested }) => this.#parts.contests.isDurables(contested));
   }
 
   /** Those that are free are so for want of something else, and others may have them. */
