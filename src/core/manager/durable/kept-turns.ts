@@ -78,6 +78,7 @@ export class KeptTurns {
   #listWanted(all: readonly ClaimNeed[], now: number): readonly Scarce[] {
     const { costOf, handlers, queues } = this.#parts;
     const needs = all.filter(({ queue }) => this.#mayOpen(queue));
+    if (needs.length === 0) return [];
     const shared = this.#listSharedPermits(needs, now);
     if (!this.#areDurables(shared)) return [];
     const slots = this.#listSlots(handlers.filter(({ name }) => this.#mayStart(name, now)));
