@@ -156,7 +156,7 @@ export class Claimer {
     const { clock, host } = this.#parts;
     const now = clock.now();
     const leadMs = (this.#answersIn ?? 0) + LATER_MS;
-    const needs = this.#turns.candidates(now).map((turn) => ({ ...toNeed(turn, now), leadMs }));
+    const needs = this.#turns.candidates(now).map((turn) => toNeed(turn, leadMs, now));
     host.beginRound(needs);
     if (!needs.some((need) => this.#claimFor(need))) this.#timer.set(this.#turns.nextDueAt(now));
     host.endRound();
@@ -277,7 +277,7 @@ export class Claimer {
   }
 }
 
-function toNeed(turn: QueueTurn, now: number): Omit<NeedOf, "leadMs"> {
+function toNeed(turn: QueueTurn, leadMs: number, now: number): NeedOf {
   const { name: queue, cost, dueAt, leftOut } = turn;
-  return { turn, queue, cost, oneOf: dueAt <= now ? undefined : leftOut };
+  return { turn, queue, cost, leadMs, oneOf: dueAt <= now ? undefined : leftOut };
 }

@@ -58,6 +58,11 @@ export class Limiter {
     return this.shared.waitMs(cost, now);
   }
 
+  /** How long until a queue has this many, of its own and of the shared ones; 0 when it has them. */
+  queueWaitMs(queue: string, cost: number, now: number): number {
+    return Math.max(this.sharedWaitMs(cost, now), this.queues.waitMs(queue, cost, now));
+  }
+
   /** Takes the permits of a start from all buckets that concern the task; all must have them. */
   take(queue: string, handler: string | undefined, cost: number, now: number): void {
     this.shared.start(cost, now);

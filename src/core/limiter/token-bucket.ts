@@ -101,7 +101,7 @@ export class TokenBucket {
    */
   take(cost: number, now: number): void {
     assert(this.waitMs(cost, now) === 0, "permits are taken only when they are there");
-    this.reserve(cost, now);
+    this.#remove(cost, this.#latest);
   }
 
   /**
@@ -109,11 +109,7 @@ export class TokenBucket {
    * is missing is owed, and nobody else has what comes before that.
    */
   reserve(cost: number, now: number): void {
-    const at = this.#advance(now);
-    const level = this.#permitsAt(at);
-    if (this.#rate.tasksPerSecond < Number.POSITIVE_INFINITY) this.#trail?.note(at, level);
-    this.#permits = level - Math.min(cost, this.#rate.burst);
-    this.#countedAt = at;
+    this.#remove(cost, this.#advance(now));
   }
 
   /** Takes permits for an attempt that starts now. */
@@ -191,6 +187,13 @@ export class TokenBucket {
   /** How long it stays closed, in milliseconds; 0 when it is not. */
   closedForMs(now: number): number {
     return Math.max(0, this.#closedUntil - this.#advance(now));
+  }
+
+  #remove(cost: number, at: number): void {
+    const level = this.#permitsAt(at);
+    if (this.#rate.tasksPerSecond < Number.POSITIVE_INFINITY) this.#trail?.note(at, level);
+    this.#permits = level - Math.min(cost, this.#rate.burst);
+    this.#countedAt = at;
   }
 
   /** The present, which never goes back. */

@@ -148,8 +148,7 @@ export class ClaimRoom implements Alarm {
     // What lacks permits for a task of this process may have enough for this one: they are asked for below.
     for (const gate of [queues.queue(queue), queues.handler(handler)])
       if (gate?.admits === false) return false;
-    if (limiter.sharedWaitMs(cost, now) > 0 || limiter.queues.waitMs(queue, cost, now) > 0) return false;
-    return limiter.handlers.waitMs(handler, cost, now) === 0;
+    return limiter.queueWaitMs(queue, cost, now) === 0 && limiter.handlers.waitMs(handler, cost, now) === 0;
   }
 
   #costOf(handler: string): number {
@@ -215,19 +214,12 @@ export class ClaimRoom implements Alarm {
   }
 
   /** 0 where there are too few; then it is looked again when there are enough. */
-  #permits(need: ClaimNeed, now: number): number {
-    const { cost, leadMs, queue } = need;
+  #permits({ cost, leadMs, queue }: ClaimNeed, now: number): number {
     const { limiter } = this.#parts;
     const mayLead = limiter.shared.losesBy(leadMs, cost) || limiter.queues.losesBy(queue, leadMs, cost);
-    if (this.#isTooEarly(this.#waitMs(need, now), mayLead ? leadMs : 0, now)) return 0;
+    if (this.#isTooEarly(limiter.queueWaitMs(queue, cost, now), mayLead ? leadMs : 0, now)) return 0;
     const available = Math.min(limiter.available(now), limiter.queues.available(queue, now));
     return Math.max(cost, Math.floor(available)); // what costs more than a burst takes the whole burst
-  }
-
-  /** Until there are permits for a start from a queue, whatever its handler. */
-  #waitMs({ cost, queue }: ClaimNeed, now: number): number {
-    const { limiter } = this.#parts;
-    return Math.max(limiter.sharedWaitMs(cost, now), limiter.queues.waitMs(queue, cost, now));
   }
 
   /** Whether permits are too far away for a claim; then it is looked again in time. */
@@ -237,10 +229,10 @@ export class ClaimRoom implements Alarm {
     return true;
   }
 
-  #readyAt(need: ClaimNeed, names: readonly string[], now: number): number {
-    const { handlers } = this.#parts.limiter;
-    const waits = names.map((name) => handlers.waitMs(name, this.#costOf(name), now));
-    return now + Math.max(this.#waitMs(need, now), ...waits);
+  #readyAt({ cost, queue }: ClaimNeed, names: readonly string[], now: number): number {
+    const { limiter } = this.#parts;
+    const waits = names.map((name) => limiter.handlers.waitMs(name, this.#costOf(name), now));
+    return now + Math.max(limiter.queueWaitMs(queue, cost, now), ...waits);
   }
 
   /** One alarm for all that time alone brings: it rings for the first of it. */

@@ -76,15 +76,14 @@ export class KeptTurns {
    * whose handler is not, nothing is kept: nobody would have it, the others neither.
    */
   #listWanted(all: readonly ClaimNeed[], now: number): readonly Scarce[] {
-    const { costOf, handlers, queues } = this.#parts;
+    const { contests, costOf, handlers, lanes, limiter, queues } = this.#parts;
     const needs = all.filter(({ queue }) => this.#mayOpen(queue));
     if (needs.length === 0) return [];
     const shared = this.#listSharedPermits(needs, now);
     if (!this.#areDurables(shared)) return [];
-    const slots = this.#listSlots(handlers.filter(({ name }) => this.#mayStart(name, now)));
-    const others = slots.filter((one) => !this.#areDurables([one])).map(({ contested }) => contested);
+    const ofOthers = lanes.map((lane) => this.#isScarce(lane) && !contests.isDurables(lane));
     const runnable = handlers
-      .filter(({ lane }) => !others.includes(this.#parts.lanes[lane] as Lane))
+      .filter(({ lane }) => !ofOthers[lane])
       .map((handler) => ({
         ...handler,
         scarce: this.#listOf(queues.handler(handler.name), costOf(handler.name), now),
@@ -95,7 +94,7 @@ export class KeptTurns {
       .map((need) => ({ ...need, scarce: this.#listOf(queues.known(need.queue), need.cost, now) }))
       .filter(({ scarce }) => this.#areDurables(scarce))
       .filter(({ oneOf }) => (oneOf === undefined ? names.size > 0 : oneOf.some((name) => names.has(name))));
-    const soon = open.filter((need) => this.#waitMs(need, now) < TURN_MS);
+    const soon = open.filter(({ cost, queue }) => limiter.queueWaitMs(queue, cost, now) < TURN_MS);
     const isAny = soon.some(({ oneOf }) => oneOf === undefined);
     const soonNames = new Set(soon.flatMap(({ oneOf = [] }) => oneOf));
     const wanted = isAny ? runnable : runnable.filter(({ name }) => soonNames.has(name));
@@ -113,14 +112,18 @@ export class KeptTurns {
 
   /** Those that are free are so for want of something else, and others may have them. */
   #listSlots(wanted: KeptTurnsParts["handlers"]): readonly Scarce[] {
-    const { lanes, queues } = this.#parts;
+    const { lanes } = this.#parts;
     const isWanted = (index: number) => wanted.some((handler) => handler.lane === index);
     return lanes
-      .filter((lane) => lane.free === 0 && isWanted(lane.index) && queues.hasEligible(lane))
+      .filter((lane) => isWanted(lane.index) && this.#isScarce(lane))
       .map((lane) => {
         const slots = lanes.map((one) => (one === lane ? 1 : 0));
         return { contested: lane, isFree: false, keep: (room) => room.keepSlots(slots) };
       });
+  }
+
+  #isScarce(lane: Lane): boolean {
+    return lane.free === 0 && this.#parts.queues.hasEligible(lane);
   }
 
   #listSharedPermits(needs: readonly ClaimNeed[], now: number): readonly Scarce[] {
@@ -159,10 +162,5 @@ export class KeptTurns {
     if (limiter.handlers.waitMs(name, costOf(name), now) >= TURN_MS) return false;
     const gate = queues.handler(name);
     return gate === undefined || gate.free > 0 || gate.waiting > 0;
-  }
-
-  #waitMs({ cost, queue }: ClaimNeed, now: number): number {
-    const { limiter } = this.#parts;
-    return Math.max(limiter.sharedWaitMs(cost, now), limiter.queues.waitMs(queue, cost, now));
   }
 }
