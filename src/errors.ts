@@ -107,8 +107,10 @@ export class TaskTimeoutError extends TaskError {
   readonly code = "MILLRACE_TASK_TIMEOUT";
   readonly timeoutMs: number;
 
-  constructor(taskId: string, timeoutMs: number) {
-    super(`Task ${taskId} ran longer than its timeoutMs of ${timeoutMs}`, taskId);
+  /** @param called its handler and its name, as far as it has these: for whoever reads the message */
+  constructor(taskId: string, timeoutMs: number, called: readonly string[] = []) {
+    const title = called.length > 0 ? `${taskId} (${called.join(", ")})` : taskId;
+    super(`Task ${title} ran longer than its timeoutMs of ${timeoutMs}`, taskId);
     this.timeoutMs = timeoutMs;
   }
 }

@@ -210,7 +210,7 @@ export {
 } from "./task/steering.js";
 export type { StoredError, StoredOutcome } from "./task/stored-outcome.js";
 export type { Overflow, ResultTally, SubscribeOptions, Subscription } from "./task/subscription.js";
-export type { EnqueueFromHandler, TaskContext, TaskFunction } from "./task/task-context.js";
+export type { EnqueuedTask, EnqueueFromHandler, TaskContext, TaskFunction } from "./task/task-context.js";
 export type { TaskLocals } from "./task/task-locals.js";
 export type { TaskOptions } from "./task/task-options.js";
 export type { TaskResult, TaskResultOf } from "./task/task-result.js";

@@ -30,7 +30,7 @@ console.log(await tasks.execute("double", 21), "in thread", tasks.stats().thread
 // 2. One that does not look is killed after `killAfterMs`, with its thread; the next task has a new one.
 const deaf = tasks.enqueue("deaf", null, { timeoutMs: 200 });
 const exited = once(events, "exited");
-await deaf.result().catch((error) => console.log(error.code, "|", error.message.replace(deaf.id, "deaf")));
+await deaf.result().catch((error) => console.log(error.code, "|", error.message.replace(deaf.id, "7")));
 console.log("its thread was", ...(await exited));
 console.log(await tasks.execute("double", 4), "in thread", tasks.stats().threads.started);
 await tasks.stopGraceful();
@@ -39,6 +39,6 @@ await tasks.stopGraceful();
 // true
 // MILLRACE_TASK_CANCELLED | not needed any more
 // 42 in thread 1
-// MILLRACE_TASK_TIMEOUT | Task deaf ran longer than its timeoutMs of 200
+// MILLRACE_TASK_TIMEOUT | Task 7 (deaf) ran longer than its timeoutMs of 200
 // its thread was killed
 // 8 in thread 2

@@ -34,8 +34,8 @@ export interface TaskContext {
    * Accepts another task, a function or one of the manager's handlers by name, and gives its id. It never
    * waits for room, and needs no result of the new task: whoever awaits tasks inside a handler holds a slot
    * for it, and may wait for ever when all slots do so. While the manager stops, it rejects with a
-   * NotAcceptingError: a handler that lets that through, also as the cause of another error, has been ended
-   * by the stop, and is not tried again.
+   * NotAcceptingError, also for what would be a duplicate: a handler that lets that through, also as the
+   * cause of another error, has been ended by the stop, and is not tried again.
    * @throws what `enqueue` of the manager throws, as a rejection
    */
   readonly enqueue: EnqueueFromHandler;
@@ -59,10 +59,17 @@ export interface TaskContext {
   readonly progress: (value: unknown) => void;
 }
 
+/** What a handler is told of a task that it has enqueued. */
+export interface EnqueuedTask {
+  readonly id: string;
+  /** Whether it was there before: its idempotency key was held, and this is its id. */
+  readonly duplicate: boolean;
+}
+
 /** How a handler enqueues: as the manager's `enqueue`, but for what comes back. */
 export interface EnqueueFromHandler {
-  (work: TaskFunction, options?: TaskOptions): Promise<{ readonly id: string }>;
-  (handler: string, payload: unknown, options?: TaskOptions): Promise<{ readonly id: string }>;
+  (work: TaskFunction, options?: TaskOptions): Promise<EnqueuedTask>;
+  (handler: string, payload: unknown, options?: TaskOptions): Promise<EnqueuedTask>;
 }
 
 /** How a handler enqueues durable tasks. */
@@ -70,7 +77,7 @@ export type EnqueueDurableFromHandler = (
   handler: string,
   payload: unknown,
   options?: DurableTaskOptions,
-) => Promise<{ readonly id: string }>;
+) => Promise<EnqueuedTask>;
 
 /** A task's work as a function. */
 export type TaskFunction<R = unknown> = (context: TaskContext) => R | PromiseLike<R>;

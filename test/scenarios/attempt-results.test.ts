@@ -1,6 +1,12 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
-import { OptionError, ResultTimeoutError, TaskCancelledError } from "../../src/index.js";
+import {
+  defineHandlers,
+  json,
+  OptionError,
+  ResultTimeoutError,
+  TaskCancelledError,
+} from "../../src/index.js";
 import { createManager, rejectionOf, untilAborted } from "../support/manual-manager.js";
 import { Stubborn } from "../support/observed-manager.js";
 
@@ -28,6 +34,22 @@ describe("result", () => {
     expect(errors[0]).toBe(errors[1]);
     expect(errors[0]).toBeInstanceOf(TaskCancelledError);
     expect(tasks.get(handle.id)?.error).toBe(errors[0]);
+  });
+
+  it("tells of a timeout which handler and which task it was", async () => {
+    const handlers = defineHandlers({
+      crawl: { payload: json<string>(), run: (_, { signal }) => untilAborted({ signal }) },
+    });
+    const { tasks, clock } = createManager({ handlers });
+    const options = { id: "7", timeoutMs: 100 };
+    const named = rejectionOf(tasks.enqueue("crawl", "/a", { ...options, name: "/a" }).result());
+    const plain = rejectionOf(tasks.enqueue(untilAborted, { ...options, id: "8" }).result());
+    await clock.advance(100);
+    expect(await named).toMatchObject({ message: "Task 7 (crawl, /a) ran longer than its timeoutMs of 100" });
+    expect(await plain).toMatchObject({
+      message: "Task 8 ran longer than its timeoutMs of 100",
+      taskId: "8",
+    });
   });
 
   it("with timeoutMs rejects when it is over; the task goes on and can be asked again", async () => {

@@ -757,6 +757,22 @@ describe("ids and keys", () => {
     expect([late.duplicate, await late.result()]).toEqual([true, "fourth"]);
   });
 
+  test("a handler is told whether what it enqueues was there", async () => {
+    const { clock, manager } = createScene();
+    const handlers = defineHandlers({ work: { payload: json<string>(), run: (name) => name } });
+    const tasks = manager({ handlers });
+    const idempotencyKey = "welcome:42";
+    const both = tasks.enqueue(async ({ enqueueDurable }) => [
+      await enqueueDurable("work", "first", { id: "1", idempotencyKey }),
+      await enqueueDurable("work", "second", { idempotencyKey }),
+    ]);
+    await clock.advance(10);
+    expect(await both.result()).toEqual([
+      { id: "default:1", duplicate: false },
+      { id: "default:1", duplicate: true },
+    ]);
+  });
+
   test("an idempotency key is free when its task has failed for good, where that was asked for", async () => {
     const { clock, manager } = createScene();
     let runs = 0;

@@ -112,12 +112,14 @@ describe("I2: a call with a key that is held, by the rule keep", () => {
     expect(await Promise.all(calls)).toEqual([1, 1, 1]);
   });
 
-  test("from within a handler gives the id of the task that is there", async () => {
+  test("from within a handler gives the id of the task that is there, and says so", async () => {
     const { clock, tasks } = createManager();
     const other = tasks.enqueue(nothing, keyed("a", { delayMs: 10 }));
-    const bound = tasks.enqueue(async (context) => (await context.enqueue(nothing, keyed("a"))).id);
+    const bound = tasks.enqueue((context) => context.enqueue(nothing, keyed("a")));
+    const free = tasks.enqueue((context) => context.enqueue(nothing, keyed("b", { id: "new" })));
     await clock.settle();
-    expect(await bound.result()).toBe(other.id);
+    expect(await bound.result()).toEqual({ id: other.id, duplicate: true });
+    expect(await free.result()).toEqual({ id: "new", duplicate: false });
   });
 });
 

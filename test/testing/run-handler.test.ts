@@ -96,7 +96,7 @@ describe("runHandler", () => {
     const last = await runOne((_, context) => read(context), { ...options, attempt: 9 });
     expect(await last.result).toEqual([9, 9, "my-id", false]);
     const { kit, result } = await runOne((_, { enqueue }) => enqueue(() => 1), { attempt: 2 });
-    expect(await result).toEqual({ id: kit.enqueued()[0]?.id });
+    expect(await result).toEqual({ id: kit.enqueued()[0]?.id, duplicate: false });
     expect(await rejectionOf((await runOne(() => 1, { attempt: 0 })).result)).toBeInstanceOf(OptionError);
   });
 

@@ -175,8 +175,8 @@ export class HandedBatch implements AttemptPlace {
       ? () => enqueueDurable(handler, payload, options as DurableTaskOptions)
       : () => enqueue(handler, payload, options as TaskOptions);
     try {
-      const { id } = await handed.inContext(accept);
-      this.#tell({ type: "enqueued", call, id });
+      const task = await handed.inContext(accept);
+      this.#tell({ type: "enqueued", call, task });
     } catch (error) {
       this.#tell({ type: "refused", call, error: toEnvelope(error) });
     }

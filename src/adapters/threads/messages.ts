@@ -1,6 +1,7 @@
 import type { MessagePort } from "node:worker_threads";
 import type { ErrorEnvelope } from "../../task/error-envelope.js";
 import type { TaskMetadata } from "../../task/metadata.js";
+import type { EnqueuedTask } from "../../task/task-context.js";
 
 /** What a new thread is given. */
 export interface ThreadStart {
@@ -69,8 +70,8 @@ export type MessageToThread =
   | { readonly type: "abort"; readonly batch: number; readonly index: number; readonly reason: ErrorEnvelope }
   /** A graceful stop has begun. */
   | { readonly type: "stopping"; readonly reason: ErrorEnvelope }
-  /** The answer to `enqueue`: the id of the new task, or why there is none. */
-  | { readonly type: "enqueued"; readonly call: number; readonly id: string }
+  /** The answer to `enqueue`: the new task, or why there is none. */
+  | { readonly type: "enqueued"; readonly call: number; readonly task: EnqueuedTask }
   | { readonly type: "refused"; readonly call: number; readonly error: ErrorEnvelope };
 
 /** A handler has returned: the task's place in its batch, the value, and how long it ran. */

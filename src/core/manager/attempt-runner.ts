@@ -117,7 +117,8 @@ export class AttemptRunner implements AttemptKeeper {
       return;
     }
     task.tally.timedOut++;
-    this.abort(task, { kind: "timeout", error: new TaskTimeoutError(task.id, timeoutMs) }, now);
+    const called = [task.handler, task.details?.name].filter((one) => one !== undefined);
+    this.abort(task, { kind: "timeout", error: new TaskTimeoutError(task.id, timeoutMs, called) }, now);
   }
 
   handlerBegan(attempt: Attempt): void {

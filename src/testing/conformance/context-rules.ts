@@ -49,14 +49,15 @@ export const CONTEXT_RULES: readonly ExecutorRule[] = [
     },
   },
   {
-    name: "lets a handler enqueue, and tells it the id",
+    name: "lets a handler enqueue, and tells it of the task",
     async check(trial) {
       const heard: unknown[] = [];
       const enqueue: EnqueueFromHandler = async (...given: readonly unknown[]) => {
         heard.push(given);
-        return { id: "new" };
+        return { id: "held", duplicate: true };
       };
-      assert.equal(await trial.value("enqueueOne", { a: 1 }, { context: { enqueue } }), "new");
+      const told = await trial.value("enqueueOne", { a: 1 }, { context: { enqueue } });
+      assert.deepEqual(told, { id: "held", duplicate: true });
       assert.deepEqual(heard, [["next", { a: 1 }, { priority: 3 }]]);
     },
   },

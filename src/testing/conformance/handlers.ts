@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { MillraceError } from "../../errors.js";
-import type { TaskContext } from "../../task/task-context.js";
+import type { EnqueuedTask, TaskContext } from "../../task/task-context.js";
 import { kept, thrownThings } from "./thrown-things.js";
 
 const TURN_MS = 2;
@@ -102,9 +102,8 @@ export function reportFunction(_payload: unknown, { progress }: TaskContext): st
   return "reported";
 }
 
-export async function enqueueOne(payload: unknown, { enqueue }: TaskContext): Promise<string> {
-  const { id } = await enqueue("next", payload, { priority: 3 });
-  return id;
+export async function enqueueOne(payload: unknown, { enqueue }: TaskContext): Promise<EnqueuedTask> {
+  return await enqueue("next", payload, { priority: 3 });
 }
 
 export async function enqueueRefused(payload: unknown, { enqueue }: TaskContext): Promise<unknown> {

@@ -2,6 +2,7 @@ import { NotAcceptingError, OptionError, QueueFullError } from "../../../errors.
 import { expected } from "../../../task/checks.js";
 import { checkClone } from "../../../task/clone-check.js";
 import { refusedPayload } from "../../../task/refused-payload.js";
+import type { EnqueuedTask } from "../../../task/task-context.js";
 import type { EnqueueMessage } from "../messages.js";
 import type { ThreadTask } from "./thread-task.js";
 
@@ -17,7 +18,7 @@ const MAX_OPTIONS_BYTES = 1_048_576;
 
 interface Call {
   readonly bytes: number;
-  readonly resolve: (answer: { readonly id: string }) => void;
+  readonly resolve: (answer: EnqueuedTask) => void;
   readonly reject: (error: unknown) => void;
   /** Where the handler called: the error comes from the main thread, and has none of that in its stack. */
   readonly site: { readonly stack?: string };
@@ -39,7 +40,7 @@ export class Enqueuer {
     task: ThreadTask,
     durable: boolean,
     ...[handler, payload, options]: [unknown, unknown, unknown]
-  ): Promise<{ id: string }> {
+  ): Promise<EnqueuedTask> {
     if (task.over)
       throw new NotAcceptingError(`Task ${task.id} is over: its thread enqueues nothing more for it`);
     if (typeof handler !== "string")
@@ -61,8 +62,8 @@ export class Enqueuer {
     });
   }
 
-  accepted(call: number, id: string): void {
-    this.#take(call)?.resolve({ id });
+  accepted(call: number, task: EnqueuedTask): void {
+    this.#take(call)?.resolve(task);
   }
 
   refused(call: number, error: unknown): void {

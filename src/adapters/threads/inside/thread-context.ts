@@ -1,5 +1,5 @@
 import { NO_METADATA, type TaskMetadata } from "../../../task/metadata.js";
-import type { TaskContext } from "../../../task/task-context.js";
+import type { EnqueuedTask, TaskContext } from "../../../task/task-context.js";
 import type { TaskLocals } from "../../../task/task-locals.js";
 import type { TaskExtras } from "../messages.js";
 import type { ThreadTask } from "./thread-task.js";
@@ -79,7 +79,7 @@ export class ThreadContext implements TaskContext {
     return (value) => this.#task.report(value);
   }
 
-  #enqueue(durable: boolean, [first, second, third]: [unknown, unknown?, unknown?]): Promise<{ id: string }> {
+  #enqueue(durable: boolean, [first, second, third]: [unknown, unknown?, unknown?]): Promise<EnqueuedTask> {
     return this.#task.host.enqueue(this.#task, durable, first, second, third);
   }
 

@@ -4,6 +4,7 @@ import { checkClone } from "../../../task/clone-check.js";
 import { fromEnvelope } from "../../../task/from-envelope.js";
 import { isSteering } from "../../../task/steering.js";
 import { isStopRefusal, quietInStop } from "../../../task/stop-refusal.js";
+import type { EnqueuedTask } from "../../../task/task-context.js";
 import { toEnvelope } from "../../../task/to-envelope.js";
 import type { MessageFromThread, MessageToThread, RunMessage, ThreadStart } from "../messages.js";
 import { TaskWords } from "../task-words.js";
@@ -77,11 +78,7 @@ export class ThreadSession implements FaultListener, TaskHost {
     }
   }
 
-  enqueue(
-    task: ThreadTask,
-    durable: boolean,
-    ...given: [unknown, unknown, unknown]
-  ): Promise<{ readonly id: string }> {
+  enqueue(task: ThreadTask, durable: boolean, ...given: [unknown, unknown, unknown]): Promise<EnqueuedTask> {
     try {
       return quietInStop(this.#enqueuer.enqueue(task, durable, ...given), isStopRefusal);
     } catch (refused) {
@@ -131,7 +128,7 @@ export class ThreadSession implements FaultListener, TaskHost {
         if (this.#running !== undefined) this.#faults.runAs(this.#running, announceStop);
         break;
       case "enqueued":
-        this.#enqueuer.accepted(message.call, message.id);
+        this.#enqueuer.accepted(message.call, message.task);
         break;
       case "refused":
         this.#enqueuer.refused(message.call, fromEnvelope(message.error));

@@ -1,3 +1,4 @@
+import type { EnqueuedTask } from "../../../task/task-context.js";
 import type { HandedTask, RunMessage } from "../messages.js";
 import type { LoadedHandler } from "./handler-loader.js";
 import { LiveSignal } from "./live-signal.js";
@@ -16,11 +17,7 @@ export interface TaskHost {
   postProgress(task: ThreadTask, value: unknown): void;
   /** What carries context has failed; the task goes on. */
   reportCarrier(error: unknown): void;
-  enqueue(
-    task: ThreadTask,
-    durable: boolean,
-    ...given: [unknown, unknown, unknown]
-  ): Promise<{ readonly id: string }>;
+  enqueue(task: ThreadTask, durable: boolean, ...given: [unknown, unknown, unknown]): Promise<EnqueuedTask>;
 }
 
 /** A task that runs in this thread: what its context is made of, and what has become of it. */
