@@ -39,10 +39,10 @@ const MAX_CALLS = 2;
 
 /**
  * Tells the store what became of tasks, many at a time: what ends within one turn of the event loop travels
- * together, and in one round trip with the claim for the slots that this has freed. The claim goes first: so
- * the store settles while the next tasks run, and they do not wait for that. A call that fails is made again,
- * as it was, until it is answered or the lease cannot be held any longer; that is safe, since the store does
- * the same settlement once only.
+ * together, and in one round trip with the claim for the slots that this has freed. The claim goes first: a
+ * store that answers each call as it is done settles while the next tasks run. A call that fails is made
+ * again, as it was, until it is answered or the lease cannot be held any longer; that is safe, since the
+ * store does the same settlement once only.
  *
  * What a task has told of its progress comes before its end, since it is refused when the lease has ended: it
  * is waited for, since a store may answer calls in another order than that in which they were made.
