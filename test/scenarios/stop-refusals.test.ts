@@ -109,6 +109,26 @@ describe("a handler that enqueues while its manager stops", () => {
     expect(await handle.result()).toBeInstanceOf(NotAcceptingError);
   });
 
+  it("is refused a duplicate, too, of a task that runs and of one that has completed", async () => {
+    const { clock, tasks } = createManager({ capacity: 10 });
+    const keyed = (idempotencyKey: string) => ({ idempotencyKey });
+    tasks.enqueue(() => 1, keyed("completed"));
+    tasks.enqueue(untilStopping, keyed("runs"));
+    const asking = tasks.enqueue(async (context) => {
+      const ask = (key: string) => context.enqueue(() => 1, keyed(key));
+      const before = [await ask("completed"), await ask("runs")];
+      await untilStopping(context);
+      return { before, after: [await rejectionOf(ask("completed")), await rejectionOf(ask("runs"))] };
+    });
+    await clock.settle();
+    const stopped = tasks.stopGraceful();
+    await clock.settle();
+    await stopped;
+    const refusal = expect.any(NotAcceptingError);
+    const duplicate = expect.objectContaining({ duplicate: true });
+    expect(await asking.result()).toEqual({ before: [duplicate, duplicate], after: [refusal, refusal] });
+  });
+
   it("is tried again where another manager refused it, and this one goes on", async () => {
     const other = createManager();
     await other.tasks.stopNow();
